@@ -1,0 +1,67 @@
+# Every target installs what it needs and is missing; nothing has to be prepared.
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+TSX := node --import tsx
+BIN := node_modules/.bin
+# Node 20 is supported on purpose; the AWS SDK need not say at every start that it will not be for ever.
+export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
+
+.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test check clean \
+	check-format check-lint check-types check-plugin-types check-unit check-go
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+install: ## packages of the lockfile, where they are not in node_modules already
+	@node tools/install.mjs
+
+install-tests:
+	@node tools/install.mjs --tests
+
+build: build-backend build-plugin build-gateway ## the backend, the plugin's frontend and the gateway of this machine
+
+build-backend: install
+	@$(TSX) tools/build-backend.ts
+
+build-plugin: install
+	@if [ -f src/module.ts ]; then $(BIN)/webpack --env production; fi
+
+build-gateway: install
+	@if [ -d pkg ] && [ -f Magefile.go ]; then go tool mage gateway; fi
+
+package: install ## the plugin's release: artifacts/ID-VERSION.zip with the gateway for every platform, and checksums
+	@$(TSX) tools/package.ts
+
+demo: build-backend ## the whole pipeline on local servers, live; DEMO_SECONDS=N ends it, DEMO_FILE=… feeds a Higgs file
+	@$(TSX) tools/demo.ts
+
+test: install-tests build ## every suite; ends with "N passed, N failed"
+	@$(TSX) tools/test.ts
+
+check: install ## format, lint, types, unit and frontend tests: under a minute
+	@$(MAKE) --output-sync=target -j 3 check-format check-lint check-types check-plugin-types check-unit check-go
+
+check-format:
+	@$(BIN)/prettier --check --cache --log-level warn .
+
+check-lint:
+	@$(BIN)/eslint --cache --cache-location node_modules/.cache/eslint/ .
+
+check-types:
+	@$(BIN)/tsc -p .
+
+check-plugin-types:
+	@$(BIN)/tsc -p src
+
+check-unit:
+	@$(BIN)/vitest run --project unit --project frontend --reporter dot --passWithNoTests
+
+check-go:
+	@if ! command -v go >/dev/null; then echo 'Go is not installed: pkg/ is not checked.'; exit 0; fi; \
+	files=$$(git ls-files '*.go'); [ -z "$$files" ] && exit 0; \
+	unformatted=$$(gofmt -l $$files); \
+	if [ -n "$$unformatted" ]; then printf 'gofmt would change:\n%s\n' "$$unformatted"; exit 1; fi; \
+	go vet -tags arrow_json_stdlib ./...
+
+clean: ## what was built; caches and packages stay
+	@rm -rf dist backend/dist artifacts coverage

@@ -1,0 +1,59 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+/**
+ * One runner, one project per kind of test:
+ * unit         pure logic beside its source; no server, no network
+ * frontend     the plugin's own code in jsdom
+ * integration  adapters and commands on a real influxd, Kinesis API server and S3 server, started once by the global set-up
+ * host         the built plugin in Chromium on the plugin host, end to end
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['backend/src/**/*.test.ts', 'tools/**/*.test.ts', 'provisioning/**/*.test.ts'],
+        },
+      },
+      {
+        // The ES modules of @grafana/* name exports of CommonJS packages in a way that only bundlers understand; their CommonJS builds run as they are.
+        resolve: {
+          alias: ['data', 'runtime', 'ui'].map((name) => ({
+            find: new RegExp(`^@grafana/${name}$`),
+            replacement: fileURLToPath(new URL(`node_modules/@grafana/${name}/dist/cjs/index.cjs`, import.meta.url)),
+          })),
+        },
+        test: {
+          name: 'frontend',
+          include: ['src/**/*.test.{ts,tsx}'],
+          environment: 'jsdom',
+          setupFiles: ['src/testing/setup.ts'],
+          // Drawing Grafana's components takes seconds on a busy machine.
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['tests/integration/**/*.test.ts'],
+          globalSetup: ['tests/support/parts.setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'host',
+          include: ['tests/host/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
