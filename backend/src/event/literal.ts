@@ -1,0 +1,72 @@
+/**
+ * The exact text of a number in JSON, which JSON.parse does not keep: ids may exceed 2^53, and `1e3` or `1.0` are no ids though they are
+ * equal to some.
+ */
+
+/** A member's name with the token it is found by. */
+export interface MemberName {
+  readonly name: string;
+  readonly token: string;
+}
+
+export const memberName = (name: string): MemberName => ({ name, token: JSON.stringify(name) });
+
+/**
+ * The literal of a member of the top-level object. As in JSON.parse the last of several members with one name counts.
+ * @param text JSON that JSON.parse has accepted as an object that has this member, with a number as its value
+ */
+export function numberLiteral(text: string, member: MemberName): string {
+  const at = text.indexOf(member.token);
+  // Without a backslash every quote delimits a string. So where the token occurs once it is a whole string, and as the member is known to
+  // exist that string is its name. Otherwise (escapes, a second member or a nested one of that name) the members are walked through.
+  const sole = at !== -1 && !text.includes(member.token, at + member.token.length) && !text.includes('\\');
+  return literalAt(text, sole ? at + member.token.length : endOfLastName(text, member.name));
+}
+
+function literalAt(text: string, afterName: number): string {
+  let start = afterName;
+  while (isSpaceOrColon(text.charCodeAt(start))) start++;
+  let end = start;
+  while (isNumberPart(text.charCodeAt(end))) end++;
+  return text.slice(start, end);
+}
+
+const isSpaceOrColon = (unit: number): boolean =>
+  unit === 0x20 || unit === 0x3a || unit === 0x0a || unit === 0x0d || unit === 0x09;
+
+/** Digits, `-`, `+`, `.`, `e`, `E` */
+const isNumberPart = (unit: number): boolean =>
+  (unit >= 0x30 && unit <= 0x39) || unit === 0x2d || unit === 0x2b || unit === 0x2e || (unit | 0x20) === 0x65;
+
+/** Index after the closing quote of the last top-level member name that reads `name`; escapes in names are decoded. */
+function endOfLastName(text: string, name: string): number {
+  let depth = 0;
+  let nameExpected = false;
+  let found = -1;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: {
+        const start = at;
+        for (at++; text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) at++;
+        if (depth === 1 && nameExpected && JSON.parse(text.slice(start, at + 1)) === name) found = at + 1;
+        break;
+      }
+      case 0x7b:
+      case 0x5b:
+        depth++;
+        nameExpected = depth === 1;
+        break;
+      case 0x7d:
+      case 0x5d:
+        depth--;
+        break;
+      case 0x2c:
+        if (depth === 1) nameExpected = true;
+        break;
+      case 0x3a:
+        if (depth === 1) nameExpected = false;
+        break;
+    }
+  }
+  return found;
+}

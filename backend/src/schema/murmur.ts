@@ -1,0 +1,101 @@
+/**
+ * MurmurHash3 (Austin Appleby, public domain): fast, well spread, and to be had in every language, which matters for the 32-bit one because
+ * its values are part of the data contract. Neither is meant to withstand someone who seeks collisions.
+ */
+
+/** MurmurHash3_x86_32, seed 0, over the UTF-8 bytes of a text, as an unsigned number. A lone surrogate counts as U+FFFD. */
+export function murmur32(text: string): number {
+  // Each unit is taken for a byte, which holds for ASCII. Other texts are first turned into their bytes, one unit each.
+  return ofBytes(isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1'));
+}
+
+function isAscii(text: string): boolean {
+  let seen = 0;
+  for (let at = 0; at < text.length; at++) seen |= text.charCodeAt(at);
+  return seen < 0x80;
+}
+
+function ofBytes(bytes: string): number {
+  const length = bytes.length;
+  let hash = 0;
+  let at = 0;
+  for (; at + 4 <= length; at += 4) {
+    hash ^= scramble(
+      bytes.charCodeAt(at) |
+        (bytes.charCodeAt(at + 1) << 8) |
+        (bytes.charCodeAt(at + 2) << 16) |
+        (bytes.charCodeAt(at + 3) << 24),
+    );
+    hash = (Math.imul(rotate(hash, 13), 5) + 0xe6546b64) | 0;
+  }
+  let tail = 0;
+  for (let shift = 0; at < length; at++, shift += 8) tail |= bytes.charCodeAt(at) << shift;
+  return mix(hash ^ scramble(tail) ^ length) >>> 0;
+}
+
+const scramble = (block: number): number => Math.imul(rotate(Math.imul(block, 0xcc9e2d51), 15), 0x1b873593);
+
+/** Four signed 32-bit words. */
+export type Hash128 = readonly [number, number, number, number];
+
+/**
+ * MurmurHash3_x86_128 over the UTF-16 units of a text (low byte first), each lane seeded apart so that one hash can continue another.
+ * Over units, not UTF-8, so that texts that differ in lone surrogates only differ here too.
+ */
+export function murmur128(text: string, seed: Hash128 = [0, 0, 0, 0]): Hash128 {
+  const units = text.length;
+  let [h1, h2, h3, h4] = seed;
+  let at = 0;
+  for (; at + 8 <= units; at += 8) {
+    h1 ^= lane1(pair(text, at));
+    h1 = (Math.imul((rotate(h1, 19) + h2) | 0, 5) + 0x561ccd1b) | 0;
+    h2 ^= lane2(pair(text, at + 2));
+    h2 = (Math.imul((rotate(h2, 17) + h3) | 0, 5) + 0x0bcaa747) | 0;
+    h3 ^= lane3(pair(text, at + 4));
+    h3 = (Math.imul((rotate(h3, 15) + h4) | 0, 5) + 0x96cd1c35) | 0;
+    h4 ^= lane4(pair(text, at + 6));
+    h4 = (Math.imul((rotate(h4, 13) + h1) | 0, 5) + 0x32ac3b17) | 0;
+  }
+  // Beyond the end charCodeAt gives NaN, which `|` takes for 0, the padding that the algorithm asks for.
+  h1 ^= lane1(pair(text, at));
+  h2 ^= lane2(pair(text, at + 2));
+  h3 ^= lane3(pair(text, at + 4));
+  h4 ^= lane4(pair(text, at + 6));
+
+  const bytes = units * 2;
+  h1 ^= bytes;
+  h2 ^= bytes;
+  h3 ^= bytes;
+  h4 ^= bytes;
+  h1 = (h1 + h2 + h3 + h4) | 0;
+  h2 = (h2 + h1) | 0;
+  h3 = (h3 + h1) | 0;
+  h4 = (h4 + h1) | 0;
+  h1 = mix(h1);
+  h2 = mix(h2);
+  h3 = mix(h3);
+  h4 = mix(h4);
+  h1 = (h1 + h2 + h3 + h4) | 0;
+  return [h1, (h2 + h1) | 0, (h3 + h1) | 0, (h4 + h1) | 0];
+}
+
+const C1 = 0x239b961b;
+const C2 = 0xab0e9789 | 0;
+const C3 = 0x38b34ae5;
+const C4 = 0xa1e38b93 | 0;
+
+const pair = (text: string, at: number): number => text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16);
+const lane1 = (block: number): number => Math.imul(rotate(Math.imul(block, C1), 15), C2);
+const lane2 = (block: number): number => Math.imul(rotate(Math.imul(block, C2), 16), C3);
+const lane3 = (block: number): number => Math.imul(rotate(Math.imul(block, C3), 17), C4);
+const lane4 = (block: number): number => Math.imul(rotate(Math.imul(block, C4), 18), C1);
+
+const rotate = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
+
+/** The finaliser: every bit of the input reaches every bit of the output. */
+export function mix(word: number): number {
+  let hash = word;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { InteractionEvent } from '../event/event.ts';
+import type { Schema } from './buckets.ts';
+import { pointsOf, renderLine } from './points.ts';
+
+const schema: Schema = {
+  buckets: { made: 'm', received: 'r', share: 's', total: 't' },
+  userPrefix: { side: 'first', length: 4 },
+  sharePrefix: { side: 'first', length: 6 },
+};
+
+const event: InteractionEvent = {
+  eventId: 'e1',
+  type: 'like',
+  occurredAtMs: 1_341_392_702_123,
+  actorId: '9223372036854775807',
+  receiverId: '12',
+  shareId: '4ff3e1c0aaaaaaaaaaaaaaaa',
+};
+
+const lines = (e: InteractionEvent, s: Schema, slot: number): string[] =>
+  pointsOf(e, s).map((point) => `${point.role}: ${renderLine(point, slot)}`);
+
+describe('the points of an event', () => {
+  it('are one per bucket that applies, with prefix and type as tags and the whole id as the field', () => {
+    expect(lines(event, schema, 45)).toEqual([
+      'made: interaction,prefix=9223,type=like user=9223372036854775807i 1341392702123000045',
+      'received: interaction,prefix=12,type=like user=12i 1341392702123000045',
+      'share: interaction,prefix=4ff3e1,type=like share="4ff3e1c0aaaaaaaaaaaaaaaa" 1341392702123000045',
+      'total: interaction,type=like made=9223372036854775807i,received=12i,share="4ff3e1c0aaaaaaaaaaaaaaaa" 1341392702123000045',
+    ]);
+  });
+
+  it('follow the prefix scheme', () => {
+    const last: Schema = {
+      ...schema,
+      userPrefix: { side: 'last', length: 3 },
+      sharePrefix: { side: 'last', length: 2 },
+    };
+    expect(lines(event, last, 0).map((line) => line.split(' ')[1])).toEqual([
+      'interaction,prefix=807,type=like',
+      'interaction,prefix=12,type=like',
+      'interaction,prefix=aa,type=like',
+      'interaction,type=like',
+    ]);
+  });
+
+  it('leave out received and share where the event has no such id', () => {
+    const roles = (e: InteractionEvent) => pointsOf(e, schema).map((point) => point.role);
+    expect(roles({ ...event, receiverId: undefined })).toEqual(['made', 'share', 'total']);
+    expect(roles({ ...event, shareId: undefined })).toEqual(['made', 'received', 'total']);
+  });
+
+  it('keep the millisecond exactly, whatever the slot', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 946_684_800_000, max: 4_102_444_800_000 }), fc.nat(999_999), (ms, slot) => {
+        const [point] = pointsOf({ ...event, occurredAtMs: ms }, schema);
+        const time = BigInt(renderLine(point!, slot).split(' ').at(-1)!);
+        expect(time).toBe(BigInt(ms) * 1_000_000n + BigInt(slot));
+      }),
+    );
+  });
+});

@@ -1,0 +1,218 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { InteractionEvent } from '../event/event.ts';
+import type { Schema } from './buckets.ts';
+import { EventIds } from './event-ids.ts';
+import { identityOf, SLOTS, type EventIdentity } from './identity.ts';
+import { pointsOf, renderLine, type Point } from './points.ts';
+import { SlotTable, type Move } from './slots.ts';
+
+const schema: Schema = {
+  buckets: { made: 'm', received: 'r', share: 's', total: 't' },
+  userPrefix: { side: 'first', length: 1 },
+  sharePrefix: { side: 'first', length: 6 },
+};
+
+const MS = 1_341_392_702_000;
+
+const point: Point = { role: 'made', series: 'interaction,prefix=1,type=like', field: 'user=1i', ms: MS };
+
+/** An event's identity with its own slot chosen, so that collisions are sure. */
+const identity = (eventId: string, slot: number): EventIdentity => ({
+  ...identityOf({ eventId, type: 'like', occurredAtMs: MS, actorId: '1', receiverId: '2', shareId: undefined }),
+  slot,
+});
+
+const table = (moves: readonly Move[] = []): SlotTable => {
+  const slots = new SlotTable({ capacity: 1 << 14 });
+  slots.restore(moves);
+  return slots;
+};
+
+describe('SlotTable', () => {
+  it('gives an event its own slot, again and again', () => {
+    const slots = table();
+    const expected = { slot: 7, collided: false, move: undefined };
+    expect(slots.assign(point, identity('a', 7))).toEqual(expected);
+    expect(slots.assign(point, identity('a', 7))).toEqual(expected);
+  });
+
+  it('moves another event to the next free slot, reports it once, and finds it there again', () => {
+    const slots = table();
+    slots.assign(point, identity('a', 7));
+    slots.assign(point, identity('b', 8));
+    const { slot, collided, move } = slots.assign(point, identity('c', 7));
+    expect([slot, collided]).toEqual([9, true]);
+    expect(move).toMatchObject({ role: 'made', slot: 9 });
+    expect(slots.assign(point, identity('c', 7))).toEqual({ slot: 9, collided: false, move: undefined });
+    expect(slots.moves).toBe(1);
+  });
+
+  it('goes on at the beginning of the same millisecond after its last nanosecond', () => {
+    const slots = table();
+    slots.assign(point, identity('a', SLOTS - 1));
+    expect(slots.assign(point, identity('b', SLOTS - 1)).slot).toBe(0);
+  });
+
+  it('keeps roles, series and milliseconds apart', () => {
+    const slots = table();
+    slots.assign(point, identity('a', 7));
+    for (const other of [
+      { ...point, role: 'received' as const },
+      { ...point, series: 'interaction,prefix=2,type=like' },
+      { ...point, ms: MS + 1 },
+      { ...point, ms: MS + 2 ** 32 },
+    ]) {
+      expect(slots.assign(other, identity('b', 7))).toMatchObject({ slot: 7, collided: false });
+    }
+  });
+
+  it('keeps a restored move at its slot, and the slot for it, whoever comes first', () => {
+    const before = table();
+    before.assign(point, identity('a', 7));
+    const { move } = before.assign(point, identity('b', 7));
+    const after = table([move!]);
+    expect(after.assign(point, identity('new', 8)).slot).toBe(9);
+    expect(after.assign(point, identity('b', 7))).toEqual({ slot: 8, collided: false, move: undefined });
+    expect(after.assign(point, identity('a', 7)).slot).toBe(7);
+  });
+
+  it('restores what JSON made of a move', () => {
+    const before = table();
+    before.assign(point, identity('a', 7));
+    const { move } = before.assign(point, identity('b', 7));
+    const after = table(JSON.parse(JSON.stringify([move])) as Move[]);
+    expect(after.assign(point, identity('b', 7)).slot).toBe(8);
+  });
+
+  it.each([
+    ['a short hash', { role: 'made', event: 'abc', slot: 1 }],
+    ['a slot beyond the millisecond', { role: 'made', event: 'a'.repeat(48), slot: 1_000_000 }],
+    ['a fraction', { role: 'made', event: 'a'.repeat(48), slot: 0.5 }],
+  ] as const)('refuses to restore %s', (_what, move) => {
+    expect(() => table([move])).toThrow(/moved point that is none/);
+  });
+
+  it('forgets the oldest move, no other, when there are more than it may keep', () => {
+    const slots = new SlotTable({ capacity: 1 << 14, maxMoves: 2 });
+    slots.assign(point, identity('a', 7));
+    for (const name of ['b', 'c', 'd']) slots.assign(point, identity(name, 7));
+    expect(slots.moves).toBe(2);
+    // b's move is forgotten but its slot still remembered: it is found on the way, and its move is reported anew.
+    expect(slots.assign(point, identity('b', 7))).toMatchObject({ slot: 8, move: { slot: 8 } });
+    expect(slots.assign(point, identity('d', 7))).toEqual({ slot: 10, collided: false, move: undefined });
+  });
+
+  it('stays the same size and correct for what is recent, however many points come', () => {
+    const slots = new SlotTable({ capacity: 64 });
+    for (let n = 0; n < 10_000; n++) slots.assign({ ...point, ms: MS + n }, identity(`e${n}`, 7));
+    slots.assign(point, identity('x', 3));
+    expect(slots.assign(point, identity('y', 3)).slot).toBe(4);
+  });
+});
+
+describe('points through any order, repeats, crash and redo', () => {
+  /** Few users, types and milliseconds and five slots at both ends of a millisecond: nearly everything collides. */
+  const OWN_SLOTS = [0, 1, 2, SLOTS - 2, SLOTS - 1] as const;
+  const distinct = fc.uniqueArray(fc.nat(400), { minLength: 1, maxLength: 40 }).map((seeds) =>
+    seeds.map((n): { event: InteractionEvent; identity: EventIdentity } => {
+      const event: InteractionEvent = {
+        eventId: `e${n}`,
+        type: n % 3 === 0 ? 'like' : 'reply',
+        occurredAtMs: MS + (n % 2),
+        actorId: String(10 + (n % 4)),
+        receiverId: n % 5 === 0 ? undefined : String(10 + (n % 7)),
+        shareId: n % 5 === 0 || n % 4 === 0 ? '4ff3e1c0aaaaaaaaaaaaaaaa' : undefined,
+      };
+      return { event, identity: { ...identityOf(event), slot: OWN_SLOTS[n % OWN_SLOTS.length]! } };
+    }),
+  );
+
+  /** A run reads some shards in some order, each from its checkpoint, and is ended somewhere. */
+  const run = fc.record({
+    /** Which shard is read next, modulo those with records left. */
+    order: fc.array(fc.nat(2), { minLength: 200, maxLength: 200 }),
+    /** How many records are read until the crash. */
+    reads: fc.nat(120),
+    /** How many of the last points were not sent yet: assigned, the moves durable, the points not in InfluxDB. */
+    unsent: fc.nat(30),
+    /** Share of each shard's durable records that the checkpoint had reached. */
+    checkpoint: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
+
+  it('give exactly one point per event and bucket', () => {
+    fc.assert(
+      fc.property(
+        distinct,
+        fc.array(fc.tuple(fc.nat(1_000), fc.nat(2)), { minLength: 1, maxLength: 80 }),
+        fc.array(run, { maxLength: 4 }),
+        (events, sends, crashes) => {
+          // Every event at least once, then some again, on any shard.
+          const shards: { event: InteractionEvent; identity: EventIdentity }[][] = [[], [], []];
+          events.forEach((event, n) => shards[n % 3]!.push(event));
+          for (const [n, shard] of sends) shards[shard]!.push(events[n % events.length]!);
+
+          const influx = new Map<string, string>();
+          const moves: Move[] = [];
+          const checkpoint = [0, 0, 0];
+          for (const current of [...crashes, undefined]) {
+            const slots = table(moves);
+            const pending: [string, string][] = [];
+            const write = ({ event, identity: id }: { event: InteractionEvent; identity: EventIdentity }): void => {
+              for (const p of pointsOf(event, schema)) {
+                const { slot, move } = slots.assign(p, id);
+                if (move !== undefined) moves.push(move);
+                const line = renderLine(p, slot).split(' ');
+                pending.push([`${p.role} ${line[0]} ${line[2]}`, `${event.eventId} ${line[1]}`]);
+              }
+            };
+            // What lies behind the checkpoints is read again first.
+            shards.forEach((shard, s) => shard.slice(0, checkpoint[s]).forEach(write));
+            const next = [...checkpoint];
+            const reads = current?.reads ?? Infinity;
+            for (let n = 0; n < reads; n++) {
+              const open = [0, 1, 2].filter((s) => next[s]! < shards[s]!.length);
+              if (open.length === 0) break;
+              const s = open[(current?.order[n] ?? n) % open.length]!;
+              write(shards[s]![next[s]!]!);
+              next[s]!++;
+            }
+            const sent = current === undefined || current.unsent === 0 ? pending : pending.slice(0, -current.unsent);
+            for (const [place, value] of sent) influx.set(place, value);
+            // A checkpoint covers only what has been sent: with anything unsent it stays.
+            if (current?.unsent === 0) {
+              checkpoint.forEach(
+                (from, s) => (checkpoint[s] = from + Math.floor((next[s]! - from) * current.checkpoint)),
+              );
+            }
+          }
+
+          const stored = new Map<string, string[]>();
+          for (const [place, value] of influx) {
+            const role = place.split(' ')[0]!;
+            stored.set(role, [...(stored.get(role) ?? []), value.split(' ')[0]!]);
+          }
+          for (const role of ['made', 'received', 'share', 'total'] as const) {
+            const expected = events
+              .filter(({ event }) => pointsOf(event, schema).some((p) => p.role === role))
+              .map(({ event }) => event.eventId)
+              .sort();
+            expect((stored.get(role) ?? []).sort()).toEqual(expected);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('EventIds', () => {
+  it('notices an id that is used for two different events, and no repeat', () => {
+    const ids = new EventIds(1_024);
+    const event = { eventId: 'e', type: 'like', occurredAtMs: MS, actorId: '1', receiverId: '2', shareId: undefined };
+    expect(ids.reused(identityOf(event))).toBe(false);
+    expect(ids.reused(identityOf({ ...event }))).toBe(false);
+    expect(ids.reused(identityOf({ ...event, type: 'reply' }))).toBe(true);
+    expect(ids.reused(identityOf({ ...event, eventId: 'f', type: 'reply' }))).toBe(false);
+  });
+});
