@@ -1,0 +1,86 @@
+/**
+ * Flux text that is known to be well formed. Only this file makes values of this type, so no other string can become part of a
+ * query: one function for each literal type, and the tag {@link flux} to join them.
+ */
+export interface Flux {
+  readonly [fluxBrand]: true;
+  /** The Flux source text. */
+  readonly text: string;
+}
+
+const fluxBrand: unique symbol = Symbol('flux');
+
+const trusted = (text: string): Flux => ({ [fluxBrand]: true, text });
+
+/**
+ * Joins Flux values. Its fixed parts are source code of this program; whatever is put in between must already be {@link Flux}.
+ */
+export function flux(parts: TemplateStringsArray, ...values: readonly Flux[]): Flux {
+  let text = parts[0] ?? '';
+  values.forEach((value, i) => {
+    text += value.text + (parts[i + 1] ?? '');
+  });
+  return trusted(text);
+}
+
+/** Joins with a separator that is source code of this program (a {@link flux} template without values, mostly). */
+export const join = (items: readonly Flux[], separator: Flux): Flux =>
+  trusted(items.map((item) => item.text).join(separator.text));
+
+export const none: Flux = trusted('');
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+};
+
+/**
+ * A string literal. Quotes, backslashes and line breaks are escaped, and `${` too, because Flux interpolates in every string literal
+ * (https://docs.influxdata.com/flux/v0/data-types/basic/string/#string-interpolation).
+ * @throws RangeError for a lone surrogate or a NUL, which no Flux source can hold.
+ */
+export function string(value: string): Flux {
+  if (/[\p{Cs}\0]/u.test(value)) throw new RangeError('A Flux string cannot hold a lone surrogate or a NUL.');
+  return trusted(`"${value.replace(/["\\\n\r\t]/g, (c) => ESCAPES[c] ?? c).replaceAll('${', '\\${')}"`);
+}
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** An int literal from decimal digits, so that ids beyond 2^53 keep every digit. @throws RangeError outside 0..2^63-1. */
+export function int(digits: string): Flux {
+  if (!/^(0|[1-9][0-9]{0,18})$/.test(digits) || BigInt(digits) > INT64_MAX)
+    throw new RangeError(`${JSON.stringify(digits)} is not an int64 of 0 or more.`);
+  return trusted(digits);
+}
+
+/** InfluxDB keeps times as int64 nanoseconds: 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z, here rounded inward to seconds. */
+export const MIN_TIME_MS = -9_223_372_036_000;
+export const MAX_TIME_MS = 9_223_372_036_000;
+
+/** A time literal from epoch milliseconds. @throws RangeError outside what InfluxDB can hold. */
+export function time(ms: number): Flux {
+  if (!Number.isSafeInteger(ms) || ms < MIN_TIME_MS || ms > MAX_TIME_MS)
+    throw new RangeError(`${ms} is not a time that InfluxDB can hold.`);
+  return trusted(new Date(ms).toISOString());
+}
+
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+] as const;
+
+/**
+ * A duration literal from whole milliseconds, in the largest unit that divides it. `w` is not used: to Flux it is 7 days all the same.
+ * @throws RangeError for what is not a whole number of 1 ms or more.
+ */
+export function duration(ms: number): Flux {
+  if (!Number.isSafeInteger(ms) || ms < 1) throw new RangeError(`${ms} ms is not a duration of 1 ms or more.`);
+  for (const [unit, size] of UNITS) if (ms % size === 0) return trusted(`${ms / size}${unit}`);
+  throw new RangeError(`${ms} ms is not a whole number of milliseconds.`);
+}

@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FIELD, PREFIX_TAG, TYPE_TAG, type Schema } from '../schema/buckets.ts';
+import { countScript, idScript, typesScript, type CountStream } from './translate.ts';
+
+const schema: Schema = {
+  buckets: {
+    made: 'interactions_made',
+    received: 'interactions_received',
+    share: 'interactions_share',
+    total: 'interactions_total',
+  },
+  userPrefix: { side: 'first', length: 4 },
+  sharePrefix: { side: 'first', length: 6 },
+};
+const fromMs = Date.UTC(2026, 0, 1);
+const toMs = Date.UTC(2026, 0, 8);
+const stream = (over: Partial<CountStream>): CountStream => ({
+  name: 'A',
+  preset: 'made',
+  ids: ['123456'],
+  types: [],
+  fromMs,
+  toMs,
+  grain: { everyMs: 600_000, offsetMs: 0 },
+  ...over,
+});
+
+const TAIL = `aggregateWindow(every: 10m, fn: count, timeSrc: "_start", createEmpty: false)
+  |> keep(columns: ["_time", "_value", "type"])
+  |> yield(name: "A")`;
+const RANGE = '|> range(start: 2026-01-01T00:00:00.000Z, stop: 2026-01-08T00:00:00.000Z)';
+
+describe('the script of counts', () => {
+  it.each<[string, Partial<CountStream>, string]>([
+    [
+      'finds a user by prefix tag and int field',
+      {},
+      `from(bucket: "interactions_made")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "1234" and r._field == "user" and r._value == 123456)
+  |> ${TAIL}`,
+    ],
+    [
+      'keeps only the types asked for',
+      { preset: 'received', ids: ['7'], types: ['like', 'share'] },
+      `from(bucket: "interactions_received")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "7" and (r.type == "like" or r.type == "share") and r._field == "user" and r._value == 7)
+  |> ${TAIL}`,
+    ],
+    [
+      'compares a share with a string field',
+      { preset: 'share', ids: ['5f2c9b7a1d4e8a0012ab34cd'], types: ['like'] },
+      `from(bucket: "interactions_share")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "5f2c9b" and r.type == "like" and r._field == "share" and r._value == "5f2c9b7a1d4e8a0012ab34cd")
+  |> ${TAIL}`,
+    ],
+    [
+      'counts everyone without touching a prefix',
+      { preset: 'everyone', ids: [] },
+      `from(bucket: "interactions_total")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r._field == "made")
+  |> ${TAIL}`,
+    ],
+    [
+      'reads ids that need not be told apart in one go',
+      { ids: ['123456', '123457', '9223372036854775807'] },
+      `from(bucket: "interactions_made")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and (r.prefix == "1234" or r.prefix == "9223") and r._field == "user" and (r._value == 123456 or r._value == 123457 or r._value == 9223372036854775807))
+  |> ${TAIL}`,
+    ],
+    [
+      'shifts windows by a positive offset',
+      { grain: { everyMs: 86_400_000, offsetMs: 82_800_000 } },
+      `from(bucket: "interactions_made")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "1234" and r._field == "user" and r._value == 123456)
+  |> aggregateWindow(every: 1d, offset: 23h, fn: count, timeSrc: "_start", createEmpty: false)
+  |> keep(columns: ["_time", "_value", "type"])
+  |> yield(name: "A")`,
+    ],
+    [
+      'counts the whole range at once',
+      { grain: null },
+      `from(bucket: "interactions_made")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "1234" and r._field == "user" and r._value == 123456)
+  |> count()
+  |> keep(columns: ["_value", "type"])
+  |> yield(name: "A")`,
+    ],
+  ])('%s', (_, over, text) => {
+    expect(countScript([stream(over)], schema).text).toBe(text);
+  });
+
+  it('reads each stream for itself', () => {
+    const text = countScript([stream({}), stream({ name: 'B', ids: ['99'] })], schema).text;
+    expect(text.match(/from\(bucket/g)).toHaveLength(2);
+    expect(text).toContain('yield(name: "A")\n\nfrom(');
+  });
+
+  it('follows the schema in bucket names and prefixes', () => {
+    const text = countScript([stream({})], {
+      ...schema,
+      buckets: { ...schema.buckets, made: 'm "quoted" ${x}' },
+      userPrefix: { side: 'last', length: 2 },
+    }).text;
+    expect(text).toContain('from(bucket: "m \\"quoted\\" \\${x}")');
+    expect(text).toContain('r.prefix == "56"');
+  });
+
+  it('names the tags and fields of the schema', () => {
+    expect([TYPE_TAG, PREFIX_TAG]).toEqual(['type', 'prefix']);
+    expect(FIELD).toEqual({ made: 'user', received: 'user', share: 'share', total: 'made' });
+  });
+
+  it('refuses an id that is not of its kind, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.string(), (id) => {
+        fc.pre(!/^[1-9][0-9]{0,18}$/.test(id));
+        expect(() => countScript([stream({ ids: [id] })], schema)).toThrow(RangeError);
+        expect(() => countScript([stream({ preset: 'share', ids: [id] })], schema)).toThrow(RangeError);
+      }),
+    );
+  });
+
+  it('holds whatever type it is given inside a string literal', () => {
+    fc.assert(
+      fc.property(fc.string(), (type) => {
+        fc.pre(!type.includes('\0'));
+        const text = countScript([stream({ types: [type] })], schema).text;
+        const bare = text.replace(/"(?:[^"\\]|\\.)*"/gs, '""');
+        expect(bare).toBe(countScript([stream({ types: ['like'] })], schema).text.replace(/"(?:[^"\\]|\\.)*"/gs, '""'));
+      }),
+    );
+  });
+});
+
+it('streams the ids of top from the totals bucket', () => {
+  expect(idScript({ preset: 'received', types: ['like'], fromMs, toMs }, schema).text)
+    .toBe(`from(bucket: "interactions_total")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.type == "like" and r._field == "received")
+  |> keep(columns: ["_value"])`);
+});
+
+it('asks the tag index of the totals bucket for types', () => {
+  expect(typesScript({ fromMs, toMs }, schema).text).toBe(`import "influxdata/influxdb/schema"
+
+schema.tagValues(bucket: "interactions_total", tag: "type", predicate: (r) => r._measurement == "interaction", start: 2026-01-01T00:00:00.000Z, stop: 2026-01-08T00:00:00.000Z)`);
+});

@@ -1,0 +1,104 @@
+import { FIELD, MEASUREMENT, TOTAL_FIELD, TYPE_TAG, type IdPreset, type Schema } from '../schema/buckets.ts';
+import { duration, flux, join, none, string, time, type Flux } from './literals.ts';
+import { anyOf, idTest, isIdPreset, PRESET_TABLE, type SeriesPreset } from './presets.ts';
+
+/**
+ * Windows that InfluxDB itself counts in. They are UTC windows of one length, because only those are pushed down into its storage
+ * (`readWindow(count)`); the backend adds them up to the windows of a time zone. `null`: one count for the whole range.
+ */
+export interface Grain {
+  readonly everyMs: number;
+  /** 0 ≤ offset < every. A negative offset would not be pushed down. */
+  readonly offsetMs: number;
+}
+
+/** One read of the storage: its points are counted per grain and type, whoever of `ids` they belong to. */
+export interface CountStream {
+  /** Name of the stream's results; tells the streams of one query apart. */
+  readonly name: string;
+  readonly preset: SeriesPreset;
+  /** Empty for `everyone`. */
+  readonly ids: readonly string[];
+  /** Empty: all types. */
+  readonly types: readonly string[];
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly grain: Grain | null;
+}
+
+/** Names as in schema/buckets.ts, which the tests hold them to. */
+const column = {
+  type: flux`r.type`,
+  prefix: flux`r.prefix`,
+  field: flux`r._field`,
+  value: flux`r._value`,
+  measurement: flux`r._measurement`,
+};
+const AND = flux` and `;
+
+/**
+ * Counts of one stream: a table per type with `_time` (start of the grain), `_value` (count) and `type`. Grains without events are not
+ * in it: the caller fills in zeros. The filter is one conjunction of comparisons, as the storage's predicates need it.
+ */
+export function countStream(stream: CountStream, schema: Schema): Flux {
+  const { preset } = stream;
+  const tests: Flux[] = [flux`${column.measurement} == ${string(MEASUREMENT)}`];
+  const ids = isIdPreset(preset) ? idTest(preset, stream.ids, schema) : undefined;
+  if (ids !== undefined) tests.push(anyOf(column.prefix, ids.prefixes.map(string)));
+  if (stream.types.length > 0) tests.push(anyOf(column.type, stream.types.map(string)));
+  tests.push(flux`${column.field} == ${string(FIELD[PRESET_TABLE[preset].role])}`);
+  if (ids !== undefined) tests.push(anyOf(column.value, ids.literals));
+
+  const count =
+    stream.grain === null
+      ? flux`  |> count()
+  |> keep(columns: ["_value", "type"])`
+      : flux`  |> aggregateWindow(every: ${duration(stream.grain.everyMs)}${
+          stream.grain.offsetMs === 0 ? none : flux`, offset: ${duration(stream.grain.offsetMs)}`
+        }, fn: count, timeSrc: "_start", createEmpty: false)
+  |> keep(columns: ["_time", "_value", "type"])`;
+
+  return flux`from(bucket: ${string(schema.buckets[PRESET_TABLE[preset].role])})
+  |> range(start: ${time(stream.fromMs)}, stop: ${time(stream.toMs)})
+  |> filter(fn: (r) => ${join(tests, AND)})
+${count}
+  |> yield(name: ${string(stream.name)})`;
+}
+
+/** The whole script of a query. Each stream reads for itself: a stream used twice would not be pushed down. */
+export const countScript = (streams: readonly CountStream[], schema: Schema): Flux =>
+  join(
+    streams.map((stream) => countStream(stream, schema)),
+    flux`
+
+`,
+  );
+
+/**
+ * Ids of all events in a range, one row each, for counting in the backend. They are read from the totals bucket, whose series are as few as
+ * there are types: opening one series per prefix takes far longer than reading the ids.
+ */
+export function idScript(
+  read: {
+    readonly preset: IdPreset;
+    readonly types: readonly string[];
+    readonly fromMs: number;
+    readonly toMs: number;
+  },
+  schema: Schema,
+): Flux {
+  const tests: Flux[] = [flux`${column.measurement} == ${string(MEASUREMENT)}`];
+  if (read.types.length > 0) tests.push(anyOf(column.type, read.types.map(string)));
+  tests.push(flux`${column.field} == ${string(TOTAL_FIELD[read.preset])}`);
+  return flux`from(bucket: ${string(schema.buckets.total)})
+  |> range(start: ${time(read.fromMs)}, stop: ${time(read.toMs)})
+  |> filter(fn: (r) => ${join(tests, AND)})
+  |> keep(columns: ["_value"])`;
+}
+
+/** Types that occur in a range, by the tag index of the low-cardinality bucket: one row each in `_value`. */
+export function typesScript(range: { readonly fromMs: number; readonly toMs: number }, schema: Schema): Flux {
+  return flux`import "influxdata/influxdb/schema"
+
+schema.tagValues(bucket: ${string(schema.buckets.total)}, tag: ${string(TYPE_TAG)}, predicate: (r) => r._measurement == ${string(MEASUREMENT)}, start: ${time(range.fromMs)}, stop: ${time(range.toMs)})`;
+}

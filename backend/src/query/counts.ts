@@ -1,0 +1,111 @@
+import type { InfluxReader } from './influx-reader.ts';
+import { tooManySeries, type Reading, type SeriesPlan } from './plan.ts';
+import { MAX_SERIES } from './request.ts';
+import type { Window } from './windows.ts';
+
+/** Labels of a series; one that the query does not group by is absent. */
+export interface SeriesKey {
+  readonly id: string | undefined;
+  readonly type: string | undefined;
+}
+
+/** Counts by window, in the order of the reading's windows. */
+export interface Series extends SeriesKey {
+  readonly counts: Float64Array;
+}
+
+/** Index of the window that holds an instant; windows adjoin. -1 before the first. */
+export function windowAt(windows: readonly Window[], ms: number): number {
+  let low = 0;
+  let high = windows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((windows[middle]?.startMs ?? Infinity) <= ms) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** Adds up the counts of grains to the counts of windows, series by series. */
+export class Counts {
+  readonly #plan: SeriesPlan;
+  readonly #reading: Reading;
+  readonly #byId = new Map<string | undefined, Map<string | undefined, Float64Array>>();
+  #series = 0;
+
+  constructor(plan: SeriesPlan, reading: Reading) {
+    this.#plan = plan;
+    this.#reading = reading;
+    for (const id of this.#ids()) {
+      this.#byId.set(id, new Map());
+      // A type that was asked for has a series even where nothing happened.
+      if (!plan.groupBy.has('type')) this.#counts(id, undefined);
+      else for (const type of plan.types) this.#counts(id, type);
+    }
+  }
+
+  #ids(): readonly (string | undefined)[] {
+    return this.#plan.groupBy.has('id') && this.#plan.ids.length > 0 ? this.#plan.ids : [undefined];
+  }
+
+  #counts(id: string | undefined, type: string | undefined): Float64Array {
+    const byType = this.#byId.get(id);
+    if (byType === undefined) throw new Error(`A row came for id ${String(id)}, which was not asked for.`);
+    const known = byType.get(type);
+    if (known !== undefined) return known;
+    if (++this.#series > MAX_SERIES * 10) throw tooManySeries(this.#series);
+    const counts = new Float64Array(this.#reading.windows.length);
+    byType.set(type, counts);
+    return counts;
+  }
+
+  /** @param ms a time in the grain; null where there is one count for the whole range */
+  add(id: string | undefined, type: string, ms: number | null, count: number): void {
+    const counts = this.#counts(
+      this.#plan.groupBy.has('id') && this.#plan.ids.length > 0 ? id : undefined,
+      this.#plan.groupBy.has('type') ? type : undefined,
+    );
+    const at = ms === null ? 0 : Math.max(windowAt(this.#reading.windows, ms), 0);
+    counts[at] = (counts[at] ?? 0) + count;
+  }
+
+  /** Series in the order of the ids and types asked for; types that were not asked for by name. An id without any gets one of zeros. */
+  series(): Series[] {
+    const out: Series[] = [];
+    for (const [id, byType] of this.#byId) {
+      if (byType.size === 0) out.push({ id, type: undefined, counts: new Float64Array(this.#reading.windows.length) });
+      const types = [...byType.keys()];
+      if (this.#plan.types.length === 0) types.sort();
+      for (const type of types) {
+        const counts = byType.get(type);
+        if (counts !== undefined) out.push({ id, type, counts });
+      }
+    }
+    return out;
+  }
+}
+
+/** Where in a table's rows the columns are that a count needs. */
+const position = (columns: readonly string[], name: string): number => columns.indexOf(name);
+
+/** The handler of a {@link InfluxReader.rows} call that fills the counts of the readings which the streams belong to. */
+export function countRows(
+  sinks: ReadonlyMap<string, { readonly counts: Counts; readonly id: string | undefined }>,
+): Parameters<InfluxReader['rows']>[1] {
+  return (columns) => {
+    const result = position(columns, 'result');
+    const time = position(columns, '_time');
+    const value = position(columns, '_value');
+    const type = position(columns, 'type');
+    return (row) => {
+      const sink = sinks.get(row[result] ?? '');
+      if (sink === undefined)
+        throw new Error(`InfluxDB answered with a result "${row[result] ?? ''}" that was not asked for.`);
+      const at = time === -1 ? null : Date.parse(row[time] ?? '');
+      const count = Number(row[value]);
+      if (Number.isNaN(at) || !Number.isSafeInteger(count))
+        throw new Error(`InfluxDB answered with a row that is no count: ${row.join(',')}`);
+      sink.counts.add(sink.id, row[type] ?? '', at, count);
+    };
+  };
+}

@@ -1,0 +1,211 @@
+import type { Series, SeriesKey } from './counts.ts';
+import type { SeriesPlan, TopPlan } from './plan.ts';
+import type { Calculation, FrameField, FrameJson, FrameMeta, TopResult } from './request.ts';
+import type { Window } from './windows.ts';
+
+type Notice = NonNullable<FrameMeta['notices']>[number];
+
+/** A series with its values as the query wants them, by window of the range as asked. */
+export interface ValueSeries extends SeriesKey {
+  /** `compareTo` as it was asked for, where this is the earlier series. */
+  readonly compare: string | undefined;
+  /** null: the earlier day had no such window (its clock jumped over it). */
+  readonly values: readonly (number | null)[];
+}
+
+/** What each window's count becomes. `rate` divides by the window's true length in seconds. */
+export function calculate(calc: Calculation, counts: ArrayLike<number>, windows: readonly Window[]): number[] {
+  switch (calc) {
+    case 'count':
+    case 'total':
+      return Array.from(counts);
+    case 'rate':
+      return windows.map((window, i) => ((counts[i] ?? 0) * 1000) / (window.endMs - window.startMs));
+    case 'cumulative': {
+      let sum = 0;
+      return Array.from(counts, (count) => (sum += count));
+    }
+    default:
+      return calc satisfies never;
+  }
+}
+
+/**
+ * Moves an earlier reading's counts onto the windows of the range as asked: windows of equal index belong together. An hour that the
+ * clock showed twice then and once now is counted as one.
+ * @returns counts by window, and the windows they come from (undefined where the earlier day had none)
+ */
+export function matchWindows(
+  now: readonly Window[],
+  earlier: readonly Window[],
+  counts: Float64Array,
+): { readonly counts: Float64Array; readonly lengthsMs: Float64Array } {
+  const places = new Map<string, number>();
+  now.forEach((window, i) => places.set(`${window.index}/${window.occurrence}`, i));
+  const matched = new Float64Array(now.length);
+  const lengthsMs = new Float64Array(now.length);
+  earlier.forEach((window, i) => {
+    const place = places.get(`${window.index}/${window.occurrence}`) ?? places.get(`${window.index}/0`);
+    if (place === undefined) return;
+    matched[place] = (matched[place] ?? 0) + (counts[i] ?? 0);
+    lengthsMs[place] = (lengthsMs[place] ?? 0) + window.endMs - window.startMs;
+  });
+  return { counts: matched, lengthsMs };
+}
+
+function calculateEarlier(calc: Calculation, matched: ReturnType<typeof matchWindows>): (number | null)[] {
+  const { counts, lengthsMs } = matched;
+  switch (calc) {
+    case 'count':
+    case 'total':
+      return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : count));
+    case 'rate':
+      return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : (count * 1000) / (lengthsMs[i] ?? 1)));
+    case 'cumulative':
+      return calculate(calc, counts, []);
+    default:
+      return calc satisfies never;
+  }
+}
+
+const keyOf = (key: SeriesKey): string => `${key.id ?? ''}/${key.type ?? ''}`;
+
+/**
+ * The series of a query with their values: first those of the range as asked, then each one's earlier self, then earlier ones that have
+ * no counterpart now.
+ */
+export function valueSeries(
+  plan: SeriesPlan,
+  now: readonly Series[],
+  earlier: readonly Series[] | undefined,
+): ValueSeries[] {
+  const out: ValueSeries[] = now.map(({ id, type, counts }) => ({
+    id,
+    type,
+    compare: undefined,
+    values: calculate(plan.calc, counts, plan.now.windows),
+  }));
+  if (plan.compare === undefined || earlier === undefined) return out;
+  const { text, earlier: reading } = plan.compare;
+  const add = (key: SeriesKey, counts: Float64Array): void => {
+    const matched = matchWindows(plan.now.windows, reading.windows, counts);
+    out.push({ id: key.id, type: key.type, compare: text, values: calculateEarlier(plan.calc, matched) });
+  };
+  const left = new Map(earlier.map((series) => [keyOf(series), series]));
+  const none = new Float64Array(reading.windows.length);
+  for (const series of now) {
+    const same = left.get(keyOf(series));
+    left.delete(keyOf(series));
+    // Where nothing happened now there is one series without a type; it has no earlier self if something did happen then.
+    const placeholder = same === undefined && series.type === undefined && plan.groupBy.has('type');
+    if (placeholder && earlier.some((other) => other.id === series.id && other.type !== undefined)) continue;
+    add(series, same?.counts ?? none);
+  }
+  for (const series of left.values()) {
+    // An earlier series of zeros without a type says nothing beside those with one.
+    if (series.type === undefined && plan.groupBy.has('type')) continue;
+    add(series, series.counts);
+  }
+  return out;
+}
+
+function labelsOf(series: ValueSeries): Record<string, string> {
+  return {
+    ...(series.id === undefined ? {} : { id: series.id }),
+    ...(series.type === undefined ? {} : { type: series.type }),
+    ...(series.compare === undefined ? {} : { compare: series.compare }),
+  };
+}
+
+/** The legend: `123 like`, not `count {id="123", type="like"}`. */
+function displayName(series: ValueSeries): string {
+  const name = [series.id, series.type].filter((part) => part !== undefined).join(' ');
+  return `${name === '' ? 'interactions' : name}${series.compare === undefined ? '' : ` (${series.compare} before)`}`;
+}
+
+/** `cps` is Grafana's unit "counts/sec". */
+const UNIT: Readonly<Record<Calculation, string | undefined>> = {
+  count: undefined,
+  rate: 'cps',
+  cumulative: undefined,
+  total: undefined,
+};
+
+function valueField(plan: SeriesPlan, series: ValueSeries): FrameField {
+  const unit = UNIT[plan.calc];
+  return {
+    name: plan.calc,
+    type: 'number',
+    typeInfo: { frame: 'float64', ...(series.values.includes(null) ? { nullable: true } : {}) },
+    labels: labelsOf(series),
+    config: { displayNameFromDS: displayName(series), ...(unit === undefined ? {} : { unit }) },
+  };
+}
+
+/** Whether the first and the last window are cut by the range, or the last is still running. */
+export function partialEnds(plan: SeriesPlan, nowMs: number): { readonly first: boolean; readonly last: boolean } {
+  const first = plan.now.windows[0];
+  const last = plan.now.windows.at(-1);
+  return {
+    first: first !== undefined && first.startMs < plan.now.fromMs,
+    last: last !== undefined && (last.endMs > plan.now.toMs || last.endMs > nowMs),
+  };
+}
+
+export function seriesNotices(plan: SeriesPlan, nowMs: number): Notice[] {
+  // A dashboard's clock may be a little ahead of ours.
+  return plan.now.toMs > nowMs + 60_000
+    ? [{ severity: 'info', text: 'The range ends in the future: windows that have not happened yet are 0.' }]
+    : [];
+}
+
+/** One wide frame: a time field and a number field per series; for `total` one row of numbers, without a time. */
+export function seriesFrame(plan: SeriesPlan, series: readonly ValueSeries[], flux: string, nowMs: number): FrameJson {
+  const notices = seriesNotices(plan, nowMs);
+  const meta = {
+    typeVersion: [0, 1],
+    executedQueryString: flux,
+    custom: { partial: partialEnds(plan, nowMs) },
+    ...(notices.length === 0 ? {} : { notices }),
+  } as const;
+  const fields = series.map((one) => valueField(plan, one));
+  const values = series.map((one) => one.values);
+  if (plan.calc === 'total')
+    return { schema: { refId: plan.refId, meta: { type: 'numeric-wide', ...meta }, fields }, data: { values } };
+  const time: FrameField = {
+    name: 'time',
+    type: 'time',
+    typeInfo: { frame: 'time.Time' },
+    // Tells Grafana how wide a bar is.
+    ...(plan.every.kind === 'ms' ? { config: { interval: plan.every.ms } } : {}),
+  };
+  return {
+    schema: {
+      refId: plan.refId,
+      meta: { type: 'timeseries-wide', ...meta, preferredVisualisationType: 'graph' },
+      fields: [time, ...fields],
+    },
+    data: { values: [plan.now.windows.map((window) => window.startMs), ...values] },
+  };
+}
+
+export function topFrame(plan: TopPlan, top: TopResult['top'], distinct: number, flux: string): FrameJson {
+  return {
+    schema: {
+      refId: plan.refId,
+      meta: {
+        type: 'table',
+        executedQueryString: flux,
+        custom: { distinct },
+        preferredVisualisationType: 'table',
+      },
+      fields: [
+        // Ids may exceed 2^53: they are text.
+        // The unit keeps panels from reading the digits as a number and rounding it.
+        { name: 'id', type: 'string', typeInfo: { frame: 'string' }, config: { unit: 'string' } },
+        { name: 'count', type: 'number', typeInfo: { frame: 'int64' } },
+      ],
+    },
+    data: { values: [top.map((row) => row.id), top.map((row) => row.count)] },
+  };
+}

@@ -1,0 +1,166 @@
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { UserpulseError } from '../errors.ts';
+import type { Series } from './counts.ts';
+import { LiveHub } from './live.ts';
+import type { SeriesPlan } from './plan.ts';
+import type { LiveWindow } from './request.ts';
+
+/** An InfluxDB that holds events as [time in ms, type], and a clock that stands where it is put. */
+class World {
+  events: [number, string][] = [];
+  nowMs = Date.parse('2026-01-05T10:00:05Z');
+  reads = 0;
+  failure: Error | undefined;
+  readonly hub = new LiveHub({
+    now: () => this.nowMs,
+    logger: pino({ level: 'silent' }),
+    pollMs: 5,
+    read: (plan) => {
+      this.reads++;
+      return this.failure === undefined ? Promise.resolve(this.#series(plan)) : Promise.reject(this.failure);
+    },
+  });
+
+  #series(plan: SeriesPlan): Series[] {
+    const types = plan.types.length > 0 ? plan.types : [...new Set(this.events.map(([, type]) => type))];
+    const counts = (type: string): Float64Array =>
+      Float64Array.from(
+        plan.now.windows,
+        (w) => this.events.filter(([ms, t]) => t === type && ms >= w.startMs && ms < w.endMs).length,
+      );
+    const id = plan.ids[0];
+    return types.length === 0
+      ? [{ id, type: undefined, counts: new Float64Array(plan.now.windows.length) }]
+      : types.map((type) => ({ id, type, counts: counts(type) }));
+  }
+}
+
+const REQUEST = { preset: 'made', ids: ['7'], types: [], every: '1m', timezone: 'UTC' } as const;
+const at = (time: string): number => Date.parse(`2026-01-05T${time}Z`);
+
+/** Takes windows until one satisfies the test; returns all that came. */
+async function until(stream: AsyncIterator<LiveWindow>, test: (w: LiveWindow) => boolean): Promise<LiveWindow[]> {
+  const out: LiveWindow[] = [];
+  for (;;) {
+    const next = await stream.next();
+    if (next.done === true) throw new Error('The stream ended.');
+    out.push(next.value);
+    if (test(next.value)) return out;
+  }
+}
+
+describe('a live stream', () => {
+  it('begins with the last windows, dense, and marks the running one', async () => {
+    const world = new World();
+    world.events = [[at('10:00:01'), 'like']];
+    const stop = new AbortController();
+    const stream = world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator]();
+    const first = await until(stream, (w) => w.time === at('10:00:00'));
+    expect(first.map((w) => [w.id, w.type, w.value, w.partial])).toEqual([
+      ['7', 'like', 0, false],
+      ['7', 'like', 0, false],
+      ['7', 'like', 0, false],
+      ['7', 'like', 1, true],
+    ]);
+    stop.abort();
+    await expect(stream.next()).resolves.toMatchObject({ done: true });
+  });
+
+  it('sends a window again when it grows, closes, or gets a late event, and a new one as zero', async () => {
+    const world = new World();
+    world.events = [[at('10:00:01'), 'like']];
+    const stop = new AbortController();
+    const stream = world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator]();
+    await until(stream, (w) => w.time === at('10:00:00'));
+    world.events.push([at('10:00:04'), 'like']);
+    expect(await until(stream, () => true)).toEqual([
+      { id: '7', type: 'like', time: at('10:00:00'), value: 2, partial: true },
+    ]);
+    world.nowMs = at('10:01:00');
+    expect(await until(stream, (w) => w.time === at('10:01:00'))).toEqual([
+      { id: '7', type: 'like', time: at('10:00:00'), value: 2, partial: false },
+      { id: '7', type: 'like', time: at('10:01:00'), value: 0, partial: true },
+    ]);
+    world.events.push([at('09:59:30'), 'like']);
+    expect(await until(stream, () => true)).toEqual([
+      { id: '7', type: 'like', time: at('09:59:00'), value: 1, partial: false },
+    ]);
+    stop.abort();
+  });
+
+  it('has a series without a type until something happens, then one per type', async () => {
+    const world = new World();
+    const stop = new AbortController();
+    const stream = world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator]();
+    expect((await until(stream, (w) => w.partial)).every((w) => w.type === '' && w.value === 0)).toBe(true);
+    world.events.push([at('10:00:04'), 'view']);
+    expect((await until(stream, (w) => w.partial)).every((w) => w.type === 'view')).toBe(true);
+    stop.abort();
+  });
+
+  it('shares one look between equal subscriptions, and stops looking when the last has gone', async () => {
+    const world = new World();
+    const [a, b] = [new AbortController(), new AbortController()];
+    const first = world.hub.subscribe(REQUEST, a.signal)[Symbol.asyncIterator]();
+    await until(first, (w) => w.partial);
+    const reads = world.reads;
+    const second = world.hub.subscribe({ ...REQUEST, ids: [' 7 '] }, b.signal)[Symbol.asyncIterator]();
+    // What is known is there at once, without another look.
+    await until(second, (w) => w.partial);
+    expect(world.reads - reads).toBeLessThanOrEqual(1);
+    a.abort();
+    await first.next();
+    world.events.push([at('10:00:04'), 'view']);
+    await until(second, (w) => w.type === 'view');
+    b.abort();
+    await expect(second.next()).resolves.toMatchObject({ done: true });
+    const after = world.reads;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(world.reads).toBe(after);
+  });
+
+  it('looks at once when it is woken', async () => {
+    const world = new World();
+    const hub = new LiveHub({
+      now: () => world.nowMs,
+      logger: pino({ level: 'silent' }),
+      pollMs: 3_600_000,
+      read: (plan) =>
+        Promise.resolve([{ id: '7', type: 'like', counts: Float64Array.from(plan.now.windows, () => ++world.reads) }]),
+    });
+    const stop = new AbortController();
+    const stream = hub.subscribe({ ...REQUEST, every: '1h' }, stop.signal)[Symbol.asyncIterator]();
+    await until(stream, (w) => w.partial);
+    hub.wake();
+    expect((await until(stream, (w) => w.partial)).length).toBeGreaterThan(0);
+    stop.abort();
+  });
+
+  it('throws when InfluxDB fails at the first look, and outlives a later failure', async () => {
+    const world = new World();
+    world.failure = new UserpulseError('influx_unreachable', 'Gone.');
+    const stop = new AbortController();
+    await expect(world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator]().next()).rejects.toThrow('Gone.');
+    world.failure = undefined;
+    const stream = world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator]();
+    await until(stream, (w) => w.partial);
+    world.failure = new UserpulseError('influx_unreachable', 'Gone.');
+    const failing = world.reads;
+    while (world.reads < failing + 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    world.failure = undefined;
+    world.events.push([at('10:00:04'), 'view']);
+    expect((await until(stream, (w) => w.partial)).at(-1)).toMatchObject({ type: 'view', value: 1 });
+    stop.abort();
+  });
+
+  it.each([
+    [{ every: 'auto' }, 'definite every'],
+    [{ every: '0s' }, 'is zero'],
+    [{ preset: 'top', ids: [] }, 'of what'],
+    [{ ids: ['x'] }, 'not valid'],
+    [{ timezone: 'Mars/Olympus' }, 'not known'],
+  ])('with %j is refused at once', (over, message) => {
+    expect(() => new World().hub.subscribe({ ...REQUEST, ...over }, new AbortController().signal)).toThrow(message);
+  });
+});

@@ -1,0 +1,324 @@
+import type { Logger } from 'pino';
+import { UserpulseError } from '../errors.ts';
+import type { Series } from './counts.ts';
+import { DAY_MS, type Duration } from './duration.ts';
+import { planQuery, type SeriesPlan } from './plan.ts';
+import type { LiveWindow, QueryInput } from './request.ts';
+import { localWindows, type Window } from './windows.ts';
+import { zoneOf, type Zone } from './zone.ts';
+
+export interface LiveRequest {
+  readonly preset: string;
+  readonly ids: readonly string[];
+  readonly types: readonly string[];
+  readonly every: string;
+  readonly timezone?: string | undefined;
+}
+
+export interface LiveHubOptions {
+  readonly read: (plan: SeriesPlan, signal: AbortSignal) => Promise<readonly Series[]>;
+  /** Epoch ms. */
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** Longest time between two looks at InfluxDB, in ms. */
+  readonly pollMs?: number;
+}
+
+/** Half of the second within which a window must be out after its data has been written. */
+const POLL_MS = 500;
+/** Wakes that follow each other more quickly share one look. */
+const SHORTEST_MS = 50;
+const LONGEST_RETRY_MS = 5_000;
+/** How far back windows are looked at again for late events: this long or this many windows, whichever is longer… */
+const LOOK_BACK_MS = 120_000;
+const LOOK_BACK_WINDOWS = 3;
+/** …but no more windows than this. */
+const MOST_WINDOWS = 300;
+
+/** Whether a signal has been aborted by now: its state changes across an await, which a plain property test hides from the compiler. */
+const aborted = (signal: AbortSignal): boolean => signal.aborted;
+
+/** Live windows: equal subscriptions share one feed, and so one look at InfluxDB at a time. */
+export class LiveHub {
+  readonly #options: LiveHubOptions;
+  readonly #feeds = new Map<string, Feed>();
+
+  constructor(options: LiveHubOptions) {
+    this.#options = options;
+  }
+
+  /** @throws UserpulseError bad_request, at once */
+  subscribe(request: LiveRequest, signal: AbortSignal): AsyncIterable<LiveWindow> {
+    const spec = specOf(request, this.#options.now());
+    const key = JSON.stringify([spec.query.preset, spec.query.ids, spec.query.types, spec.every, spec.zone.name]);
+    return this.#stream(key, spec, signal);
+  }
+
+  wake(): void {
+    for (const feed of this.#feeds.values()) feed.wake();
+  }
+
+  async *#stream(key: string, spec: FeedSpec, signal: AbortSignal): AsyncGenerator<LiveWindow, void> {
+    if (aborted(signal)) return;
+    let feed = this.#feeds.get(key);
+    if (feed === undefined) {
+      feed = new Feed(spec, this.#options);
+      this.#feeds.set(key, feed);
+    }
+    const inbox = feed.join();
+    const onAbort = (): void => inbox.notify();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      for (;;) {
+        for (let window = inbox.take(); window !== undefined; window = inbox.take()) {
+          if (aborted(signal)) return;
+          yield window;
+        }
+        if (aborted(signal)) return;
+        await inbox.changed();
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      feed.leave(inbox);
+      if (feed.deserted && this.#feeds.get(key) === feed) this.#feeds.delete(key);
+    }
+  }
+}
+
+interface FeedSpec {
+  readonly query: QueryInput;
+  readonly every: Duration;
+  readonly zone: Zone;
+}
+
+function specOf(request: LiveRequest, nowMs: number): FeedSpec {
+  const zone = zoneOf(request.timezone);
+  const every = request.every.trim();
+  if (every === '' || every === 'auto')
+    throw new UserpulseError('bad_request', 'A stream needs a definite every.', {
+      hint: 'Give a duration, for example every=10s.',
+    });
+  const query: QueryInput = {
+    refId: 'live',
+    preset: request.preset,
+    ids: [...request.ids],
+    types: [...request.types],
+    every,
+  };
+  // Validates everything, on a range that has very few windows whatever their length.
+  const plan = planQuery(query, {
+    fromMs: nowMs,
+    toMs: nowMs + 1,
+    zone,
+    intervalMs: undefined,
+    maxDataPoints: undefined,
+  });
+  if (plan.kind !== 'series')
+    throw new UserpulseError('bad_request', `preset "${request.preset}" has no windows to stream.`, {
+      hint: 'Use made, received, share or everyone.',
+    });
+  return { query: { ...query, ids: [...plan.ids], types: [...plan.types] }, every: plan.every, zone };
+}
+
+/** Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. */
+class Inbox {
+  readonly #waiting = new Map<string, LiveWindow>();
+  #failure: Error | undefined;
+  #notify: (() => void) | undefined;
+
+  put(key: string, window: LiveWindow): void {
+    this.#waiting.set(key, window);
+    this.notify();
+  }
+
+  fail(error: Error): void {
+    this.#failure = error;
+    this.notify();
+  }
+
+  /** @throws the failure of the feed, when there is nothing left */
+  take(): LiveWindow | undefined {
+    for (const [key, window] of this.#waiting) {
+      this.#waiting.delete(key);
+      return window;
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    return undefined;
+  }
+
+  notify(): void {
+    this.#notify?.();
+    this.#notify = undefined;
+  }
+
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#waiting.size > 0 || this.#failure !== undefined) resolve();
+      else this.#notify = resolve;
+    });
+  }
+}
+
+/**
+ * Looks at InfluxDB again and again while someone listens:
+ *
+ *   join (first) ─▶ looking ─▶ waiting ─ wake or poll time ─▶ looking …      leave (last) ─▶ ended, for good
+ *                      └─ failed: before the first success the listeners get the error; later it is logged and tried again
+ */
+class Feed {
+  readonly #spec: FeedSpec;
+  readonly #options: LiveHubOptions;
+  readonly #inboxes = new Set<Inbox>();
+  readonly #end = new AbortController();
+  /** Last known state of every window within the look-back, by series and start. */
+  readonly #sent = new Map<string, LiveWindow>();
+  /** Types seen so far of each id; once seen, a type keeps its series. */
+  readonly #types = new Map<string, Set<string>>();
+  #wake: (() => void) | undefined;
+  #woken = false;
+  #started = false;
+
+  constructor(spec: FeedSpec, options: LiveHubOptions) {
+    this.#spec = spec;
+    this.#options = options;
+  }
+
+  get deserted(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  join(): Inbox {
+    const inbox = new Inbox();
+    for (const [key, window] of this.#sent) inbox.put(key, window);
+    this.#inboxes.add(inbox);
+    if (!this.#started) {
+      this.#started = true;
+      void this.#run();
+    }
+    return inbox;
+  }
+
+  leave(inbox: Inbox): void {
+    this.#inboxes.delete(inbox);
+    if (this.#inboxes.size > 0) return;
+    this.#end.abort();
+    this.wake();
+  }
+
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    const pollMs = this.#options.pollMs ?? POLL_MS;
+    let succeeded = false;
+    let retryMs = pollMs;
+    while (!aborted(this.#end.signal)) {
+      this.#woken = false;
+      try {
+        await this.#look();
+        succeeded = true;
+        retryMs = pollMs;
+        await this.#wait(SHORTEST_MS, pollMs);
+      } catch (error) {
+        if (aborted(this.#end.signal)) return;
+        if (!succeeded || !(error instanceof UserpulseError)) {
+          const failure = error instanceof Error ? error : new Error(String(error));
+          for (const inbox of this.#inboxes) inbox.fail(failure);
+          // A new subscriber begins anew.
+          this.#end.abort();
+          return;
+        }
+        this.#options.logger.warn({ err: error, retryMs }, 'A live stream could not be read; trying again.');
+        await this.#wait(retryMs, retryMs);
+        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+      }
+    }
+  }
+
+  /** Waits at least `least` ms, and on until woken, at most `most` ms. */
+  async #wait(least: number, most: number): Promise<void> {
+    await this.#pause(least, false);
+    if (!this.#woken && most > least) await this.#pause(most - least, true);
+  }
+
+  #pause(ms: number, wakeable: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        if (!wakeable && !this.#end.signal.aborted) return;
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#wake = undefined;
+        resolve();
+      }, ms);
+      this.#wake = finish;
+    });
+  }
+
+  async #look(): Promise<void> {
+    const nowMs = this.#options.now();
+    const { every, zone } = this.#spec;
+    const at = (ms: number): Window | undefined => localWindows({ fromMs: ms, toMs: ms + 1, every, zone, limit: 1 })[0];
+    const open = at(nowMs);
+    const earliest = at(nowMs - lookBackMs(every));
+    if (open === undefined || earliest === undefined) throw new Error(`No window holds ${nowMs}.`);
+    const plan = planQuery(this.#spec.query, {
+      fromMs: earliest.startMs,
+      toMs: open.endMs,
+      zone,
+      intervalMs: undefined,
+      maxDataPoints: undefined,
+    });
+    if (plan.kind !== 'series') throw new Error('A stream has no windows.');
+    const series = await this.#options.read(plan, this.#end.signal);
+    this.#publish(plan, series, nowMs);
+    for (const [key, window] of this.#sent) if (window.time < earliest.startMs) this.#sent.delete(key);
+  }
+
+  #publish(plan: SeriesPlan, series: readonly Series[], nowMs: number): void {
+    const { windows } = plan.now;
+    const zeros = new Float64Array(windows.length);
+    const counts = new Map<string, Map<string, Float64Array>>();
+    for (const one of series) {
+      const id = one.id ?? '';
+      const types = this.#types.get(id) ?? new Set<string>();
+      this.#types.set(id, types);
+      if (one.type !== undefined) types.add(one.type);
+      const byType = counts.get(id) ?? new Map<string, Float64Array>();
+      counts.set(id, byType);
+      byType.set(one.type ?? '', one.counts);
+    }
+    for (const [id, types] of this.#types) {
+      // Where nothing has happened yet the series has no type.
+      for (const type of types.size === 0 ? [''] : types) {
+        const values = counts.get(id)?.get(type) ?? zeros;
+        windows.forEach((window, i) => {
+          this.#offer({ id, type, time: window.startMs, value: values[i] ?? 0, partial: window.endMs > nowMs });
+        });
+      }
+    }
+  }
+
+  #offer(window: LiveWindow): void {
+    const key = `${window.id}/${window.type}/${window.time}`;
+    const before = this.#sent.get(key);
+    if (before?.value === window.value && before.partial === window.partial) return;
+    this.#sent.set(key, window);
+    for (const inbox of this.#inboxes) inbox.put(key, window);
+  }
+}
+
+function lookBackMs(every: Duration): number {
+  switch (every.kind) {
+    case 'ms':
+      return Math.min(Math.max(LOOK_BACK_MS, every.ms * LOOK_BACK_WINDOWS), every.ms * MOST_WINDOWS);
+    case 'months':
+      return every.months * 31 * DAY_MS * LOOK_BACK_WINDOWS;
+    default:
+      return every satisfies never;
+  }
+}

@@ -1,0 +1,365 @@
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { UserpulseError } from '../errors.ts';
+import type { InfluxReader } from './influx-reader.ts';
+import type { FrameJson, QueryInput, QueryRequest, QueryResult } from './request.ts';
+import { createQueryService, type QueryService } from './service.ts';
+
+const schema = {
+  buckets: { made: 'm', received: 'r', share: 's', total: 't' },
+  userPrefix: { side: 'first', length: 4 },
+  sharePrefix: { side: 'first', length: 6 },
+} as const;
+
+/** An InfluxDB that knows one answer, by stream name: rows of [time, count, type], or of [count, type]. */
+function reader(
+  rows: Readonly<Record<string, readonly (readonly (string | number)[])[]>>,
+  scripts: string[] = [],
+): InfluxReader {
+  return {
+    rows: (script, onTable) => {
+      scripts.push(script.text);
+      for (const [name, list] of Object.entries(rows)) {
+        if (!script.text.includes(`yield(name: ${JSON.stringify(name)})`)) continue;
+        for (const row of list) {
+          const columns = row.length === 3 ? ['_time', '_value', 'type'] : ['_value', 'type'];
+          onTable(['', 'result', 'table', ...columns])(['', name, '0', ...row.map(String)]);
+        }
+      }
+      return Promise.resolve();
+    },
+    bytes: () => Promise.reject(new Error('not asked for')),
+  };
+}
+
+const service = (influx: InfluxReader, now = Date.parse('2026-02-01T00:00:00Z')): QueryService =>
+  createQueryService({ influx, schema, now: () => now, logger: pino({ level: 'silent' }) });
+
+const DAY = { from: '2026-01-05T00:00:00Z', to: '2026-01-06T00:00:00Z' };
+const ask = (query: Partial<QueryInput>, over: Partial<QueryRequest> = {}): QueryRequest => ({
+  ...DAY,
+  queries: [{ refId: 'A', preset: 'made', ids: ['123456'], every: '12h', ...query }],
+  ...over,
+});
+const frameOf = (result: QueryResult | undefined): FrameJson => {
+  if (result === undefined || 'error' in result) throw new Error(result?.error ?? 'no result');
+  return result.frames[0]!;
+};
+const frame = async (influx: InfluxReader, request: QueryRequest): Promise<FrameJson> =>
+  frameOf((await service(influx).query(request)).results['A']);
+const MORNING = Date.parse('2026-01-05T00:00:00Z');
+const NOON = Date.parse('2026-01-05T12:00:00Z');
+
+describe('a query', () => {
+  it('is one wide frame: a time field, then a dense number field per id and type, with labels and a readable legend', async () => {
+    const influx = reader({
+      '123456': [
+        ['2026-01-05T13:00:00Z', 3, 'view'],
+        ['2026-01-05T01:00:00Z', 2, 'like'],
+      ],
+    });
+    const { schema: shape, data } = await frame(influx, ask({}));
+    expect(shape.meta).toMatchObject({
+      type: 'timeseries-wide',
+      typeVersion: [0, 1],
+      executedQueryString: expect.stringContaining('from(bucket: "m")'),
+      custom: { partial: { first: false, last: false } },
+    });
+    expect(shape.fields.map((f) => [f.name, f.type, f.labels, f.config?.['displayNameFromDS']])).toEqual([
+      ['time', 'time', undefined, undefined],
+      ['count', 'number', { id: '123456', type: 'like' }, '123456 like'],
+      ['count', 'number', { id: '123456', type: 'view' }, '123456 view'],
+    ]);
+    expect(data.values).toEqual([
+      [MORNING, NOON],
+      [2, 0],
+      [0, 3],
+    ]);
+  });
+
+  it('has a series of zeros for each type asked for, and one per id where nothing happened at all', async () => {
+    const asked = await frame(reader({}), ask({ types: ['view', 'like'] }));
+    expect(asked.schema.fields.slice(1).map((f) => f.labels)).toEqual([
+      { id: '123456', type: 'view' },
+      { id: '123456', type: 'like' },
+    ]);
+    const none = await frame(reader({ '7': [['2026-01-05T01:00:00Z', 1, 'like']] }), ask({ ids: ['8', '7'] }));
+    expect(none.schema.fields.slice(1).map((f) => f.labels)).toEqual([{ id: '8' }, { id: '7', type: 'like' }]);
+    expect(none.data.values[1]).toEqual([0, 0]);
+  });
+
+  it.each<[QueryInput['groupBy'], object[], (number | null)[][]]>([
+    [
+      ['id'],
+      [{ id: '1' }, { id: '2' }],
+      [
+        [3, 0],
+        [5, 0],
+      ],
+    ],
+    [
+      ['type'],
+      [{ type: 'like' }, { type: 'view' }],
+      [
+        [6, 0],
+        [2, 0],
+      ],
+    ],
+    [[], [{}], [[8, 0]]],
+  ])('grouped by %j adds up the rest', async (groupBy, labels, values) => {
+    const time = '2026-01-05T01:00:00Z';
+    const separate = {
+      '1': [
+        [time, 1, 'like'],
+        [time, 2, 'view'],
+      ],
+      '2': [[time, 5, 'like']],
+    };
+    const together = {
+      '1 + 2': [
+        [time, 6, 'like'],
+        [time, 2, 'view'],
+      ],
+    };
+    const answer = await frame(
+      reader(groupBy?.includes('id') === true ? separate : together),
+      ask({ ids: ['1', '2'], groupBy }),
+    );
+    expect(answer.schema.fields.slice(1).map((f) => f.labels)).toEqual(labels);
+    expect(answer.data.values.slice(1)).toEqual(values);
+  });
+
+  it.each<[string, number[]]>([
+    ['count', [7200, 3600]],
+    ['rate', [7200 / 43_200, 3600 / 43_200]],
+    ['cumulative', [7200, 10_800]],
+  ])('calculates %s', async (calc, values) => {
+    const influx = reader({
+      '123456': [
+        ['2026-01-05T01:00:00Z', 7200, 'like'],
+        ['2026-01-05T13:00:00Z', 3600, 'like'],
+      ],
+    });
+    expect((await frame(influx, ask({ calc }))).data.values[1]).toEqual(values);
+  });
+
+  it('divides a rate by the true length of a day that holds a clock change', async () => {
+    const influx = reader({ '123456': [['2026-03-29T10:00:00Z', 82_800, 'like']] });
+    const answer = await frame(
+      influx,
+      ask(
+        { calc: 'rate', every: '1d' },
+        { from: '2026-03-28T23:00:00Z', to: '2026-03-29T22:00:00Z', timezone: 'Europe/Paris' },
+      ),
+    );
+    expect(answer.data.values[1]).toEqual([1]);
+  });
+
+  it('gives a total as one row of numbers', async () => {
+    const answer = await frame(
+      reader({
+        '123456': [
+          [42, 'like'],
+          [7, 'view'],
+        ],
+      }),
+      ask({ calc: 'total' }),
+    );
+    expect(answer.schema.meta?.type).toBe('numeric-wide');
+    expect(answer.data.values).toEqual([[42], [7]]);
+  });
+
+  it('adds the earlier series on the times of today', async () => {
+    const scripts: string[] = [];
+    const influx = reader(
+      {
+        '123456': [['2026-01-05T01:00:00Z', 2, 'like']],
+        'compare 123456': [
+          ['2025-12-29T13:00:00Z', 9, 'like'],
+          ['2025-12-29T13:00:00Z', 4, 'share'],
+        ],
+      },
+      scripts,
+    );
+    const answer = await frame(influx, ask({ compareTo: '1w' }));
+    expect(scripts[0]).toContain('range(start: 2025-12-29T00:00:00.000Z, stop: 2025-12-30T00:00:00.000Z)');
+    expect(answer.schema.fields.slice(1).map((f) => [f.labels, f.config?.['displayNameFromDS']])).toEqual([
+      [{ id: '123456', type: 'like' }, '123456 like'],
+      [{ id: '123456', type: 'like', compare: '1w' }, '123456 like (1w before)'],
+      [{ id: '123456', type: 'share', compare: '1w' }, '123456 share (1w before)'],
+    ]);
+    expect(answer.data.values).toEqual([
+      [MORNING, NOON],
+      [2, 0],
+      [0, 9],
+      [0, 4],
+    ]);
+  });
+
+  it('compares hours by the clock across a clock change, and says null where the earlier day had no such hour', async () => {
+    // 29 March 2026 in Paris has no hour from 2 to 3.
+    const influx = reader({
+      'compare 123456': [
+        ['2026-03-29T00:00:00Z', 5, 'like'],
+        ['2026-03-29T01:00:00Z', 6, 'like'],
+      ],
+    });
+    const answer = await frame(
+      influx,
+      ask(
+        { every: '1h', compareTo: '1d', types: ['like'] },
+        { from: '2026-03-29T23:00:00Z', to: '2026-03-30T02:00:00Z', timezone: 'Europe/Paris' },
+      ),
+    );
+    expect(answer.data.values[2]).toEqual([5, null, 6]);
+  });
+
+  it('marks windows that the range cuts, and says when it ends in the future', async () => {
+    const cut = await frame(reader({}), ask({}, { from: '2026-01-05T01:00:00Z', to: '2026-01-05T23:00:00Z' }));
+    expect(cut.schema.meta?.custom).toEqual({ partial: { first: true, last: true } });
+    expect(cut.data.values[0]).toEqual([MORNING, NOON]);
+    expect(cut.schema.meta?.notices).toBeUndefined();
+    const future = await frame(reader({}), ask({}, { to: '2026-03-01T00:00:00Z' }));
+    expect(future.schema.meta?.notices).toEqual([expect.objectContaining({ severity: 'info' })]);
+  });
+
+  it('fails alone, with a message that says what to change', async () => {
+    const influx = reader({});
+    const { results } = await service(influx).query({
+      ...DAY,
+      queries: [
+        { refId: 'ok', preset: 'everyone' },
+        { refId: '__proto__', preset: 'everyone' },
+        { refId: 'preset', preset: 'liked' },
+        { refId: 'ids', preset: 'made', ids: [' '] },
+        { refId: 'noids', preset: 'share', ids: [] },
+        { refId: 'extra', preset: 'everyone', ids: ['1'] },
+        { refId: 'hostile', preset: 'made', ids: ['1) |> drop()'] },
+        { refId: 'big', preset: 'made', ids: ['9223372036854775808'] },
+        { refId: 'type', preset: 'everyone', types: ['${x}'] },
+        { refId: 'every', preset: 'everyone', every: '0s' },
+        { refId: 'windows', preset: 'everyone', every: '1s' },
+        { refId: 'calc', preset: 'everyone', calc: 'mean' },
+        { refId: 'group', preset: 'everyone', groupBy: ['user'] },
+        {
+          refId: 'series',
+          preset: 'made',
+          ids: Array.from({ length: 26 }, (_, i) => String(i + 1)),
+          types: ['a', 'b', 'c', 'd'],
+        },
+        { refId: 'many', preset: 'made', ids: Array.from({ length: 51 }, (_, i) => String(i + 1)) },
+        { refId: 'top', preset: 'top', of: 'everyone' },
+        { refId: 'n', preset: 'top', of: 'made', n: 0.5 },
+      ],
+    });
+    expect(Object.keys(results)).toHaveLength(17);
+    expect(Object.entries(results).map(([refId, r]) => [refId, 'error' in r ? r.errorCode : 'ok'])).toEqual([
+      ['ok', 'ok'],
+      ['__proto__', 'ok'],
+      ['preset', 'bad_request'],
+      ['ids', 'bad_request'],
+      ['noids', 'bad_request'],
+      ['extra', 'bad_request'],
+      ['hostile', 'bad_request'],
+      ['big', 'bad_request'],
+      ['type', 'bad_request'],
+      ['every', 'bad_request'],
+      ['windows', 'too_many_windows'],
+      ['calc', 'bad_request'],
+      ['group', 'bad_request'],
+      ['series', 'bad_request'],
+      ['many', 'bad_request'],
+      ['top', 'bad_request'],
+      ['n', 'bad_request'],
+    ]);
+    expect(results['windows']).toMatchObject({
+      status: 400,
+      frames: [],
+      error: expect.stringContaining('Use every "10s"'),
+    });
+    expect(results['preset']).toMatchObject({ error: expect.stringContaining('made, received, share, everyone, top') });
+  });
+
+  it('passes on what InfluxDB fails with, and hides what only a mistake of ours can cause', async () => {
+    const failing = (error: Error): InfluxReader => ({
+      rows: () => Promise.reject(error),
+      bytes: () => Promise.reject(error),
+    });
+    const timeout = await service(failing(new UserpulseError('query_timeout', 'Slow.'))).query(ask({}));
+    expect(timeout.results['A']).toEqual({ error: 'Slow.', errorCode: 'query_timeout', status: 504, frames: [] });
+    const bug = await service(failing(new TypeError('x of undefined'))).query(ask({}));
+    expect(bug.results['A']).toMatchObject({
+      errorCode: 'internal',
+      status: 500,
+      error: expect.not.stringContaining('undefined'),
+    });
+  });
+
+  it.each<[Partial<QueryRequest>, string]>([
+    [{ from: DAY.to, to: DAY.from }, 'is not before to'],
+    [{ to: DAY.from }, 'is not before to'],
+    [{ from: 'yesterday' }, 'is not RFC 3339'],
+    [{ to: 1.7e18 }, 'from 1678 to 2261'],
+    [{ timezone: 'Mars/Olympus' }, 'timezone'],
+    [{ queries: [ask({}).queries[0]!, ask({}).queries[0]!] }, 'refId "A"'],
+  ])('with %j is refused as a whole', async (over, message) => {
+    await expect(service(reader({})).query(ask({}, over))).rejects.toSatisfy((e: UserpulseError) =>
+      e.describe().includes(message),
+    );
+  });
+
+  it('more than 100 series is refused when the data gives them', async () => {
+    const rows = Array.from({ length: 101 }, (_, i) => ['2026-01-05T01:00:00Z', 1, `t${i}`]);
+    const { results } = await service(reader({ everyone: rows })).query(ask({ preset: 'everyone', ids: [] }));
+    expect(results['A']).toMatchObject({ errorCode: 'bad_request', error: expect.stringContaining('101 series') });
+  });
+});
+
+describe('translate', () => {
+  it('gives the Flux of each query without running it, and the error of the bad ones', () => {
+    const never: InfluxReader = {
+      rows: () => Promise.reject(new Error('run')),
+      bytes: () => Promise.reject(new Error('run')),
+    };
+    const { results } = service(never).translate({
+      ...DAY,
+      queries: [
+        { refId: 'A', preset: 'made', ids: ['123456'] },
+        { refId: 'B', preset: 'top', of: 'share' },
+        { refId: 'C', preset: 'made' },
+      ],
+    });
+    expect(results['A']).toMatchObject({ flux: expect.stringContaining('r._value == 123456') });
+    expect(results['B']).toMatchObject({ flux: expect.stringContaining('r._field == "share"') });
+    expect(results['C']).toMatchObject({ errorCode: 'bad_request', status: 400 });
+  });
+});
+
+describe('interactions of one id', () => {
+  it('are plain points by type', async () => {
+    const influx = reader({ '88': [['2026-01-05T13:00:00Z', 3, 'like']] });
+    await expect(
+      service(influx).interactions({ preset: 'received', id: ' 88', ...DAY, every: '12h' }),
+    ).resolves.toEqual({
+      preset: 'received',
+      id: '88',
+      every: '12h',
+      from: '2026-01-05T00:00:00.000Z',
+      to: '2026-01-06T00:00:00.000Z',
+      series: [
+        {
+          type: 'like',
+          points: [
+            [MORNING, 0],
+            [NOON, 3],
+          ],
+        },
+      ],
+    });
+  });
+  it.each(['everyone', 'top', 'nobody'])('are refused for preset %s', async (preset) => {
+    await expect(service(reader({})).interactions({ preset, id: '1', ...DAY })).rejects.toMatchObject({
+      code: 'bad_request',
+    });
+  });
+});
