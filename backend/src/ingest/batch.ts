@@ -1,0 +1,170 @@
+import type { StreamRecord } from '../event/decode.ts';
+import type { BucketRole } from '../schema/buckets.ts';
+import { renderLine, type Point } from '../schema/points.ts';
+import type { Move } from '../schema/slots.ts';
+import type { PointSink } from '../sinks/point-sink.ts';
+import type { NotedMove } from './checkpoint.ts';
+import type { Lane, Span } from './lane.ts';
+import type { IngestMetrics } from './metrics.ts';
+import type { EventItem, EventPlacer, PlaceObserver } from './place-events.ts';
+import type { Ticket } from './resolved-prefix.ts';
+import type { ArchiveItem } from './written-record.ts';
+
+type LineItem = Extract<ArchiveItem, { kind: 'line' }>;
+
+/** The record that is being added, and the event of it whose points are coming. */
+interface Adding {
+  readonly lane: Lane;
+  readonly record: StreamRecord;
+  readonly metrics: IngestMetrics;
+  item: EventItem | undefined;
+  line: LineItem | undefined;
+}
+
+interface BucketLines {
+  readonly lines: string[];
+  /** The archive line that each point belongs to, by index. */
+  readonly owners: LineItem[];
+}
+
+/** What has just become visible in InfluxDB. */
+export interface WrittenNotice {
+  readonly roles: ReadonlySet<BucketRole>;
+  /** Times of the events in it, both included, in ms. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * Records of any shards whose points go to InfluxDB together: one write per bucket. A record is never split over two batches.
+ */
+export class Batch implements PlaceObserver {
+  readonly createdAtMs: number;
+  readonly #maxLines: number;
+  readonly #byRole = new Map<BucketRole, BucketLines>();
+  readonly #spans = new Map<Lane, Ticket<Span>>();
+  readonly #moves = new Map<Lane, NotedMove[]>();
+  #adding: Adding | undefined;
+  #records = 0;
+  #most = 0;
+  #fromMs = Infinity;
+  #toMs = -Infinity;
+  #oldestArrivalMs = Infinity;
+
+  constructor(createdAtMs: number, maxLines: number) {
+    this.createdAtMs = createdAtMs;
+    this.#maxLines = maxLines;
+  }
+
+  /** Whether one of its writes has reached the most lines, or it has many records without any. */
+  isFull(): boolean {
+    return this.#most >= this.#maxLines || this.#records >= this.#maxLines;
+  }
+
+  /** Per lane; to be durable before {@link write}. */
+  get moves(): ReadonlyMap<Lane, readonly NotedMove[]> {
+    return this.#moves;
+  }
+
+  get oldestArrivalMs(): number {
+    return this.#oldestArrivalMs;
+  }
+
+  add(lane: Lane, record: StreamRecord, placer: EventPlacer, metrics: IngestMetrics): void {
+    this.#records++;
+    this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
+    const adding: Adding = { lane, record, metrics, item: undefined, line: undefined };
+    this.#adding = adding;
+    const archived: ArchiveItem[] = [];
+    const { items, outsideShard } = placer.place(record, lane.hashRange, this, (item) => {
+      if (item.kind === 'rejection') {
+        metrics.rejected.inc({ code: item.code });
+        archived.push(item);
+      } else if (adding.line !== undefined && adding.item === item) archived.push(adding.line);
+      else throw new Error('An event has no point.');
+    });
+    this.#adding = undefined;
+    let ticket = this.#spans.get(lane);
+    if (ticket === undefined) {
+      ticket = lane.openSpan();
+      this.#spans.set(lane, ticket);
+    }
+    ticket.value.records.push({
+      sequenceNumber: record.sequenceNumber,
+      partitionKey: record.partitionKey,
+      arrivalMs: record.approximateArrivalMs,
+      data: record.data,
+      items: archived,
+    });
+    metrics.recordsRead.inc();
+    metrics.bytesRead.inc(record.data.byteLength);
+    const events = items.reduce((count, item) => count + (item.kind === 'event' ? 1 : 0), 0);
+    if (events > 0) metrics.events.inc(events);
+    if (outsideShard > 0) metrics.outsideShard.inc(outsideShard);
+  }
+
+  /** {@link PlaceObserver}: the points of one event come one after the other. */
+  point(item: EventItem, point: Point, slot: number, collided: boolean): void {
+    const adding = this.#current();
+    if (adding.item !== item) {
+      const { occurredAtMs } = item.event;
+      adding.item = item;
+      adding.line = { kind: 'line', subSequence: item.subSequence, occurredAtMs, line: item.line, refused: undefined };
+      if (occurredAtMs < this.#fromMs) this.#fromMs = occurredAtMs;
+      if (occurredAtMs > this.#toMs) this.#toMs = occurredAtMs;
+    }
+    if (adding.line === undefined) throw new Error('An event has no line.');
+    let bucket = this.#byRole.get(point.role);
+    if (bucket === undefined) {
+      bucket = { lines: [], owners: [] };
+      this.#byRole.set(point.role, bucket);
+    }
+    this.#most = Math.max(this.#most, bucket.lines.push(renderLine(point, slot)));
+    bucket.owners.push(adding.line);
+    if (collided) adding.metrics.pointCollisions.inc({ bucket: point.role });
+  }
+
+  move(move: Move): void {
+    const { lane, record } = this.#current();
+    const noted: NotedMove = { ...move, sequenceNumber: record.sequenceNumber };
+    const moves = this.#moves.get(lane);
+    if (moves === undefined) this.#moves.set(lane, [noted]);
+    else moves.push(noted);
+  }
+
+  eventIdConflict(): void {
+    this.#current().metrics.eventIdConflicts.inc();
+  }
+
+  #current(): Adding {
+    if (this.#adding === undefined) throw new Error('No record is being added.');
+    return this.#adding;
+  }
+
+  /**
+   * Writes all buckets side by side. Resolves when every point is durable, or refused for good and noted with its line.
+   * @throws the signal's reason when aborted
+   */
+  async write(sink: PointSink, metrics: IngestMetrics, signal: AbortSignal): Promise<WrittenNotice> {
+    await Promise.all(
+      [...this.#byRole].map(async ([role, { lines, owners }]) => {
+        const refusals = await sink.write(role, lines, signal);
+        for (const { index, reason } of refusals) {
+          const owner = owners[index];
+          if (owner === undefined) throw new Error(`A refusal names line ${index} of ${owners.length}.`);
+          if (owner.refused === undefined) metrics.rejected.inc({ code: 'influx_refused' });
+          // Of several refused points of an event the reason of the first bucket by name stays: whichever answers first must not matter.
+          const text = `${role}: ${reason}`;
+          if (owner.refused === undefined || text < owner.refused) owner.refused = text;
+        }
+        metrics.pointsWritten.inc({ bucket: role }, lines.length - refusals.length);
+      }),
+    );
+    return { roles: new Set(this.#byRole.keys()), fromMs: this.#fromMs, toMs: this.#toMs };
+  }
+
+  /** After {@link write}: the records go on. */
+  settle(): void {
+    for (const [lane, ticket] of this.#spans) lane.closeSpan(ticket);
+  }
+}

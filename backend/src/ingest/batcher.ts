@@ -1,0 +1,163 @@
+import type { PointSink } from '../sinks/point-sink.ts';
+import { Batch, type WrittenNotice } from './batch.ts';
+import { withMoves } from './checkpoint.ts';
+import { after, type Clock } from './clock.ts';
+import type { Lane } from './lane.ts';
+import type { IngestMetrics } from './metrics.ts';
+import type { EventPlacer } from './place-events.ts';
+
+export interface BatcherOptions {
+  readonly sink: PointSink;
+  readonly placer: EventPlacer;
+  readonly metrics: IngestMetrics;
+  readonly clock: Clock;
+  /** Most lines of one write. A record whose events are more than that is still written whole. */
+  readonly maxLines: number;
+  /** Longest time (ms) that the first record of a batch waits for others. */
+  readonly maxAgeMs: number;
+  /** Batches written at a time. */
+  readonly maxInFlight: number;
+  /** Aborted when draining has taken too long. */
+  readonly signal: AbortSignal;
+  readonly onWritten: (notice: WrittenNotice, oldestArrivalMs: number) => void;
+  /** Its records have gone on to the archive. */
+  readonly onSettled: () => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Records taken from one lane before it is another's turn. */
+const TURN = 64;
+
+/**
+ * Gathers the records of all lanes into batches and writes them. Only as many records are decoded as fit into the batches being
+ * written and the one being filled: the others wait as plain bytes, which is what keeps memory near the byte budget.
+ */
+export class Batcher {
+  readonly #o: BatcherOptions;
+  readonly #lanes: Lane[] = [];
+  #forming: Batch | undefined;
+  #inFlight = 0;
+  #pumping = false;
+  #cancelTimer: (() => void) | undefined;
+  #hurry = false;
+  #failed = false;
+  /** Moves of this and all earlier batches are durable. */
+  #movesSaved: Promise<unknown> = Promise.resolve();
+
+  constructor(options: BatcherOptions) {
+    this.#o = options;
+  }
+
+  add(lane: Lane): void {
+    this.#lanes.push(lane);
+  }
+
+  remove(lane: Lane): void {
+    const at = this.#lanes.indexOf(lane);
+    if (at !== -1) this.#lanes.splice(at, 1);
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** From now on a batch does not wait for company: draining. */
+  hurry(): void {
+    this.#hurry = true;
+    this.pump();
+  }
+
+  /** To be called when a lane has got records. */
+  pump(): void {
+    if (this.#pumping || this.#failed) return;
+    this.#pumping = true;
+    // One batch per turn of the event loop: answers and timers of others come in between.
+    setImmediate(() => {
+      this.#pumping = false;
+      try {
+        if (this.#fillOne()) this.pump();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  close(): void {
+    this.#cancelTimer?.();
+    this.#failed = true;
+  }
+
+  /** @returns whether there is more to do at once */
+  #fillOne(): boolean {
+    const { clock, maxLines, maxAgeMs, maxInFlight, placer, metrics } = this.#o;
+    this.#forming ??= this.#lanes.some((lane) => lane.hasQueued) ? new Batch(clock.now(), maxLines) : undefined;
+    const batch = this.#forming;
+    if (batch === undefined) return false;
+    while (!batch.isFull()) {
+      const lane = this.#nextLane();
+      if (lane === undefined) break;
+      for (let n = 0; n < TURN && !batch.isFull(); n++) {
+        const record = lane.take();
+        if (record === undefined) break;
+        batch.add(lane, record, placer, metrics);
+      }
+    }
+    const waitMs = batch.createdAtMs + maxAgeMs - clock.now();
+    if (!batch.isFull() && !this.#hurry && waitMs > 0) {
+      this.#cancelTimer ??= after(clock, waitMs, () => {
+        this.#cancelTimer = undefined;
+        this.pump();
+      });
+      return false;
+    }
+    if (this.#inFlight >= maxInFlight) return false;
+    this.#forming = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#send(batch);
+    return true;
+  }
+
+  #nextLane(): Lane | undefined {
+    const at = this.#lanes.findIndex((lane) => lane.hasQueued);
+    if (at === -1) return undefined;
+    // Whoever has had its turn goes to the end.
+    const [lane] = this.#lanes.splice(at, 1);
+    if (lane !== undefined) this.#lanes.push(lane);
+    return lane;
+  }
+
+  #send(batch: Batch): void {
+    this.#inFlight++;
+    if (batch.moves.size > 0) {
+      const saves = [...batch.moves].map(([lane, moves]) =>
+        lane.cell.update((checkpoint) => withMoves(checkpoint, moves)),
+      );
+      this.#movesSaved = Promise.all([this.#movesSaved, ...saves]);
+      // Awaited by each batch from here on.
+      this.#movesSaved.catch(() => undefined);
+    }
+    this.#write(batch, this.#movesSaved).then(
+      () => {
+        this.#inFlight--;
+        this.pump();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  async #write(batch: Batch, movesSaved: Promise<unknown>): Promise<void> {
+    const { sink, metrics, signal, onWritten, onSettled } = this.#o;
+    await movesSaved;
+    const notice = await batch.write(sink, metrics, signal);
+    onWritten(notice, batch.oldestArrivalMs);
+    batch.settle();
+    onSettled();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.close();
+    this.#o.onFailure(error);
+  }
+}

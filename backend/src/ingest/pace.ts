@@ -1,0 +1,55 @@
+/**
+ * Kinesis's quota for reading a shard: 5 GetRecords and 2 MB in a second, for all readers of the shard together.
+ * https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+ */
+const MIN_CALL_INTERVAL_MS = 200;
+const BYTES_PER_SECOND = 2_000_000;
+
+/** A shard that has been empty for so long is asked less often, but often enough that what comes then is still seen within half a second. */
+const QUIET_AFTER_MS = 10_000;
+const QUIET_INTERVAL_MS = 500;
+
+/** Most records of one GetRecords. */
+const MAX_LIMIT = 10_000;
+const FIRST_LIMIT = 1_000;
+
+/**
+ * How long to wait before the next read of a shard, in ms.
+ * @param read.elapsedMs since the last read began
+ * @param read.idleMs how long the shard has been at its end without anything new
+ */
+export function nextPauseMs(read: {
+  readonly bytes: number;
+  readonly atTip: boolean;
+  readonly idleMs: number;
+  readonly pollIntervalMs: number;
+  readonly elapsedMs: number;
+}): number {
+  const quota = Math.max(MIN_CALL_INTERVAL_MS, (read.bytes / BYTES_PER_SECOND) * 1000);
+  const quiet = Math.max(read.pollIntervalMs, QUIET_INTERVAL_MS);
+  const poll = read.idleMs >= QUIET_AFTER_MS ? quiet : read.pollIntervalMs;
+  const interval = read.atTip ? Math.max(quota, poll) : quota;
+  return Math.max(0, Math.ceil(interval - read.elapsedMs));
+}
+
+/** How many records to ask for, so that a page comes near a number of bytes: Kinesis knows no limit in bytes below 10 MB. */
+export class PageSize {
+  readonly #target: number;
+  #mean: number | undefined;
+
+  constructor(targetBytes: number) {
+    this.#target = targetBytes;
+  }
+
+  limit(): number {
+    if (this.#mean === undefined) return FIRST_LIMIT;
+    return Math.min(MAX_LIMIT, Math.max(1, Math.floor(this.#target / Math.max(1, this.#mean))));
+  }
+
+  seen(records: number, bytes: number): void {
+    if (records === 0) return;
+    const mean = bytes / records;
+    // Quick to grow, slow to shrink: pages that are too large cost memory, pages that are too small cost a little time.
+    this.#mean = this.#mean === undefined || mean > this.#mean ? mean : this.#mean * 0.7 + mean * 0.3;
+  }
+}

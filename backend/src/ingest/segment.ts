@@ -1,0 +1,143 @@
+import type { ArchiveObject } from '../sinks/archive.ts';
+import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../sinks/archive-keys.ts';
+import { deadLetterLine } from '../sinks/dead-letter.ts';
+import { GzipLines } from '../sinks/gzip-lines.ts';
+import type { NotedRefusal, SealedRange } from './checkpoint.ts';
+import type { WrittenRecord } from './written-record.ts';
+
+/** Days and arrival days that one segment may touch: each holds a buffer and becomes an object. */
+export const MAX_PARTS = 64;
+
+export interface SegmentObject extends ArchiveObject {
+  readonly kind: 'archive' | 'rejected';
+  readonly lines: number;
+}
+
+/**
+ * Consecutive records of one shard, gathered into an object per day. What it becomes is a function of its records alone: the same range
+ * read again gives the same keys and the same bytes.
+ */
+export class Segment {
+  readonly shardId: string;
+  readonly openedAtMs: number;
+  readonly #onHeld: (change: number) => void;
+  readonly #archive = new Map<number, GzipLines>();
+  readonly #rejected = new Map<number, GzipLines>();
+  readonly #refusals: NotedRefusal[] = [];
+  #first: string | undefined;
+  #last: WrittenRecord | undefined;
+  #oldestArrivalMs = Infinity;
+  #rawBytes = 0;
+  #held = 0;
+  #records = 0;
+
+  /** @param onHeld told of every change of the bytes held, as a difference */
+  constructor(shardId: string, openedAtMs: number, onHeld: (change: number) => void = () => undefined) {
+    this.shardId = shardId;
+    this.openedAtMs = openedAtMs;
+    this.#onHeld = (change) => {
+      this.#held += change;
+      onHeld(change);
+    };
+  }
+
+  get empty(): boolean {
+    return this.#first === undefined;
+  }
+  get rawBytes(): number {
+    return this.#rawBytes;
+  }
+  /** Bytes held in memory: compressed ones, and at most 256 KiB not compressed yet per day. */
+  get held(): number {
+    return this.#held;
+  }
+  get parts(): number {
+    return this.#archive.size + this.#rejected.size;
+  }
+  get records(): number {
+    return this.#records;
+  }
+  /** ms; Infinity when empty */
+  get oldestArrivalMs(): number {
+    return this.#oldestArrivalMs;
+  }
+  /** ms; 0 when empty */
+  get lastArrivalMs(): number {
+    return this.#last?.arrivalMs ?? 0;
+  }
+
+  append(record: WrittenRecord): void {
+    this.#first ??= record.sequenceNumber;
+    this.#last = record;
+    this.#records++;
+    this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.arrivalMs);
+    for (const item of record.items) {
+      if (item.kind === 'line' && item.refused === undefined) {
+        this.#put(this.#archive, dayOf(item.occurredAtMs), item.line);
+        continue;
+      }
+      if (item.kind === 'line') {
+        this.#refusals.push({
+          sequenceNumber: record.sequenceNumber,
+          ...(item.subSequence === undefined ? {} : { subSequence: item.subSequence }),
+          reason: item.refused ?? '',
+        });
+      }
+      const letter =
+        item.kind === 'line'
+          ? {
+              code: 'influx_refused' as const,
+              reason: item.refused ?? '',
+              data: item.subSequence === undefined ? record.data : item.line,
+            }
+          : item;
+      this.#put(
+        this.#rejected,
+        dayOf(record.arrivalMs),
+        deadLetterLine({
+          code: letter.code,
+          reason: letter.reason,
+          shardId: this.shardId,
+          sequenceNumber: record.sequenceNumber,
+          subSequence: item.subSequence,
+          partitionKey: record.partitionKey,
+          arrivalMs: record.arrivalMs,
+          data: letter.data,
+        }),
+      );
+    }
+  }
+
+  /** What the checkpoint must know before any of {@link objects} is written. */
+  range(): SealedRange {
+    if (this.#first === undefined || this.#last === undefined) throw new Error('An empty segment has no range.');
+    return { first: this.#first, last: this.#last.sequenceNumber, refusals: this.#refusals };
+  }
+
+  /** The objects, days in order. Ends the segment. */
+  async objects(): Promise<readonly SegmentObject[]> {
+    const { first, last } = this.range();
+    const range: SegmentRange = { shardId: this.shardId, first, last };
+    const out: Promise<SegmentObject>[] = [];
+    for (const [day, lines] of byDay(this.#archive)) out.push(finish('archive', archiveKey(day, range), lines));
+    for (const [day, lines] of byDay(this.#rejected)) out.push(finish('rejected', rejectedKey(day, range), lines));
+    return Promise.all(out);
+  }
+
+  #put(parts: Map<number, GzipLines>, day: number, line: Uint8Array): void {
+    let lines = parts.get(day);
+    if (lines === undefined) {
+      lines = new GzipLines(this.#onHeld);
+      parts.set(day, lines);
+    }
+    lines.append(line);
+    this.#rawBytes += line.length + 1;
+  }
+}
+
+const byDay = (parts: ReadonlyMap<number, GzipLines>): [number, GzipLines][] => [...parts].sort(([a], [b]) => a - b);
+
+async function finish(kind: SegmentObject['kind'], key: string, lines: GzipLines): Promise<SegmentObject> {
+  const { chunks, bytes, contentSha256, lines: count } = await lines.finish();
+  return { kind, key, chunks, bytes, contentSha256, lines: count };
+}

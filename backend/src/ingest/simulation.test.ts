@@ -1,0 +1,371 @@
+import { setTimeout as realTime } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { baseSlot } from '../schema/identity.ts';
+import {
+  ModelArchive,
+  ModelCheckpoints,
+  ModelInflux,
+  ModelStream,
+  Oracle,
+  seeded,
+  simulate,
+  type CrashPoint,
+  type Run,
+  type SimulatedEvent,
+} from '../../../tests/support/simulation.ts';
+import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
+import type { BucketRole } from '../schema/buckets.ts';
+import type { IngestSettings } from './ingest.ts';
+
+const ROLES: readonly BucketRole[] = ['made', 'received', 'share', 'total'];
+
+/** Event ids in groups that want one place: with equal type, id and millisecond they would overwrite each other. */
+const COLLIDING: readonly string[] = (() => {
+  const bySlot = new Map<number, string[]>();
+  for (let n = 0; n < 20_000; n++) {
+    const id = `c${n}`;
+    const slot = baseSlot(id);
+    bySlot.set(slot, [...(bySlot.get(slot) ?? []), id]);
+  }
+  return [...bySlot.values()].filter((ids) => ids.length > 1).flat();
+})();
+
+/** The user whose points in `received` the model refuses for good. */
+const REFUSED_USER = '666000';
+const refuses = (role: BucketRole, line: string): boolean =>
+  role === 'received' && line.includes(`user=${REFUSED_USER}i`);
+
+const POISON = [
+  '',
+  'no json',
+  '{"eventId":"x"}',
+  '\xff\xfe',
+  '{"eventId":"a","type":"LIKE"}',
+  '\xf3\x89\x9a\xc2broken frame',
+];
+
+class World {
+  readonly clock = new VirtualClock();
+  readonly influx = new ModelInflux();
+  readonly archive = new ModelArchive();
+  readonly checkpoints = new ModelCheckpoints();
+  readonly oracle = new Oracle();
+  readonly stream: ModelStream;
+  readonly random: () => number;
+  /** Chance that an event falls on the place of another one. */
+  collisions = 0.2;
+  /** Objects that were written before the checkpoint knew of their range. */
+  readonly unrecorded: string[] = [];
+  #serial = 0;
+  #colliding = 0;
+
+  constructor(seed: number, shards: number) {
+    this.random = seeded(seed);
+    this.stream = new ModelStream(this.clock, shards);
+    this.influx.refuses = refuses;
+    this.archive.onPut = (key) => {
+      const [, shardId = '', range = ''] = /(shardId-\d+)-(\d+-\d+)\./.exec(key) ?? [];
+      const sealed = this.checkpoints.shards.get(shardId)?.sealed;
+      if (range !== `${sealed?.first ?? ''}-${sealed?.last ?? ''}`) this.unrecorded.push(key);
+    };
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[Math.floor(this.random() * values.length)]!;
+  }
+
+  /** Neighbours fall on one place in every bucket, and are told apart by the ids that they count for. */
+  colliding(n: number): SimulatedEvent {
+    return {
+      eventId: COLLIDING[n % COLLIDING.length]!,
+      type: 'like',
+      occurredAt: 1_341_100_972_000,
+      actorId: `1234${n % COLLIDING.length}`,
+      receiverId: `5678${n % COLLIDING.length}`,
+      shareId: `ababab${String(n % COLLIDING.length).padStart(18, '0')}`,
+    };
+  }
+
+  event(): SimulatedEvent {
+    if (this.random() < this.collisions) {
+      // Neighbours of COLLIDING fall on one place in every bucket.
+      return this.colliding(this.#colliding++);
+    }
+    const n = this.#serial++;
+    return {
+      eventId: `e${n}`,
+      type: this.pick(['like', 'reply']),
+      occurredAt: 1_341_100_972_000 + Math.floor(this.random() * 4) * 86_400_000 + (n % 3),
+      actorId: String(1_000_000 + Math.floor(this.random() * 20)),
+      receiverId: this.random() < 0.03 ? REFUSED_USER : String(2_000_000 + Math.floor(this.random() * 20)),
+      ...(this.random() < 0.3 ? { shareId: 'cd'.repeat(12) } : {}),
+    };
+  }
+
+  put(): void {
+    const shard = this.pick(this.stream.open);
+    const kind = this.random();
+    if (kind < 0.08) {
+      this.stream.put(shard, this.oracle.poison(Buffer.from(this.pick(POISON), 'latin1')));
+      return;
+    }
+    const count = kind < 0.5 ? 1 : 1 + Math.floor(this.random() * 12);
+    const events = Array.from({ length: count }, () =>
+      this.random() < 0.1 && this.oracle.events.length > 0 ? this.pick(this.oracle.events) : this.event(),
+    );
+    this.stream.put(
+      shard,
+      this.oracle.record(events, (e) => e.receiverId === REFUSED_USER),
+    );
+  }
+
+  reshard(): void {
+    const { open } = this.stream;
+    const [a, b] = [this.pick(open), this.pick(open)];
+    if (a !== b && this.random() < 0.5) this.stream.merge(a, b);
+    else if (open.length < 6) this.stream.split(a);
+  }
+
+  start(options: { readonly crash?: CrashPoint; readonly settings?: Partial<IngestSettings> } = {}): Run {
+    return simulate({
+      clock: this.clock,
+      source: this.stream.source({
+        random: this.random,
+        throttled: 0.03,
+        expired: 0.01,
+        emptyPage: 0.1,
+        pageRecords: 7,
+        onRead: (shardId) => this.#checkParents(shardId),
+      }),
+      sink: this.influx,
+      archive: this.archive,
+      checkpoints: this.checkpoints.store(),
+      // Slow checkpoints: what does not wait for them is found out.
+      latencyMs: (name) => this.random() * (name === 'saveShard' ? 400 : 40),
+      ...options,
+    });
+  }
+
+  #checkParents(shardId: string): void {
+    const shard = this.stream.shards.find((s) => s.shardId === shardId)!;
+    for (const parent of shard.parents) {
+      expect(this.checkpoints.shards.get(parent)?.done, `${parent} is durable before ${shardId} is read`).toBe(true);
+    }
+  }
+
+  sleep(ms: number): Promise<void> {
+    return this.clock.sleep(ms, new AbortController().signal);
+  }
+
+  /** In real time, because compression takes real time while virtual time flies. */
+  async until(condition: () => boolean, run: Run, stepMs = 500): Promise<void> {
+    for (const deadline = Date.now() + 30_000; !condition();) {
+      if (Date.now() > deadline)
+        throw new Error(`It stays incomplete: ${JSON.stringify(run.ingest.status(), null, 1)}`);
+      await this.sleep(stepMs);
+      await realTime(1);
+    }
+  }
+
+  async untilArchived(run: Run): Promise<void> {
+    const expected = this.oracle.lines.length + this.oracle.letters.length;
+    await this.until(
+      () => this.archive.lines('archive').length + this.archive.lines('rejected').length >= expected,
+      run,
+    );
+  }
+
+  expectExact(): void {
+    expect(this.unrecorded, 'objects whose range no checkpoint held').toEqual([]);
+    for (const role of ROLES) expect(this.influx.contents(role), role).toEqual(this.oracle.points(role, refuses));
+    expect(this.archive.lines('archive')).toEqual(this.oracle.lines);
+    const letters = this.archive.lines('rejected').map((line) => (JSON.parse(line) as { data: string }).data);
+    expect(letters.sort()).toEqual(this.oracle.letters);
+  }
+}
+
+describe('ingest, killed at any of its writes', () => {
+  // A failure names its seed; SIMULATION_SEEDS=1000 looks further than every run can afford to.
+  const seeds = Array.from({ length: Number(process.env['SIMULATION_SEEDS'] ?? 25) }, (_, n) => n + 1);
+  it.each(seeds)(
+    'loses nothing and counts nothing twice through crashes, faults and resharding (seed %i)',
+    async (seed) => {
+      const world = new World(seed, 1 + (seed % 3));
+      for (let round = 0; round < 8; round++) {
+        const crash: CrashPoint = {
+          write: 1 + Math.floor(world.random() * 30),
+          when: world.pick(['before', 'after', 'half']),
+        };
+        const run = world.start({ crash });
+        for (let n = 0; n < 6; n++) {
+          for (let k = world.random() * 12; k > 0; k--) world.put();
+          if (world.random() < 0.15) world.reshard();
+          await Promise.race([world.sleep(world.random() * 2_500), run.killed]);
+        }
+        if (world.random() < 0.3) await Promise.race([run.stop(), run.killed]);
+        run.kill();
+      }
+      const last = world.start();
+      await world.untilArchived(last);
+      await last.stop();
+      world.expectExact();
+    },
+    60_000,
+  );
+});
+
+describe('ingest on models', { timeout: 60_000 }, () => {
+  it('stops reading when the sinks are down and memory is full, and goes on when they are back', async () => {
+    const world = new World(7, 4);
+    let open: () => void = () => undefined;
+    let down = new Promise<void>((resolve) => (open = resolve));
+    world.influx.gate = () => down;
+    world.archive.gate = () => down;
+    const big = 'x'.repeat(20_000);
+    for (let n = 0; n < 400; n++) {
+      const event = { ...world.event(), note: big };
+      world.stream.put(
+        world.pick(world.stream.open),
+        world.oracle.record([event], (e) => e.receiverId === REFUSED_USER),
+      );
+    }
+    const run = world.start({ settings: { archiveMaxBytes: 1_048_576 } });
+    await world.sleep(60_000);
+    const { inflightBytes } = run.ingest.status();
+    expect(inflightBytes).toBeGreaterThan(500_000);
+    expect(inflightBytes).toBeLessThan(1_048_576 + 4 * 7 * 21_000);
+    open();
+    down = Promise.resolve();
+    await world.untilArchived(run);
+    await run.stop();
+    world.expectExact();
+    expect(run.ingest.status().inflightBytes).toBe(0);
+  });
+
+  it('seals segments early rather than wait for ever when they fill the memory', async () => {
+    const world = new World(8, 3);
+    const noise = () => Array.from({ length: 3_000 }, () => Math.floor(world.random() * 2 ** 30).toString(36)).join('');
+    for (let n = 0; n < 200; n++) {
+      const event = { ...world.event(), note: noise() };
+      world.stream.put(
+        world.pick(world.stream.open),
+        world.oracle.record([event], (e) => e.receiverId === REFUSED_USER),
+      );
+    }
+    const run = world.start({ settings: { archiveMaxBytes: 1_073_741_824, archiveMaxAgeMs: 86_400_000 } });
+    const expected = world.oracle.points('total', refuses);
+    await world.until(() => world.influx.contents('total').length >= expected.length, run);
+    await world.sleep(1_000);
+    const { shards } = run.ingest.status();
+    expect(shards.map((shard) => shard.unwrittenRecords)).toEqual([0, 0, 0]);
+    expect(world.influx.contents('total')).toEqual(expected);
+    await run.stop();
+    world.expectExact();
+  });
+
+  it('ends with drain_timeout when a sink stays away, and the next start reads again what was left', async () => {
+    const world = new World(9, 2);
+    for (let n = 0; n < 50; n++) world.put();
+    const gate = world.archive.gate;
+    world.archive.gate = () => new Promise(() => undefined);
+    const run = world.start();
+    await world.sleep(5_000);
+    await expect(run.stop()).rejects.toMatchObject({
+      code: 'drain_timeout',
+      message: expect.stringMatching(/^\d+ records of \d shards? were read/),
+    });
+    world.archive.gate = gate;
+    const next = world.start();
+    await world.untilArchived(next);
+    await next.stop();
+    world.expectExact();
+  });
+
+  it('reports a checkpoint that the stream has trimmed, and goes on only when told to', async () => {
+    const world = new World(10, 1);
+    // A day lies between both halves: longer than places are remembered.
+    world.collisions = 0;
+    for (let n = 0; n < 20; n++) world.put();
+    const first = world.start();
+    await world.untilArchived(first);
+    await first.stop();
+    world.stream.put(world.stream.open[0]!, Buffer.from('lost, for nobody reads it in time'));
+    world.clock.jump(world.stream.retentionMs + 3_600_000);
+    world.stream.trim();
+    for (let n = 0; n < 20; n++) world.put();
+    const second = world.start();
+    await expect(second.ingest.done).rejects.toMatchObject({ code: 'checkpoint_trimmed' });
+    const third = world.start({ settings: { onTrimmed: 'continue' } });
+    await world.untilArchived(third);
+    await third.stop();
+    world.expectExact();
+  });
+
+  it('takes a quiet shard for what it is when its last record is trimmed', async () => {
+    const world = new World(11, 1);
+    // The places of trimmed records cannot be known after a restart.
+    world.collisions = 0;
+    // Longer than the pause after which a quiet checkpoint is saved again.
+    world.stream.retentionMs = 480_000;
+    for (let n = 0; n < 5; n++) world.put();
+    const first = world.start();
+    await world.untilArchived(first);
+    // A long time without an event, ingest running: its checkpoint keeps saying that nothing is missing.
+    await world.sleep(2 * world.stream.retentionMs);
+    world.stream.trim();
+    await first.stop();
+    const second = world.start();
+    await world.sleep(2_000);
+    for (let n = 0; n < 5; n++) world.put();
+    await world.untilArchived(second);
+    await second.stop();
+    world.expectExact();
+  });
+
+  it('begins with what comes after the first start when told to start at the latest, also after a crash', async () => {
+    const world = new World(12, 2);
+    world.stream.put(world.stream.open[0]!, Buffer.from('before the first start'));
+    await world.sleep(10);
+    const first = world.start({ settings: { start: { kind: 'latest' } }, crash: { write: 2, when: 'before' } });
+    await world.sleep(1_000);
+    for (let n = 0; n < 20; n++) world.put();
+    await first.killed;
+    const second = world.start({ settings: { start: { kind: 'latest' } } });
+    await world.untilArchived(second);
+    await second.stop();
+    world.expectExact();
+  });
+
+  it('finds the place of a moved point again after a crash, also when the event that holds its own place is forgotten', async () => {
+    const world = new World(14, 1);
+    world.collisions = 0;
+    const [shard] = world.stream.open;
+    const first = world.start();
+    world.stream.put(shard!, world.oracle.record([world.colliding(0)]));
+    // Longer than a restart reads back, within what this run remembers.
+    for (let n = 0; n < 40; n++) {
+      await world.sleep(2_000);
+      world.put();
+    }
+    await world.untilArchived(first);
+    world.stream.put(shard!, world.oracle.record([world.colliding(1)]));
+    const before = world.influx.contents('total').length;
+    // Its points are visible, and nothing that comes after them has happened.
+    await world.until(() => world.influx.contents('total').length > before, first, 5);
+    first.kill();
+    expect(world.checkpoints.shards.get(shard!.shardId)!.warmFrom).not.toBe(shard!.records[0]!.sequenceNumber);
+    const second = world.start();
+    await world.untilArchived(second);
+    await second.stop();
+    world.expectExact();
+  });
+
+  it('refuses a checkpoint of a stream that was made again under its name', async () => {
+    const world = new World(13, 1);
+    const first = world.start();
+    await world.sleep(1_000);
+    await first.stop();
+    world.stream.createdAtMs += 1;
+    await expect(world.start().ingest.done).rejects.toMatchObject({ code: 'checkpoint_unusable' });
+  });
+});

@@ -1,0 +1,115 @@
+import type { StreamRecord } from '../event/decode.ts';
+import type { Gap } from './shard-reader.ts';
+import { readShard } from './shard-reader.ts';
+import type { Clock } from './clock.ts';
+import type { Lane } from './lane.ts';
+import { SILENT, type EventPlacer } from './place-events.ts';
+import type { Segment } from './segment.ts';
+import { compareSequence } from './sequence.ts';
+import type { HashRange } from '../event/decode.ts';
+import type { StreamSource } from './stream-source.ts';
+import type { ArchiveItem } from './written-record.ts';
+
+export interface RereadContext {
+  readonly source: StreamSource;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly pageBytes: number;
+  readonly placer: EventPlacer;
+  readonly onRetry: (reason: string, message: string) => void;
+  readonly onSuccess: () => void;
+  /** A sealed range is not whole any more. May throw. */
+  readonly onGap: (gap: Gap) => void;
+}
+
+/** Reads a range of records that an earlier run has read, both ends included; what is gone is left out. */
+async function* reread(
+  context: RereadContext,
+  shardId: string,
+  from: string,
+  through: string,
+): AsyncGenerator<StreamRecord, void, void> {
+  if (compareSequence(from, through) > 0) return;
+  const pages = readShard({
+    ...context,
+    shardId,
+    start: { kind: 'at', sequenceNumber: from },
+    after: { sequenceNumber: null, completeToMs: 0 },
+    pollIntervalMs: 0,
+    budget: undefined,
+  });
+  for await (const page of pages) {
+    for (const record of page.records) {
+      if (compareSequence(record.sequenceNumber, from) < 0) continue;
+      if (compareSequence(record.sequenceNumber, through) > 0) return;
+      yield record;
+      if (record.sequenceNumber === through) return;
+    }
+    if (page.atTip) return;
+  }
+}
+
+/**
+ * Fills the slot table with the last records behind a checkpoint, so that a new event still finds the place of an old one taken. Nothing is
+ * written: all of them are durable.
+ */
+export async function warmSlots(
+  context: RereadContext,
+  shard: { readonly shardId: string; readonly hashRange: HashRange },
+  from: string,
+  through: string,
+  onRecord: (record: StreamRecord, events: number) => void = () => undefined,
+): Promise<void> {
+  for await (const record of reread(context, shard.shardId, from, through)) {
+    const { items } = context.placer.place(record, shard.hashRange, SILENT);
+    onRecord(record, items.length);
+  }
+}
+
+/**
+ * Reads the range again that the last run had sealed and maybe not finished, and hands it to the archive: the same keys, the same bytes.
+ * Its points were all acknowledged before it was sealed, so they are not written again.
+ * @returns the last record of the range: live reading goes on behind it; undefined where the stream does not hold all of it any more
+ */
+export async function redoSealedRange(context: RereadContext, lane: Lane): Promise<string | undefined> {
+  const { sealed, sequenceNumber, completeToMs } = lane.cell.value;
+  if (sealed === null) return undefined;
+  const refused = new Map(sealed.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));
+  const segment: Segment = lane.archive.newSegment();
+  for await (const record of reread(context, lane.shardId, sealed.first, sealed.last)) {
+    const { items } = context.placer.place(record, lane.hashRange, SILENT);
+    lane.archive.noteWarm({
+      sequenceNumber: record.sequenceNumber,
+      arrivalMs: record.approximateArrivalMs,
+      events: items.length,
+    });
+    segment.append({
+      sequenceNumber: record.sequenceNumber,
+      partitionKey: record.partitionKey,
+      arrivalMs: record.approximateArrivalMs,
+      data: record.data,
+      items: items.map((item): ArchiveItem =>
+        item.kind === 'rejection'
+          ? item
+          : {
+              kind: 'line',
+              subSequence: item.subSequence,
+              occurredAtMs: item.event.occurredAtMs,
+              line: item.line,
+              refused: refused.get(`${record.sequenceNumber}/${item.subSequence ?? ''}`),
+            },
+      ),
+    });
+  }
+  const range = segment.empty ? undefined : segment.range();
+  if (range?.first === sealed.first && range.last === sealed.last) {
+    lane.archive.redo(segment, sealed);
+    return sealed.last;
+  }
+  const { retentionMs } = await context.source.describe(context.signal);
+  context.onGap({ shardId: lane.shardId, sequenceNumber, completeToMs, retentionMs });
+  // Accepted: what is left of the range is read like new records. The bytes counted for it are given back.
+  lane.archive.discard(segment);
+  await lane.cell.update((checkpoint) => ({ ...checkpoint, sealed: null }));
+  return undefined;
+}

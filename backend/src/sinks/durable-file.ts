@@ -1,0 +1,79 @@
+import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { dirname, join, basename } from 'node:path';
+
+/**
+ * Files that a power cut leaves either whole or absent: written beside their place, flushed, then given their name, and the folder's entry
+ * flushed as well. A file left half-written by a crash has a name of its own (`.NAME.tmp`) that the next attempt reuses.
+ */
+
+/** Makes a folder and what is missing above it, and makes their entries durable. */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; ; made = dirname(made)) {
+    await syncFolder(dirname(made));
+    if (made === first || made === dirname(made)) return;
+  }
+}
+
+/** Replaces a file, or makes it. */
+export async function replaceFile(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+  const temporary = await writeTemporary(path, chunks);
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Makes a file that must not exist yet.
+ * @returns false where it exists; it is left as it is
+ */
+export async function createFile(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
+  const temporary = await writeTemporary(path, chunks);
+  try {
+    // Unlike rename, link fails where the name is taken.
+    await link(temporary, path);
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error;
+    return false;
+  } finally {
+    await unlink(temporary);
+  }
+  await syncFolder(dirname(path));
+  return true;
+}
+
+/** Removes a file; one that is absent is no error. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+async function writeTemporary(path: string, chunks: readonly Uint8Array[]): Promise<string> {
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`);
+  const file = await open(temporary, 'w', 0o640);
+  try {
+    for (const chunk of chunks) await file.writeFile(chunk);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return temporary;
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether an error of node:fs has this code. */
+export const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
