@@ -1,0 +1,60 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { InfluxReader } from '../query/influx-reader.ts';
+import type { Schema } from '../schema/buckets.ts';
+import { archiveCheck, type ArchiveTarget } from './archive.ts';
+import { bucketsCheck, type BucketUse } from './buckets.ts';
+import type { Check } from './check.ts';
+import { checkpointCheck } from './checkpoint.ts';
+import type { InfluxTarget } from './influx-api.ts';
+import { influxCheck } from './influx.ts';
+import { lagCheck, readingCheck, type ReadingStatus } from './lag.ts';
+import { schemeCheck } from './scheme.ts';
+import { streamCheck, type StreamTarget } from './stream.ts';
+
+/** What a process knows of the installation. `serve` may run where neither stream nor archive is configured: then they are not looked at. */
+export interface Dependencies {
+  readonly influx: InfluxTarget;
+  readonly schema: Schema;
+  readonly uses: readonly BucketUse[];
+  /** Whether the token must allow all of the uses, or any of them. */
+  readonly need: 'all' | 'any';
+  readonly reader: InfluxReader;
+  readonly source?:
+    | {
+        readonly kinesis: KinesisClient;
+        readonly stream: StreamTarget;
+        /** `file:` folder of USERPULSE_CHECKPOINT; undefined where this process does not see it. */
+        readonly checkpoint: URL | undefined;
+        readonly archiveMaxAgeMs: number;
+        /** Of an ingest in this very process, which knows its lag better than its checkpoint tells. */
+        readonly reading?: (() => ReadingStatus) | undefined;
+      }
+    | undefined;
+  readonly archive?: ArchiveTarget | undefined;
+}
+
+/** Every check that this process can make, in the order in which a person wants to read them. */
+export function dependencyChecks(on: Dependencies): readonly Check[] {
+  const checks: Check[] = [
+    influxCheck(on.influx),
+    bucketsCheck(on.influx, on.schema.buckets, on.uses, on.need),
+    schemeCheck(on.reader, on.schema),
+  ];
+  if (on.source !== undefined) {
+    checks.push(streamCheck(on.source.kinesis, on.source.stream));
+    if (on.source.reading !== undefined) {
+      checks.push(readingCheck(on.source.reading));
+    } else if (on.source.checkpoint !== undefined) {
+      checks.push(
+        lagCheck(on.source.kinesis, {
+          ...on.source.stream,
+          checkpoint: on.source.checkpoint,
+          archiveMaxAgeMs: on.source.archiveMaxAgeMs,
+        }),
+      );
+    }
+  }
+  if (on.archive !== undefined) checks.push(archiveCheck(on.archive));
+  if (on.source?.checkpoint !== undefined) checks.push(checkpointCheck(on.source.checkpoint));
+  return checks;
+}

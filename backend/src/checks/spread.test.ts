@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { prefixOf, type PrefixScheme } from '../schema/buckets.ts';
+import { judgeScheme, MIN_IDS, schemesThatExplain, spreadOf } from './spread.ts';
+
+const first = (length: number): PrefixScheme => ({ side: 'first', length });
+const last = (length: number): PrefixScheme => ({ side: 'last', length });
+const sequential = (from: number, to: number, step = 1): Set<string> => {
+  const ids = new Set<string>();
+  for (let id = from; id <= to; id += step) ids.add(String(id));
+  return ids;
+};
+
+describe('spreadOf', () => {
+  it('finds that sequential ids of equal length share their leading digits', () => {
+    // DESIGN §3 names these figures.
+    const ids = sequential(10_000_000, 11_000_000, 37).add('11000000');
+    expect(spreadOf(ids, first(4)).prefixes).toBe(101);
+    expect(spreadOf(ids, last(4)).prefixes).toBe(10_000);
+  });
+  it('counts the fullest prefix', () => {
+    expect(spreadOf(['12', '123', '1234', '99'], first(2))).toEqual({ ids: 4, prefixes: 2, fullest: 3 });
+  });
+  it('of nothing is nothing', () => {
+    expect(spreadOf([], first(4))).toEqual({ ids: 0, prefixes: 0, fullest: 0 });
+  });
+});
+
+describe('judgeScheme', () => {
+  it('prefers the last digits of sequential ids', () => {
+    const verdict = judgeScheme(sequential(10_000_000, 11_000_000, 997), first(4));
+    expect(verdict.otherIsBetter).toBe(true);
+    expect(verdict.other).toEqual(last(4));
+  });
+  it('is content with the last digits of the same ids', () => {
+    expect(judgeScheme(sequential(10_000_000, 11_000_000, 997), last(4)).otherIsBetter).toBe(false);
+  });
+  it('is content with ids that spread either way', () => {
+    const ids = new Set(
+      Array.from({ length: 3000 }, (_, i) => String((BigInt(i + 1) * 2654435761n) % 9007199254740993n)),
+    );
+    expect(judgeScheme(ids, first(4)).otherIsBetter).toBe(false);
+  });
+  it('says nothing on too few ids', () => {
+    expect(judgeScheme(sequential(10_000_000, 10_000_000 + MIN_IDS - 2), first(4)).otherIsBetter).toBe(false);
+  });
+});
+
+describe('schemesThatExplain', () => {
+  const points = (scheme: PrefixScheme): { id: string; prefix: string }[] =>
+    ['7', '123', '1234567', '987650123'].map((id) => ({ id, prefix: prefixOf(id, scheme) }));
+  it.each([first(1), first(4), last(4), last(6)])('finds %o by what it wrote', (scheme) => {
+    expect(schemesThatExplain(points(scheme))).toEqual([scheme]);
+  });
+  it('finds none where two schemes wrote', () => {
+    expect(schemesThatExplain([...points(first(4)), ...points(last(4))])).toEqual([]);
+  });
+  it('finds none in nothing', () => {
+    expect(schemesThatExplain([])).toEqual([]);
+  });
+});

@@ -1,0 +1,57 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Config, Environment } from '../config.ts';
+import type { BucketNames, Schema } from '../schema/buckets.ts';
+import type { ArchiveTarget } from './archive.ts';
+import type { InfluxTarget } from './influx-api.ts';
+import type { StreamTarget } from './stream.ts';
+
+/** The parts of the configuration that say where each dependency is. One place, so that every command names the same things. */
+export const influxTarget = (config: Config<'influxHost' | 'influxOrg' | 'influxToken'>): InfluxTarget => ({
+  host: config.influxHost,
+  org: config.influxOrg,
+  token: config.influxToken,
+});
+
+export const bucketNames = (
+  config: Config<'bucketMade' | 'bucketReceived' | 'bucketShare' | 'bucketTotal'>,
+): BucketNames => ({
+  made: config.bucketMade,
+  received: config.bucketReceived,
+  share: config.bucketShare,
+  total: config.bucketTotal,
+});
+
+export const schemaOf = (
+  config: Config<'bucketMade' | 'bucketReceived' | 'bucketShare' | 'bucketTotal' | 'userPrefix' | 'sharePrefix'>,
+): Schema => ({
+  buckets: bucketNames(config),
+  userPrefix: config.userPrefix,
+  sharePrefix: config.sharePrefix,
+});
+
+const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
+
+/** The endpoint that the AWS SDK will use for a service, by its own rule: the service's variable, then the common one. */
+export const awsEndpoint = (env: Environment, service: 'KINESIS' | 'S3'): string | undefined =>
+  set(env[`AWS_ENDPOINT_URL_${service}`]) ?? set(env['AWS_ENDPOINT_URL']);
+
+export const awsRegion = (env: Environment): string | undefined => set(env['AWS_REGION']);
+
+export const streamTarget = (config: Config<'stream'>, env: Environment): StreamTarget => ({
+  stream: config.stream,
+  endpoint: awsEndpoint(env, 'KINESIS'),
+  region: awsRegion(env),
+});
+
+/** `createS3` is called for an S3 archive only, so that a folder archive needs no AWS settings at all. */
+export function archiveTarget(config: Config<'archive'>, env: Environment, createS3: () => S3Client): ArchiveTarget {
+  return config.archive.protocol === 's3:'
+    ? {
+        kind: 's3',
+        url: config.archive,
+        s3: createS3(),
+        endpoint: awsEndpoint(env, 'S3'),
+        region: awsRegion(env),
+      }
+    : { kind: 'file', url: config.archive };
+}

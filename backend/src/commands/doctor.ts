@@ -1,0 +1,118 @@
+import { createKinesisClient, createS3Client } from '../aws.ts';
+import { runChecks, worst, type CheckResult, type CheckState } from '../checks/check.ts';
+import { dependencyChecks } from '../checks/dependencies.ts';
+import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
+import { UserpulseError } from '../errors.ts';
+import { HttpInfluxReader } from '../query/influx-reader.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext, RegisterCommand } from './context.ts';
+import { wrap } from './wrap.ts';
+
+/** Below {@link CHECK_TIMEOUT_MS}, so that InfluxDB's own words are shown where it is slow. */
+const READ_TIMEOUT_MS = 4_000;
+
+export const registerDoctor: RegisterCommand = (program, context) => {
+  program
+    .command('doctor')
+    .summary('look at every dependency and say how to mend it')
+    .description(
+      'Looks at InfluxDB, its buckets, the prefix scheme, the stream, the lag of each shard, the archive and the checkpoint, and says\n' +
+        'how to mend what is wrong. Changes nothing. Exits 1 where something is wrong.',
+    )
+    .option('--json', 'print the findings as JSON', false)
+    .addHelpText(
+      'after',
+      `
+Environment:
+  INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "start" token of setup sees all there is to see
+  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
+  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_STREAM, USERPULSE_ARCHIVE, USERPULSE_CHECKPOINT, USERPULSE_ARCHIVE_MAX_AGE_MS
+  AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials`,
+    )
+    .action((options: { readonly json: boolean }) => doctor(context, options));
+};
+
+async function doctor(context: CommandContext, options: { readonly json: boolean }): Promise<void> {
+  const config = context.config([
+    'influxHost',
+    'influxOrg',
+    'influxToken',
+    'bucketMade',
+    'bucketReceived',
+    'bucketShare',
+    'bucketTotal',
+    'userPrefix',
+    'sharePrefix',
+    'stream',
+    'archive',
+    'archiveMaxAgeMs',
+    'checkpoint',
+  ]);
+  const influx = influxTarget(config);
+  const kinesis = createKinesisClient();
+  const archive = archiveTarget(config, context.env, () =>
+    createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined }),
+  );
+  const reader = new HttpInfluxReader({ ...influx, timeoutMs: READ_TIMEOUT_MS });
+  let results: readonly CheckResult[];
+  try {
+    results = await runChecks(
+      dependencyChecks({
+        influx,
+        schema: schemaOf(config),
+        uses: ['read', 'write'],
+        need: 'any',
+        reader,
+        source: {
+          kinesis,
+          stream: streamTarget(config, context.env),
+          checkpoint: config.checkpoint,
+          archiveMaxAgeMs: config.archiveMaxAgeMs,
+        },
+        archive,
+      }),
+      { signal: context.stop },
+    );
+  } finally {
+    kinesis.destroy();
+    if (archive.kind === 's3') archive.s3.destroy();
+    await reader.close();
+  }
+  const state = worst(results);
+  context.stdout.write(
+    options.json
+      ? `${JSON.stringify({ status: state, version: VERSION, checks: results.map(({ code: _code, ...shown }) => shown) }, null, 2)}\n`
+      : table(results, context.stdout.columns ?? 100),
+  );
+  const errors = results.filter((r) => r.state === 'error');
+  const first = errors[0];
+  if (first !== undefined) {
+    throw new UserpulseError(
+      first.code ?? 'internal',
+      `${errors.length} of ${results.length} checks failed: ${errors.map((r) => r.name).join(', ')}.`,
+    );
+  }
+}
+
+const WORD: Readonly<Record<CheckState, string>> = { ok: 'ok', warning: 'WARNING', error: 'ERROR' };
+
+/** One block per check; its way out, where there is one, below what was seen. */
+export function table(results: readonly CheckResult[], columns: number): string {
+  const name = Math.max(...results.map((r) => r.name.length));
+  const state = Math.max(...Object.values(WORD).map((w) => w.length));
+  const indent = name + state + 4;
+  const width = Math.max(40, Math.min(columns, 120) - indent);
+  return results
+    .map((r) => {
+      const lines = wrap(r.message, width);
+      if (r.mend !== '') lines.push(...wrap(`→ ${r.mend}`, width));
+      const [first = '', ...rest] = lines;
+      return [
+        `${r.name.padEnd(name)}  ${WORD[r.state].padEnd(state)}  ${first}`,
+        ...rest.map((line) => `${' '.repeat(indent)}${line}`),
+      ].join('\n');
+    })
+    .concat('')
+    .join('\n');
+}

@@ -1,0 +1,179 @@
+import { createKinesisClient, createS3Client } from '../aws.ts';
+import { preflightIngest, type IngestDependencies } from '../checks/preflight.ts';
+import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
+import type { SettingName } from '../config.ts';
+import { startOpsServer } from '../http/ops.ts';
+import type { WrittenNotice } from '../ingest/batch.ts';
+import { FileCheckpointStore } from '../ingest/checkpoint-file.ts';
+import { systemClock } from '../ingest/clock.ts';
+import { createIngestRuntime, startIngest, type Ingest } from '../ingest/ingest.ts';
+import { ingestReadiness } from '../ingest/readiness.ts';
+import { KinesisSource } from '../ingest/stream-source.ts';
+import { FileArchive } from '../sinks/archive-file.ts';
+import { S3Archive } from '../sinks/archive-s3.ts';
+import { InfluxSink } from '../sinks/influx.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext, RegisterCommand } from './context.ts';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+
+/** The settings that ingest needs, whatever else a command needs. */
+export const INGEST_SETTINGS = [
+  'influxHost',
+  'influxOrg',
+  'influxToken',
+  'bucketMade',
+  'bucketReceived',
+  'bucketShare',
+  'bucketTotal',
+  'userPrefix',
+  'sharePrefix',
+  'stream',
+  'archive',
+  'checkpoint',
+  'start',
+  'onTrimmed',
+  'maxAheadMs',
+  'pollIntervalMs',
+  'batchMaxLines',
+  'batchMaxAgeMs',
+  'bufferMaxBytes',
+  'archiveMaxBytes',
+  'archiveMaxAgeMs',
+  'drainMs',
+] as const satisfies readonly SettingName[];
+
+export const registerIngest: RegisterCommand = (program, context) => {
+  program
+    .command('ingest')
+    .summary('read the stream into InfluxDB and the archive')
+    .description(
+      'Reads the Kinesis stream into InfluxDB and the archive, until SIGTERM or SIGINT. What was read by then is still written;\n' +
+        'a second signal ends at once. Going on later loses nothing and counts nothing twice.',
+    )
+    .addHelpText(
+      'after',
+      `
+Environment:
+  INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
+  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
+  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+                                             as serve has them
+  USERPULSE_STREAM                           Kinesis stream
+  USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR
+  USERPULSE_CHECKPOINT                       file:///DIR, on a disk that outlives the process
+  USERPULSE_START, USERPULSE_ON_TRIMMED      where a fresh checkpoint begins; what happens when the stream has lost records
+  USERPULSE_POLL_INTERVAL_MS, USERPULSE_BATCH_MAX_LINES, USERPULSE_BATCH_MAX_AGE_MS, USERPULSE_BUFFER_MAX_BYTES,
+  USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
+  USERPULSE_LISTEN                           HOST:PORT of /metrics, /healthz, /readyz; default 127.0.0.1:8089
+  AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
+  USERPULSE_LOG_LEVEL`,
+    )
+    .action(() => ingest(context));
+};
+
+async function ingest(context: CommandContext): Promise<void> {
+  const config = context.config([...INGEST_SETTINGS, 'listen', 'logLevel'], 8089);
+  const logger = context.createLogger(config.logLevel);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const parts = createIngestParts(context, config);
+  try {
+    await preflightIngest(parts.dependencies, context.stop);
+    const ingesting = parts.start({ registry, logger, signal: context.stop });
+    // Its failure is thrown below; while the listener starts it must not look unhandled.
+    ingesting.done.catch(() => undefined);
+    const ops = await startOpsServer({
+      listen: config.listen,
+      registry,
+      logger,
+      ready: () => ingestReadiness(ingesting.status()),
+    });
+    logger.info({ url: ops.url, stream: config.stream, version: VERSION }, 'ingesting');
+    try {
+      await ingesting.done;
+    } finally {
+      await ops.close();
+    }
+  } finally {
+    await parts.close();
+  }
+}
+
+export interface IngestParts {
+  /** What a preflight looks at. */
+  readonly dependencies: IngestDependencies;
+  /** At most once. */
+  start(options: {
+    readonly registry: Registry;
+    readonly logger: Logger;
+    readonly signal: AbortSignal;
+    readonly onWritten?: (notice: WrittenNotice) => void;
+  }): Ingest;
+  /** After the ingest is done. */
+  close(): Promise<void>;
+}
+
+/** Ingest wired from a configuration; for `ingest`, and for `start`, which serves beside it. */
+export function createIngestParts(
+  context: CommandContext,
+  config: Config<(typeof INGEST_SETTINGS)[number]>,
+): IngestParts {
+  const influx = influxTarget(config);
+  const schema = schemaOf(config);
+  const kinesis = createKinesisClient({ maxAttempts: 1 });
+  const archiveAt = archiveTarget(config, context.env, () =>
+    createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined, maxAttempts: 1 }),
+  );
+  let sink: InfluxSink | undefined;
+  return {
+    dependencies: {
+      influx,
+      buckets: schema.buckets,
+      kinesis,
+      stream: streamTarget(config, context.env),
+      archive: archiveAt,
+      checkpoint: config.checkpoint,
+    },
+    start: ({ registry, logger, signal, onWritten }) => {
+      const clock = systemClock;
+      const runtime = createIngestRuntime(registry);
+      const { metrics } = runtime;
+      sink = new InfluxSink({
+        target: influx,
+        buckets: schema.buckets,
+        clock,
+        logger,
+        connections: 16,
+        onRetry: (reason) => metrics.retries.inc({ target: 'influxdb', reason }),
+        onAnswer: (bucket, seconds) => metrics.writeSeconds.observe({ bucket }, seconds),
+        onExpired: (bucket, points) => metrics.pointsExpired.inc({ bucket }, points),
+      });
+      const shared = {
+        url: archiveAt.url,
+        clock,
+        logger,
+        onRetry: (reason: string) => metrics.retries.inc({ target: 'archive', reason }),
+      };
+      return startIngest({
+        source: new KinesisSource(kinesis, config.stream),
+        sink,
+        archive: archiveAt.kind === 's3' ? new S3Archive({ ...shared, client: archiveAt.s3 }) : new FileArchive(shared),
+        checkpoints: new FileCheckpointStore(config.checkpoint),
+        schema,
+        settings: config,
+        logger,
+        runtime,
+        signal,
+        clock,
+        ...(onWritten === undefined ? {} : { onWritten }),
+      });
+    },
+    close: async () => {
+      await sink?.close();
+      kinesis.destroy();
+      if (archiveAt.kind === 's3') archiveAt.s3.destroy();
+    },
+  };
+}

@@ -1,0 +1,311 @@
+import { resolve } from 'node:path';
+import { InvalidArgumentError } from 'commander';
+import { createKinesisClient } from '../aws.ts';
+import { runChecks } from '../checks/check.ts';
+import { refuse } from '../checks/preflight.ts';
+import { streamCheck } from '../checks/stream.ts';
+import { streamTarget } from '../checks/targets.ts';
+import { UserpulseError } from '../errors.ts';
+import { systemClock } from '../ingest/clock.ts';
+import { Busiest } from '../produce/busiest.ts';
+import { AggregatingPacker, plainPacker, recordsIn } from '../produce/entry.ts';
+import { higgsFile, timeSpan } from '../produce/file.ts';
+import { Generator } from '../produce/generator.ts';
+import { Pace } from '../produce/pace.ts';
+import { formatNumber, ProgressLine } from '../produce/progress.ts';
+import { run } from '../produce/run.ts';
+import { Sender, type Sent } from '../produce/sender.ts';
+import { generatedSource, replayedSource, shiftToNow, type Source } from '../produce/source.ts';
+import { classifyPut, openShardEnds, putTo } from '../produce/stream.ts';
+import type { CommandContext, RegisterCommand } from './context.ts';
+
+interface ProduceOptions {
+  readonly rate?: number;
+  readonly users: number;
+  readonly shares: number;
+  readonly types: readonly string[];
+  readonly invalid: number;
+  readonly repeats: number;
+  readonly seed?: number;
+  readonly file?: string;
+  readonly speed?: number;
+  readonly shiftToNow: boolean;
+  readonly seconds?: number;
+  readonly events?: number;
+  readonly aggregate: boolean;
+  readonly json: boolean;
+}
+
+const DEFAULT_RATE = 100;
+/** Calls in flight at once. */
+const CONCURRENCY = 4;
+/** How long calls may fail in a row before the run ends, ms. */
+const GIVE_UP_AFTER_MS = 60_000;
+/** After a signal what is in flight has this long to arrive, ms. */
+const LAST_CALLS_MS = 10_000;
+const LINGER_MS = { plain: 25, aggregate: 200 } as const;
+
+export const registerProduce: RegisterCommand = (program, context) => {
+  program
+    .command('produce')
+    .summary('put interactions on the stream: generated, or from a file')
+    .description(
+      'Puts interactions on the Kinesis stream: those of a made-up social network, with few very active users among many, or those of a Higgs file.\n' +
+        'Runs until --events, --seconds, the end of the file or Ctrl-C, which lets the calls in flight finish.',
+    )
+    .option(
+      '--rate <n>',
+      'records a second; 0 = as fast as the stream takes them (default: 100; with --file: 0)',
+      number(0, 1e7),
+    )
+    .option('--users <n>', 'number of users', wholeNumber(2, 1e9), 100_000)
+    .option('--shares <n>', 'number of shares (posts), made during the last 7 days', wholeNumber(1, 1e7), 10_000)
+    .option('--types <a,b,…>', 'interaction types, the most frequent first', types, [
+      'like',
+      'comment',
+      'reshare',
+      'follow',
+      'mention',
+    ])
+    .option('--invalid <fraction>', 'fraction of records that break a rule', number(0, 1), 0)
+    .option('--repeats <fraction>', 'fraction of records that send an earlier event again', number(0, 1), 0)
+    .option(
+      '--seed <n>',
+      'generates the same interactions again, at other times and under other event ids (default: random)',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--file <path>', 'replay the activity-time file of the Higgs Twitter dataset, plain or .gz')
+    .option(
+      '--speed <x>',
+      'with --file: x times as fast as it happened (default: as fast as --rate allows)',
+      number(Number.MIN_VALUE, 1e9),
+    )
+    .option(
+      '--shift-to-now',
+      'with --file: move the events in time so that the last one happens when it is sent',
+      false,
+    )
+    .option('--seconds <s>', 'end after so many seconds', number(0, 1e9))
+    .option(
+      '--events <n>',
+      'end after so many records, broken and repeated ones included',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--aggregate', 'many events in a Kinesis record, in the format of the Kinesis Producer Library', false)
+    .option('--json', 'print what was sent as one line of JSON', false)
+    .addHelpText(
+      'after',
+      `
+Environment:
+  USERPULSE_STREAM                           Kinesis stream
+  AWS_REGION, AWS_ENDPOINT_URL_KINESIS and AWS credentials
+
+With --json the last line on standard output is
+  {"events":N,"records":N,"bytes":N,"invalid":N,"seconds":S, …}
+records: events, broken and repeated ones; each is a line of the archive or of its _rejected part. bytes: data put.
+
+Examples:
+  userpulse produce --rate 500 --seconds 60
+  userpulse produce --rate 0 --events 1000000 --aggregate
+  userpulse produce --file higgs-activity_time.txt.gz --aggregate --shift-to-now --speed 3600`,
+    )
+    .action((options: ProduceOptions) => produce(context, options));
+};
+
+async function produce(context: CommandContext, options: ProduceOptions): Promise<void> {
+  if (options.file === undefined && (options.speed !== undefined || options.shiftToNow)) {
+    throw new UserpulseError(
+      'bad_request',
+      `${options.shiftToNow ? '--shift-to-now' : '--speed'} works with --file only.`,
+      {
+        hint: 'Name a Higgs file with --file, or leave it out.',
+      },
+    );
+  }
+  if (options.speed !== undefined && options.rate !== undefined) {
+    throw new UserpulseError('bad_request', '--speed and --rate contradict each other.', {
+      hint: 'Leave one of them out.',
+    });
+  }
+  const config = context.config(['stream']);
+  const target = streamTarget(config, context.env);
+  const kinesis = createKinesisClient({ maxAttempts: 1 });
+  try {
+    refuse(await runChecks([streamCheck(kinesis, target)], { signal: context.stop }), 'cannot produce');
+    const giveUp = new AbortController();
+    const source = await openSource(context, options);
+    const packer = options.aggregate
+      ? new AggregatingPacker(await openShardEnds(kinesis, config.stream, context.stop))
+      : plainPacker;
+    const sender = new Sender({
+      put: putTo(kinesis, config.stream, giveUp.signal),
+      classify: (error) => classifyPut(target, error),
+      clock: systemClock,
+      concurrency: CONCURRENCY,
+      giveUpAfterMs: GIVE_UP_AFTER_MS,
+      giveUp: giveUp.signal,
+    });
+    const lastCalls = (): void => {
+      setTimeout(() => {
+        giveUp.abort(
+          new UserpulseError(
+            'aborted',
+            `The stream did not take everything within ${LAST_CALLS_MS / 1000} s of the stop.`,
+          ),
+        );
+      }, LAST_CALLS_MS).unref();
+    };
+    context.stop.addEventListener('abort', lastCalls, { once: true });
+
+    const startMs = systemClock.now();
+    const progress = new ProgressLine(context.stderr, startMs);
+    const busiest = new Busiest();
+    let failed = true;
+    try {
+      await run({
+        source,
+        packer,
+        sender,
+        busiest,
+        clock: systemClock,
+        maxRecords: options.events ?? Infinity,
+        maxMs: options.seconds === undefined ? Infinity : options.seconds * 1000,
+        lingerMs: options.aggregate ? LINGER_MS.aggregate : LINGER_MS.plain,
+        stop: context.stop,
+        onProgress: () => progress.update(sender.sent, systemClock.now()),
+      });
+      failed = false;
+    } finally {
+      context.stop.removeEventListener('abort', lastCalls);
+      progress.clear();
+      report(context, options, sender, busiest, (systemClock.now() - startMs) / 1000, failed);
+    }
+  } finally {
+    kinesis.destroy();
+  }
+}
+
+/** Records a second, 0 = no limit. */
+const rateOf = ({ rate, file }: ProduceOptions): number => rate ?? (file === undefined ? DEFAULT_RATE : 0);
+
+async function openSource(context: CommandContext, options: ProduceOptions): Promise<Source> {
+  const rate = rateOf(options);
+  if (options.file === undefined) {
+    const startMs = systemClock.now();
+    const generator = new Generator({
+      users: options.users,
+      shares: options.shares,
+      types: options.types,
+      invalid: options.invalid,
+      repeats: options.repeats,
+      seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+      startMs,
+    });
+    return generatedSource(generator, rate === 0 ? undefined : new Pace(rate, startMs));
+  }
+  const path = resolve(context.cwd, options.file);
+  let shiftMs = 0;
+  if (options.shiftToNow) {
+    const span = await timeSpan(path, context.stop);
+    if (!context.stop.aborted) shiftMs = shiftToNow(span, options.speed, systemClock.now());
+  }
+  const events = higgsFile(path, shiftMs, context.stop);
+  const startMs = systemClock.now();
+  const pace = rate === 0 ? undefined : new Pace(rate, startMs);
+  return replayedSource(events, { speed: options.speed, pace, startMs });
+}
+
+/** What was sent, also when the run ended in an error: then what was not is told as well. */
+function report(
+  context: CommandContext,
+  options: ProduceOptions,
+  sender: Sender,
+  busiest: Busiest,
+  seconds: number,
+  failed: boolean,
+): void {
+  const { sent, unsent } = sender;
+  // An error before the first record needs no figures beside it.
+  if (!options.json && failed && sent.entries === 0 && unsent === 0) return;
+  const text = [summary(sent, seconds), busiest.describe()];
+  if (unsent > 0) text.push(`${formatNumber(unsent)} records were made and are not known to be on the stream.`);
+  const rate = rateOf(options);
+  if (rate > 0 && options.speed === undefined && seconds > 2 && recordsIn(sent.counts) / seconds < rate * 0.95) {
+    text.push(`That is less than the ${formatNumber(rate)}/s asked: the stream, or this machine, was slower.`);
+  }
+  if (sent.retried > 0) {
+    text.push(
+      `${formatNumber(sent.retried)} Kinesis records were put again, the last because: ${sent.lastReason ?? 'unknown'}`,
+    );
+  }
+  if (sent.uncertain > 0) {
+    text.push(
+      `${formatNumber(sent.uncertain)} of them after a lost answer: they may be on the stream twice. Their events count once; the archive has each record.`,
+    );
+  }
+  const lines = text.filter((line) => line !== '').map((line) => `${line}\n`);
+  if (!options.json) {
+    context.stdout.write(lines.join(''));
+    return;
+  }
+  context.stderr.write(lines.join(''));
+  const { events, repeats, invalid } = sent.counts;
+  context.stdout.write(
+    `${JSON.stringify({
+      events,
+      records: recordsIn(sent.counts),
+      bytes: sent.bytes,
+      invalid,
+      seconds: Math.round(seconds * 1000) / 1000,
+      repeats,
+      kinesisRecords: sent.entries,
+      retried: sent.retried,
+      uncertain: sent.uncertain,
+      unsent,
+    })}\n`,
+  );
+}
+
+function summary(sent: Sent, seconds: number): string {
+  const { events, repeats, invalid } = sent.counts;
+  const records = recordsIn(sent.counts);
+  const kinds = [`${formatNumber(events)} events`];
+  if (invalid > 0) kinds.push(`${formatNumber(invalid)} invalid`);
+  if (repeats > 0) kinds.push(`${formatNumber(repeats)} repeated`);
+  const rate = seconds > 0 ? `, ${formatNumber(Math.round(records / seconds))}/s` : '';
+  return `Sent ${formatNumber(records)} records (${kinds.join(', ')}) in ${formatNumber(sent.entries)} Kinesis records, ${(sent.bytes / 1e6).toFixed(1)} MB, in ${seconds.toFixed(1)} s${rate}.`;
+}
+
+function number(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(
+        `It must be a number ${max >= 1e6 ? `of at least ${min === Number.MIN_VALUE ? 'more than 0' : min}` : `from ${min} to ${max}`}.`,
+      );
+    }
+    return value;
+  };
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${formatNumber(max)}.`);
+    }
+    return value;
+  };
+}
+
+function types(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) {
+    if (!/^[a-z][a-z0-9_]{0,31}$/.test(name)) {
+      throw new InvalidArgumentError(
+        `"${name}" is no interaction type: it must begin with a-z and have at most 32 of a-z 0-9 _.`,
+      );
+    }
+  }
+  return names;
+}

@@ -1,0 +1,162 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { Logger } from 'pino';
+import { createKinesisClient, createS3Client } from '../aws.ts';
+import { cached } from '../checks/cached.ts';
+import { runChecks } from '../checks/check.ts';
+import { dependencyChecks, type Dependencies } from '../checks/dependencies.ts';
+import { preflightServe } from '../checks/preflight.ts';
+import { influxReadiness } from '../checks/ready.ts';
+import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
+import type { Config, SettingName } from '../config.ts';
+import { listen } from '../http/listen.ts';
+import { buildServer, type Readiness } from '../http/server.ts';
+import type { App } from '../http/v1.ts';
+import { HttpInfluxReader } from '../query/influx-reader.ts';
+import { createQueryService, type QueryService } from '../query/service.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext, RegisterCommand } from './context.ts';
+import { aborted } from './until.ts';
+
+/** Health is looked at afresh after this time, in ms. */
+const HEALTH_FOR_MS = 5_000;
+
+/** The settings that answering queries needs, whatever else a command needs. */
+export const SERVE_SETTINGS = [
+  'influxHost',
+  'influxOrg',
+  'influxToken',
+  'bucketMade',
+  'bucketReceived',
+  'bucketShare',
+  'bucketTotal',
+  'userPrefix',
+  'sharePrefix',
+  'listen',
+  'apiToken',
+  'queryTimeoutMs',
+] as const satisfies readonly SettingName[];
+
+export const registerServe: RegisterCommand = (program, context) => {
+  program
+    .command('serve')
+    .summary('answer queries over HTTP')
+    .description(
+      'Answers queries over HTTP until SIGTERM or SIGINT: data frames for Grafana, plain series and live streams for apps.\n' +
+        'Requests that run are finished, live streams end.',
+    )
+    .addHelpText(
+      'after',
+      `
+Environment:
+  INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "serve" token of setup is enough
+  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
+  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+                                             as ingest has them
+  USERPULSE_LISTEN                           HOST:PORT, default 127.0.0.1:8088
+  USERPULSE_API_TOKEN                        bearer token of /v1; required on anything but loopback
+  USERPULSE_QUERY_TIMEOUT_MS                 longest time of a query, default 30000
+  USERPULSE_STREAM, USERPULSE_ARCHIVE        optional: /v1/health then looks at them too
+  USERPULSE_LOG_LEVEL
+
+The interface describes itself at /v1/openapi.json.`,
+    )
+    .action(() => serve(context));
+};
+
+async function serve(context: CommandContext): Promise<void> {
+  const config = context.config([...SERVE_SETTINGS, 'logLevel']);
+  const logger = context.createLogger(config.logLevel);
+  const schema = schemaOf(config);
+  await preflightServe({ influx: influxTarget(config), buckets: schema.buckets }, context.stop);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const seen = sourcesInSight(context);
+  const serving = await createServing({ config, registry, logger, sources: seen, ready: () => ({ ready: true }) });
+  try {
+    const url = await listen(serving.app, config.listen);
+    logger.info({ url, version: VERSION }, 'serving');
+    await aborted(context.stop);
+    logger.info('stopping: finishing the requests that run');
+  } finally {
+    await serving.close();
+    seen.close();
+  }
+}
+
+type Sources = Pick<Dependencies, 'source' | 'archive'>;
+
+/** Stream and archive, for /v1/health, where their settings are given: `serve` itself needs neither. */
+function sourcesInSight(context: CommandContext): Sources & { close(): void } {
+  const given = (name: string): boolean => (context.env[name] ?? '') !== '';
+  let kinesis: KinesisClient | undefined;
+  let source: Sources['source'];
+  if (given('USERPULSE_STREAM')) {
+    kinesis = createKinesisClient();
+    const config = context.config(['stream', 'archiveMaxAgeMs', 'checkpoint']);
+    source = {
+      kinesis,
+      stream: streamTarget(config, context.env),
+      checkpoint: given('USERPULSE_CHECKPOINT') ? config.checkpoint : undefined,
+      archiveMaxAgeMs: config.archiveMaxAgeMs,
+    };
+  }
+  const archive = given('USERPULSE_ARCHIVE')
+    ? archiveTarget(context.config(['archive']), context.env, () =>
+        createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined }),
+      )
+    : undefined;
+  return {
+    source,
+    archive,
+    close: () => {
+      kinesis?.destroy();
+      if (archive?.kind === 's3') archive.s3.destroy();
+    },
+  };
+}
+
+export interface Serving {
+  readonly app: App;
+  readonly service: QueryService;
+  /** Ends the streams, finishes the requests that run, and closes the connections to InfluxDB. */
+  close(): Promise<void>;
+}
+
+/** The HTTP interface wired from a configuration, not yet listening; for `serve`, and for `start`, which ingests beside it. */
+export async function createServing(options: {
+  readonly config: Config<(typeof SERVE_SETTINGS)[number]> & { readonly apiToken: string | undefined };
+  readonly registry: Registry;
+  readonly logger: Logger;
+  readonly sources: Sources;
+  /** Readiness of what else runs in this process; asked after InfluxDB's. */
+  readonly ready: () => Readiness;
+}): Promise<Serving> {
+  const { config, registry, logger } = options;
+  const influx = influxTarget(config);
+  const schema = schemaOf(config);
+  const reader = new HttpInfluxReader({ ...influx, timeoutMs: config.queryTimeoutMs });
+  const service = createQueryService({ influx: reader, schema, now: Date.now, logger });
+  const checks = dependencyChecks({ influx, schema, uses: ['read'], need: 'all', reader, ...options.sources });
+  const influxReady = influxReadiness(influx);
+  const app = await buildServer({
+    service,
+    schema,
+    apiToken: config.apiToken,
+    registry,
+    logger,
+    health: cached(() => runChecks(checks), HEALTH_FOR_MS),
+    ready: async () => {
+      const influxState = await influxReady();
+      return influxState.ready ? options.ready() : influxState;
+    },
+  });
+  return {
+    app,
+    service,
+    close: async () => {
+      await app.close();
+      await reader.close();
+    },
+  };
+}

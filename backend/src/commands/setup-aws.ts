@@ -1,0 +1,133 @@
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  type KinesisClient,
+  type StreamStatus,
+} from '@aws-sdk/client-kinesis';
+import { BucketLocationConstraint, CreateBucketCommand, HeadBucketCommand } from '@aws-sdk/client-s3';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { archiveFailure, createArchiveFolder, type ArchiveTarget } from '../checks/archive.ts';
+import { awsFailure } from '../checks/aws-reason.ts';
+import type { CheckResult } from '../checks/check.ts';
+import { streamFailure, type StreamTarget } from '../checks/stream.ts';
+import { UserpulseError } from '../errors.ts';
+
+/** How long a new stream may take to become ACTIVE, in ms. AWS takes about half a minute. */
+export const STREAM_ACTIVE_MS = 180_000;
+
+const raise = (result: CheckResult, cause: unknown): UserpulseError =>
+  new UserpulseError(result.code ?? 'internal', result.message, { hint: result.mend, cause });
+
+/**
+ * Makes the stream where it is missing and waits until it is ACTIVE. An existing stream keeps its shards.
+ * @returns whether it was made by this call
+ */
+export async function ensureStream(
+  kinesis: KinesisClient,
+  target: StreamTarget,
+  options: { readonly shards: number; readonly signal: AbortSignal; readonly pollMs?: number },
+): Promise<{ readonly created: boolean; readonly shards: number }> {
+  const { signal } = options;
+  let created = false;
+  const deadline = Date.now() + STREAM_ACTIVE_MS;
+  for (;;) {
+    let status: StreamStatus | undefined;
+    let shards = 0;
+    try {
+      const { StreamDescriptionSummary: summary } = await kinesis.send(
+        new DescribeStreamSummaryCommand({ StreamName: target.stream }),
+        { abortSignal: signal },
+      );
+      status = summary?.StreamStatus;
+      shards = summary?.OpenShardCount ?? 0;
+    } catch (error) {
+      if (awsFailure(error).kind !== 'not_found') throw raise(streamFailure(target, error), error);
+      if (!created) {
+        await createStream(kinesis, target, options.shards, signal);
+        created = true;
+      }
+    }
+    if (status === 'ACTIVE' || status === 'UPDATING') return { created, shards };
+    if (Date.now() >= deadline) {
+      throw new UserpulseError(
+        'stream_unreachable',
+        `Stream "${target.stream}" (USERPULSE_STREAM) is ${status ?? 'not visible'} after ${STREAM_ACTIVE_MS / 1000} s.`,
+        { hint: 'Run setup again in a minute.' },
+      );
+    }
+    await sleep(options.pollMs ?? 500, undefined, { signal });
+  }
+}
+
+async function createStream(
+  kinesis: KinesisClient,
+  target: StreamTarget,
+  shards: number,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await kinesis.send(new CreateStreamCommand({ StreamName: target.stream, ShardCount: shards }), {
+      abortSignal: signal,
+    });
+  } catch (error) {
+    // Another setup was faster: that is as good.
+    if (error instanceof Error && error.name === 'ResourceInUseException') return;
+    throw raise(streamFailure(target, error), error);
+  }
+}
+
+/** Makes the archive's S3 bucket or folder where it is missing. @returns whether it was made by this call */
+export async function ensureArchive(
+  target: ArchiveTarget,
+  signal: AbortSignal,
+): Promise<{ readonly created: boolean }> {
+  if (target.kind === 'file') {
+    try {
+      return { created: await createArchiveFolder(target.url) };
+    } catch (error) {
+      throw new UserpulseError(
+        'archive_unauthorized',
+        `The archive folder ${target.url.href} (USERPULSE_ARCHIVE) cannot be made: ${error instanceof Error ? error.message : String(error)}.`,
+        { hint: 'Give this user the right to write there, or set USERPULSE_ARCHIVE to another folder.', cause: error },
+      );
+    }
+  }
+  const bucket = target.url.hostname;
+  try {
+    await target.s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+    return { created: false };
+  } catch (error) {
+    if (awsFailure(error).kind !== 'not_found') throw raise(archiveFailure(target, error), error);
+  }
+  try {
+    await target.s3.send(
+      new CreateBucketCommand({
+        Bucket: bucket,
+        // us-east-1 is the one region that must not be named: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+        ...(target.region === undefined || target.region === 'us-east-1' || target.endpoint !== undefined
+          ? {}
+          : { CreateBucketConfiguration: { LocationConstraint: locationOf(target.region) } }),
+      }),
+      { abortSignal: signal },
+    );
+    return { created: true };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'BucketAlreadyOwnedByYou') return { created: false };
+    throw raise(archiveFailure(target, error), error);
+  }
+}
+
+/** The SDK knows its regions by name; a newer region than the SDK must be made by hand. */
+function locationOf(region: string): BucketLocationConstraint {
+  const known = Object.values(BucketLocationConstraint).find((r) => r === region);
+  if (known === undefined) {
+    throw new UserpulseError(
+      'config_invalid',
+      `S3 buckets cannot be made in region "${region}" (AWS_REGION) from here.`,
+      {
+        hint: 'Correct AWS_REGION, or make the bucket by hand and run setup again.',
+      },
+    );
+  }
+  return known;
+}

@@ -1,0 +1,85 @@
+import { UserpulseError } from '../../errors.ts';
+import { httpError } from '../errors.ts';
+import { streamQuery, streamResponse } from '../schemas.ts';
+import { sseComment, sseEvent, sseWrite } from '../sse.ts';
+import { clientSignal, errors, type App, type V1 } from '../v1.ts';
+
+/** `GET /v1/stream`: server-sent events, one per new or changed window, until the client leaves or the server stops. */
+export function registerStream(app: App, v1: V1): void {
+  let clients = 0;
+  app.route({
+    method: 'GET',
+    url: '/stream',
+    schema: {
+      tags: ['interactions'],
+      summary: 'Windows as they change, as server-sent events',
+      querystring: streamQuery,
+      response: {
+        200: { description: 'The stream.', content: { 'text/event-stream': { schema: streamResponse } } },
+        ...errors(400, 401, 500, 503),
+      },
+    },
+    handler: async (request, reply) => {
+      const { limits, logger, metrics } = v1;
+      if (clients >= limits.streams) {
+        throw new UserpulseError('overloaded', `${limits.streams} live streams are open, and no more are allowed.`, {
+          hint: 'Close one, or try again later.',
+        });
+      }
+      const end = new AbortController();
+      const signal = AbortSignal.any([end.signal, clientSignal(request, reply), v1.closing]);
+      // Throws on a bad question, while an ordinary error answer is still possible.
+      const windows = v1.service.live(request.query, signal);
+
+      const response = reply.raw;
+      reply.hijack();
+      clients += 1;
+      metrics.streamClients.set(clients);
+      response.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        // nginx buffers answers unless told not to.
+        'x-accel-buffering': 'no',
+      });
+      const drop = (): void => {
+        metrics.streamsDropped.inc();
+        logger.warn(
+          { remote: request.ip, waitedMs: limits.streamPatienceMs },
+          'a client of /v1/stream reads too slowly and was disconnected',
+        );
+        end.abort();
+        response.destroy();
+      };
+      let writing = false;
+      const write = async (text: string): Promise<boolean> => {
+        writing = true;
+        const outcome = await sseWrite(response, text, limits.streamPatienceMs, signal);
+        writing = false;
+        if (outcome === 'too_slow') drop();
+        return outcome === 'written';
+      };
+      // A write that waits shows by itself whether the client still reads.
+      const heartbeat = setInterval(() => {
+        if (!writing) void write(sseComment('heartbeat'));
+      }, limits.heartbeatMs);
+      try {
+        await write(sseComment('open'));
+        for await (const window of windows) {
+          if (!(await write(sseEvent('window', window)))) break;
+        }
+      } catch (error) {
+        const { body, unexpected } = httpError(error, limits.bodyBytes);
+        if (!signal.aborted) {
+          logger[unexpected ? 'error' : 'warn']({ err: error }, 'a live stream ended with an error');
+          await write(sseEvent('error', body));
+        }
+      } finally {
+        clearInterval(heartbeat);
+        end.abort();
+        response.end();
+        clients -= 1;
+        metrics.streamClients.set(clients);
+      }
+    },
+  });
+}

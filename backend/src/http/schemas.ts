@@ -1,0 +1,377 @@
+import { z } from 'zod';
+import { CHECK_NAMES } from '../checks/check.ts';
+import {
+  CALCULATIONS,
+  LABELS,
+  MAX_IDS,
+  MAX_QUERIES,
+  MAX_SERIES,
+  MAX_TOP,
+  MAX_WINDOWS,
+  PRESETS,
+  queryRequestSchema,
+} from '../query/request.ts';
+
+/** Form of what comes in by path and query string, and of what goes out; the OpenAPI document is made of these. */
+
+const USER_EXAMPLE = '9007199254740993';
+
+/** `types=like,share` or `types=like&types=share`. Empty parts are left out. */
+const list = (description: string, example: string) =>
+  z
+    .union([z.string().max(20_000), z.array(z.string().max(20_000)).max(1000)])
+    .optional()
+    .transform((value) =>
+      (typeof value === 'string' ? [value] : (value ?? []))
+        .flatMap((text) => text.split(','))
+        .map((text) => text.trim())
+        .filter((text) => text !== ''),
+    )
+    .meta({ description: `${description} Separated by commas, or the parameter repeated.`, example });
+
+const instant = (description: string) =>
+  z
+    .string({
+      error: (issue) =>
+        issue.input === undefined
+          ? 'is required: give a time such as 2026-01-31T12:00:00Z, or epoch milliseconds'
+          : undefined,
+    })
+    .min(1, 'is empty: give a time such as 2026-01-31T12:00:00Z, or epoch milliseconds')
+    .max(40, 'is too long for a time: give a time such as 2026-01-31T12:00:00Z, or epoch milliseconds')
+    .meta({ description: `${description} RFC 3339 with an offset, or epoch milliseconds.` });
+
+const from = instant('Start of the range, inclusive.').meta({ example: '2026-01-31T00:00:00Z' });
+const to = instant('End of the range, exclusive.').meta({ example: '2026-02-01T00:00:00Z' });
+const types = list('Interaction types; empty means all.', 'like,share');
+const timezone = z
+  .string()
+  .max(64)
+  .optional()
+  .meta({ description: 'IANA time zone in which windows are aligned; default UTC.', example: 'Europe/Berlin' });
+const every = z
+  .string()
+  .max(32)
+  .optional()
+  .meta({ description: 'Window length: a Flux duration such as 10m or 1d, or auto (the default).', example: '1h' });
+
+export const interactionsParams = z.object({
+  preset: z.string().meta({ description: 'made, received or share.', example: 'received' }),
+  id: z
+    .string()
+    .meta({ description: 'User id (1 to 2^63-1) or share id (24 lowercase hex characters).', example: USER_EXAMPLE }),
+});
+
+export const interactionsQuery = z.strictObject({
+  from,
+  to,
+  every,
+  types,
+  calc: z
+    .string()
+    .max(32)
+    .optional()
+    .meta({ description: `${CALCULATIONS.join(', ')}; default count.`, example: 'count' }),
+  timezone,
+  format: z
+    .enum(['json', 'csv'])
+    .optional()
+    .meta({ description: 'json or csv; default by the Accept header.', example: 'csv' }),
+});
+
+export const topQuery = z.strictObject({
+  of: z
+    .string({ error: (issue) => (issue.input === undefined ? 'is required: made, received or share' : undefined) })
+    .max(32)
+    .meta({ description: 'made, received or share.', example: 'received' }),
+  types,
+  from,
+  to,
+  n: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, `must be a whole number from 1 to ${MAX_TOP}`)
+    .transform(Number)
+    .optional()
+    .meta({ description: `How many, 1 to ${MAX_TOP}; default 10.`, example: '10' }),
+});
+
+export const typesQuery = z.strictObject({
+  from: from
+    .optional()
+    .meta({ description: 'Start of the range; default 30 days before its end.', example: '2026-01-31T00:00:00Z' }),
+  to: to.optional().meta({ description: 'End of the range; default now.', example: '2026-02-01T00:00:00Z' }),
+});
+
+export const streamQuery = z.strictObject({
+  preset: z
+    .string({
+      error: (issue) => (issue.input === undefined ? 'is required: made, received, share or everyone' : undefined),
+    })
+    .max(64)
+    .meta({ description: 'made, received, share or everyone.', example: 'received' }),
+  ids: list(`Ids, at most ${MAX_IDS}; none for everyone.`, USER_EXAMPLE),
+  types,
+  every: z
+    .string({ error: (issue) => (issue.input === undefined ? 'is required: a duration such as 10s' : undefined) })
+    .max(32)
+    .meta({ description: 'Window length: a Flux duration.', example: '10s' }),
+  timezone,
+});
+
+export const errorBody = z
+  .object({
+    error: z.object({
+      code: z.string().meta({ description: 'One of a closed list of codes.', example: 'bad_request' }),
+      message: z.string().meta({ description: 'What happened, and what to do.', example: 'from is required.' }),
+    }),
+  })
+  .meta({ description: 'What went wrong, and what to change.' });
+
+const frame = z
+  .object({
+    schema: z.object({
+      refId: z.string(),
+      name: z.string().optional(),
+      meta: z
+        .looseObject({
+          type: z.enum(['timeseries-wide', 'numeric-wide', 'table']).optional(),
+          executedQueryString: z.string().optional().meta({ description: 'The Flux that was run.' }),
+          custom: z
+            .looseObject({})
+            .optional()
+            .meta({ description: 'partial: {first, last}: whether the first and last windows are cut off.' }),
+          notices: z.array(z.object({ severity: z.enum(['info', 'warning', 'error']), text: z.string() })).optional(),
+        })
+        .optional(),
+      fields: z.array(
+        z.looseObject({
+          name: z.string(),
+          type: z.enum(['time', 'number', 'string']),
+          labels: z.record(z.string(), z.string()).optional(),
+        }),
+      ),
+    }),
+    data: z.object({
+      values: z
+        .array(z.array(z.union([z.number(), z.string()]).nullable()))
+        .meta({ description: 'One array per field; times in epoch milliseconds.' }),
+    }),
+  })
+  .meta({ description: "Grafana's data frame as JSON." });
+
+const queryFailure = {
+  error: z.string(),
+  errorCode: z.string(),
+  status: z.number().int(),
+};
+
+export const queryResponse = z
+  .object({
+    results: z.record(
+      z.string(),
+      z.object({
+        frames: z.array(frame),
+        error: queryFailure.error.optional(),
+        errorCode: queryFailure.errorCode.optional(),
+        status: queryFailure.status.optional(),
+      }),
+    ),
+  })
+  .meta({
+    description:
+      'A result per refId. A query that failed has error, errorCode and status, and no frames; the others are answered.',
+    example: {
+      results: {
+        A: {
+          frames: [
+            {
+              schema: {
+                refId: 'A',
+                meta: { type: 'timeseries-wide', custom: { partial: { first: false, last: false } } },
+                fields: [
+                  { name: 'time', type: 'time', typeInfo: { frame: 'time.Time' } },
+                  {
+                    name: 'value',
+                    type: 'number',
+                    typeInfo: { frame: 'float64' },
+                    labels: { id: USER_EXAMPLE, type: 'like' },
+                  },
+                ],
+              },
+              data: {
+                values: [
+                  [1769817600000, 1769821200000],
+                  [3, 0],
+                ],
+              },
+            },
+          ],
+        },
+        B: { error: 'ids is empty.', errorCode: 'bad_request', status: 400, frames: [] },
+      },
+    },
+  });
+
+export const translateResponse = z
+  .object({
+    results: z.record(
+      z.string(),
+      z.object({
+        flux: z.string().optional(),
+        error: queryFailure.error.optional(),
+        errorCode: queryFailure.errorCode.optional(),
+        status: queryFailure.status.optional(),
+      }),
+    ),
+  })
+  .meta({
+    description: 'Per refId the Flux that would be run, or why there is none.',
+    example: { results: { A: { flux: 'from(bucket: "interactions_received")\n  |> …' } } },
+  });
+
+export const interactionsResponse = z
+  .object({
+    preset: z.enum(PRESETS),
+    id: z.string(),
+    every: z.string(),
+    from: z.string(),
+    to: z.string(),
+    series: z.array(
+      z.object({
+        type: z.string(),
+        points: z.array(z.array(z.number()).length(2)).meta({ description: '[window start in epoch ms, value]' }),
+      }),
+    ),
+  })
+  .meta({
+    example: {
+      preset: 'received',
+      id: USER_EXAMPLE,
+      every: '1h',
+      from: '2026-01-31T00:00:00.000Z',
+      to: '2026-01-31T02:00:00.000Z',
+      series: [
+        {
+          type: 'like',
+          points: [
+            [1769817600000, 3],
+            [1769821200000, 0],
+          ],
+        },
+      ],
+    },
+  });
+
+export const csvResponse = z
+  .string()
+  .meta({ description: 'Window starts in UTC.', example: 'time,type,value\r\n2026-01-31T00:00:00.000Z,like,3\r\n' });
+
+export const topResponse = z
+  .object({ top: z.array(z.object({ id: z.string(), count: z.number().int() })) })
+  .meta({ description: 'Most first; ties by id.', example: { top: [{ id: '88', count: 35988 }] } });
+
+export const typesResponse = z
+  .object({ types: z.array(z.string()) })
+  .meta({ description: 'Sorted.', example: { types: ['like', 'share'] } });
+
+export const schemaResponse = z
+  .object({
+    version: z.string(),
+    buckets: z.object({ made: z.string(), received: z.string(), share: z.string(), total: z.string() }),
+    prefix: z.object({ user: z.string(), share: z.string() }).meta({ description: 'first:N or last:N of the id.' }),
+    presets: z.array(
+      z.object({
+        name: z.enum(PRESETS),
+        description: z.string(),
+        ids: z.enum(['user', 'share', 'none']).meta({ description: 'What its ids are.' }),
+        live: z.boolean().meta({ description: 'Whether /v1/stream knows it.' }),
+      }),
+    ),
+    calculations: z.array(z.object({ name: z.enum(CALCULATIONS), description: z.string() })),
+    groupBy: z.array(z.enum(LABELS)),
+    every: z.object({ auto: z.array(z.string()).meta({ description: 'Lengths that auto chooses from.' }) }),
+    limits: z.object({
+      ids: z.number().int(),
+      windows: z.number().int(),
+      series: z.number().int(),
+      top: z.number().int(),
+      queries: z.number().int(),
+    }),
+  })
+  .meta({
+    description: 'What a query editor needs to know.',
+    example: {
+      version: '0.1.0',
+      buckets: {
+        made: 'interactions_made',
+        received: 'interactions_received',
+        share: 'interactions_share',
+        total: 'interactions_total',
+      },
+      prefix: { user: 'first:4', share: 'first:6' },
+      presets: [{ name: 'received', description: 'Interactions received by users', ids: 'user', live: true }],
+      calculations: [{ name: 'count', description: 'Interactions in each window' }],
+      groupBy: ['id', 'type'],
+      every: { auto: ['1s', '5s', '10s'] },
+      limits: { ids: MAX_IDS, windows: MAX_WINDOWS, series: MAX_SERIES, top: MAX_TOP, queries: MAX_QUERIES },
+    },
+  });
+
+export const healthResponse = z
+  .object({
+    status: z.enum(['ok', 'warning', 'error']).meta({ description: 'The worst state of all checks.' }),
+    version: z.string(),
+    checks: z.array(
+      z.object({
+        name: z.enum(CHECK_NAMES),
+        state: z.enum(['ok', 'warning', 'error']),
+        message: z.string(),
+        mend: z.string().meta({ description: 'The next step; empty where nothing is wrong.' }),
+      }),
+    ),
+  })
+  .meta({
+    example: {
+      status: 'error',
+      version: '0.1.0',
+      checks: [
+        {
+          name: 'influxdb',
+          state: 'ok',
+          message: 'InfluxDB 2.7.12 at http://localhost:8086, organisation acme.',
+          mend: '',
+        },
+        {
+          name: 'buckets',
+          state: 'error',
+          message: 'In organisation acme: bucket "interactions_made" (USERPULSE_BUCKET_MADE) does not exist.',
+          mend: 'Run "userpulse setup".',
+        },
+      ],
+    },
+  });
+
+export const streamResponse = z.string().meta({
+  description:
+    'Server-sent events named window, each with {id, type, time, value, partial}; time is the window start in epoch ms. A window comes again while it is open (partial: true). A comment comes every 15 s. An event named error, {error: {code, message}}, is the last one.',
+  example: 'event: window\ndata: {"id":"88","type":"like","time":1769817600000,"value":3,"partial":true}\n\n',
+});
+
+/** For the OpenAPI document only: the route reads the body query by query, see query-body.ts. */
+export const queryRequestExample = {
+  from: '2026-01-31T00:00:00Z',
+  to: '2026-02-01T00:00:00Z',
+  timezone: 'Europe/Berlin',
+  queries: [
+    { refId: 'A', preset: 'received', ids: [USER_EXAMPLE], types: ['like', 'share'], every: '10m', calc: 'count' },
+    { refId: 'B', preset: 'top', of: 'received', n: 10 },
+  ],
+};
+export const queryRequestBody = queryRequestSchema.meta({ example: queryRequestExample });
+
+export const readyResponse = z.object({ ready: z.literal(true) }).meta({ example: { ready: true } });
+export const aliveResponse = z.object({ alive: z.literal(true) }).meta({ example: { alive: true } });
+export const metricsResponse = z.string().meta({ description: 'Prometheus text format.' });
+export const documentResponse = z
+  .looseObject({ openapi: z.string() })
+  .meta({ description: 'An OpenAPI 3.0 document.' });

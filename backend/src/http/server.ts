@@ -1,0 +1,112 @@
+import compress from '@fastify/compress';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { CheckResult } from '../checks/check.ts';
+import { UserpulseError } from '../errors.ts';
+import type { QueryService } from '../query/service.ts';
+import type { Schema } from '../schema/buckets.ts';
+import { bearerGuard } from './auth.ts';
+import { createApp } from './base.ts';
+import { QueryGate } from './gate.ts';
+import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
+import { createHttpMetrics, type HttpMetrics } from './metrics.ts';
+import { registerOpenApi } from './openapi.ts';
+import { registerHealth } from './routes/health.ts';
+import { registerInteractions } from './routes/interactions.ts';
+import { registerOps, type Readiness } from './routes/ops.ts';
+import { registerQuery } from './routes/query.ts';
+import { registerSchema } from './routes/schema.ts';
+import { registerStream } from './routes/stream.ts';
+import { registerTop } from './routes/top.ts';
+import { registerDocument } from './routes/document.ts';
+import type { App, V1 } from './v1.ts';
+
+export type { Readiness };
+
+export interface ServerOptions {
+  readonly service: QueryService;
+  readonly schema: Schema;
+  /** Bearer token of /v1; undefined only where nothing but loopback is listened on. */
+  readonly apiToken: string | undefined;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  /** The checks behind /v1/health. */
+  readonly health: (signal: AbortSignal) => Promise<readonly CheckResult[]>;
+  readonly ready: () => Readiness | Promise<Readiness>;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+/** The whole HTTP interface, not yet listening. `app.close()` ends the streams and waits for requests that run. */
+export async function buildServer(options: ServerOptions): Promise<App> {
+  const limits: HttpLimits = { ...DEFAULT_LIMITS, ...options.limits };
+  const gate = new QueryGate(limits);
+  const metrics = createHttpMetrics(options.registry, gate);
+  const app = createApp({ limits, logger: options.logger });
+  measureRequests(app, metrics);
+
+  const closing = new AbortController();
+  app.addHook('preClose', (done) => {
+    closing.abort(new UserpulseError('aborted', 'The server stops.'));
+    done();
+  });
+
+  await app.register(compress, { global: true, encodings: ['gzip'], threshold: 1024 });
+  await registerOpenApi(app);
+
+  const guard = bearerGuard(options.apiToken);
+  const v1: V1 = {
+    service: options.service,
+    schema: options.schema,
+    health: options.health,
+    gate,
+    limits,
+    metrics,
+    logger: options.logger,
+    closing: closing.signal,
+  };
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (needsToken(request.routeOptions.url, request.url)) guard(request.headers.authorization);
+    done();
+  });
+  await app.register(
+    (scope: App, _opts, done) => {
+      registerQuery(scope, v1);
+      registerInteractions(scope, v1);
+      registerTop(scope, v1);
+      registerSchema(scope, v1);
+      registerStream(scope, v1);
+      registerHealth(scope, v1);
+      registerDocument(scope);
+      done();
+    },
+    { prefix: '/v1' },
+  );
+  registerOps(app, { registry: options.registry, ready: options.ready });
+  return app;
+}
+
+/** The routes that anyone may ask. Every other route needs the token, a new one too. */
+const OPEN_ROUTES: ReadonlySet<string> = new Set(['/v1/openapi.json', '/healthz', '/readyz', '/metrics']);
+
+/**
+ * Decided by the route that was found, never by the address as it was written: `/%76%31/types` is /v1/types.
+ * @param route undefined where none was found; then nothing is given away, but below /v1 strangers are told of the token first
+ */
+function needsToken(route: string | undefined, url: string): boolean {
+  return route === undefined ? /^\/v1(\/|\?|$)/.test(url) : !OPEN_ROUTES.has(route);
+}
+
+export function measureRequests(app: App, metrics: Pick<HttpMetrics, 'requestSeconds'>): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    metrics.requestSeconds.observe(
+      {
+        // The pattern, never the address: ids must not become labels.
+        route: request.routeOptions.url ?? 'unknown',
+        method: request.method,
+        status: String(reply.statusCode),
+      },
+      reply.elapsedTime / 1000,
+    );
+    done();
+  });
+}

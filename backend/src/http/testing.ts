@@ -1,0 +1,84 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { passed } from '../checks/check.ts';
+import type { InfluxReader } from '../query/influx-reader.ts';
+import type { QueryRequest, QueryResponse } from '../query/request.ts';
+import { createQueryService, type QueryService } from '../query/service.ts';
+import type { Schema } from '../schema/buckets.ts';
+import { buildServer, type ServerOptions } from './server.ts';
+import type { App } from './v1.ts';
+
+/** Makers for the tests of the HTTP interface; nothing in production imports this file. */
+
+export const TOKEN = 'a-token-of-the-tests';
+export const AUTHORIZED = { authorization: `Bearer ${TOKEN}` };
+
+export const SCHEMA: Schema = {
+  buckets: { made: 'b_made', received: 'b_received', share: 'b_share', total: 'b_total' },
+  userPrefix: { side: 'first', length: 4 },
+  sharePrefix: { side: 'first', length: 6 },
+};
+
+export const silent = pino({ level: 'silent' });
+
+/** A query service whose every answer is known. Override what a test is about. */
+export function fakeService(overrides: Partial<QueryService> = {}): QueryService {
+  return {
+    query: (request: QueryRequest): Promise<QueryResponse> =>
+      Promise.resolve({
+        results: Object.fromEntries(
+          request.queries.map((q) => [
+            q.refId,
+            { status: 200, frames: [{ schema: { refId: q.refId, fields: [] }, data: { values: [] } }] },
+          ]),
+        ),
+      }),
+    translate: (request) => ({
+      results: Object.fromEntries(request.queries.map((q) => [q.refId, { flux: `flux of ${q.preset}` }])),
+    }),
+    interactions: (input) =>
+      Promise.resolve({
+        preset: 'made',
+        id: input.id,
+        every: '1h',
+        from: '2026-01-31T00:00:00.000Z',
+        to: '2026-01-31T02:00:00.000Z',
+        series: [
+          {
+            type: 'like',
+            points: [
+              [1_769_817_600_000, 3],
+              [1_769_821_200_000, 0],
+            ],
+          },
+        ],
+      }),
+    top: () => Promise.resolve({ top: [{ id: '9007199254740993', count: 7 }] }),
+    types: () => Promise.resolve(['like', 'share']),
+    // eslint-disable-next-line @typescript-eslint/require-await -- a generator that has all its windows at hand
+    live: async function* () {
+      yield { id: '88', type: 'like', time: 1_769_817_600_000, value: 3, partial: true };
+    },
+    wake: () => undefined,
+    ...overrides,
+  };
+}
+
+/** The real query core over an InfluxDB that must not be asked: whatever gets through to it fails the test. */
+export function serviceWithoutInflux(): QueryService {
+  const refuse = (): Promise<never> => Promise.reject(new Error('InfluxDB was asked, though the input is bad.'));
+  const influx: InfluxReader = { rows: refuse, bytes: refuse };
+  return createQueryService({ influx, schema: SCHEMA, now: () => 1_769_817_600_000, logger: silent });
+}
+
+export const testServer = (overrides: Partial<ServerOptions> = {}): Promise<App> =>
+  buildServer({
+    service: fakeService(),
+    schema: SCHEMA,
+    apiToken: TOKEN,
+    registry: new Registry(),
+    logger: silent,
+    health: () => Promise.resolve([passed('influxdb', 'There.')]),
+    ready: () => ({ ready: true }),
+    ...overrides,
+  });

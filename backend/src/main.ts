@@ -1,0 +1,76 @@
+import { Command, CommanderError } from 'commander';
+import { destination, pino, type Logger } from 'pino';
+import { loadConfig } from './config.ts';
+import { commands } from './commands/index.ts';
+import type { CommandContext } from './commands/context.ts';
+import { UserpulseError } from './errors.ts';
+import { VERSION } from './version.ts';
+
+/**
+ * The composition root: the only reader of environment and signals. First signal: stop and drain. Second: end at once.
+ */
+async function main(argv: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stop.abort(new UserpulseError('aborted', `Stopped by ${signal}.`));
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  // `userpulse doctor | head -1`: a reader that has seen enough is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+
+  const context: CommandContext = {
+    env: process.env,
+    cwd: process.cwd(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stop: stop.signal,
+    createLogger: (level): Logger =>
+      pino(
+        {
+          level,
+          base: null,
+          timestamp: pino.stdTimeFunctions.isoTime,
+          formatters: { level: (label) => ({ level: label }) },
+          redact: {
+            paths: ['token', '*.token', 'headers.authorization', '*.headers.authorization', 'authorization'],
+            censor: '[secret]',
+          },
+        },
+        destination({ dest: 2, sync: true }),
+      ),
+    config: (names, defaultPort = 8088) => loadConfig(process.env, names, { cwd: process.cwd(), defaultPort }),
+  };
+
+  const program = new Command('userpulse')
+    .description('Shows, in real time, how the users of a social product interact.')
+    .version(VERSION)
+    .showHelpAfterError('(userpulse <command> --help shows what a command takes)')
+    .exitOverride();
+  for (const register of commands) register(program, context);
+  // A subcommand does not inherit exitOverride when it is made by hand.
+  for (const command of program.commands) command.exitOverride();
+
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof UserpulseError) {
+      process.stderr.write(`userpulse: ${error.describe()}\n`);
+      return 1;
+    }
+    process.stderr.write(
+      `userpulse: an error that should not occur: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return 70;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
+// Keep-alive sockets and pollers have been closed by their owners; what is left must not hold the process.
+setTimeout(() => process.exit(), 1_000).unref();
