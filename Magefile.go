@@ -1,0 +1,34 @@
+//go:build mage
+
+// Builds the gateway with the targets of Grafana's SDK: its flags, build information, file names and go_plugin_build_manifest are
+// those Grafana's tools expect. Run a target with `go tool mage TARGET`; `go tool mage -l` lists them.
+package main
+
+import (
+	"os"
+
+	"github.com/grafana/grafana-plugin-sdk-go/build"
+	"github.com/magefile/mage/mg"
+)
+
+// Default builds the gateway for this machine.
+var Default = Gateway
+
+// Gateway builds dist/gpx_userpulse_OS_ARCH for this machine. Its flags are those of the tests (-tags arrow_json_stdlib), so that both share the
+// compiler's cache: the SDK takes minutes to compile.
+func Gateway() error {
+	return build.Build{}.Backend()
+}
+
+// GatewayAll builds the gateway for every platform of a release, one after the other: each build uses all cores by itself. Paths are trimmed, so
+// that the binaries hold nothing of the builder's machine.
+func GatewayAll() {
+	trimPaths()
+	b := build.Build{}
+	mg.SerialDeps(b.Linux, b.LinuxARM64, b.Darwin, b.DarwinARM64, b.Windows)
+}
+
+// trimPaths adds to what GOFLAGS holds.
+func trimPaths() {
+	_ = os.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -trimpath")
+}

@@ -1,0 +1,127 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+)
+
+// check is one line of the backend's GET /v1/health.
+type check struct {
+	Name    string `json:"name"`
+	State   string `json:"state"` // ok, warning or error
+	Message string `json:"message"`
+	Mend    string `json:"mend"`
+}
+
+// healthDetails is what the config page gets beside the message. Grafana shows verboseMessage by itself.
+type healthDetails struct {
+	VerboseMessage string  `json:"verboseMessage,omitempty"`
+	Checks         []check `json:"checks"`
+}
+
+// CheckHealth answers Save & test: what is wrong with which part, and what to do.
+func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
+	c, err := d.usable()
+	if err != nil {
+		return unhealthy(fmt.Sprintf("The data source is not set up: %v.", err)), nil
+	}
+	got, err := c.do(ctx, http.MethodGet, "health", nil, nil)
+	if err != nil {
+		return unhealthy(err.Error()), nil
+	}
+	// The backend may say "unhealthy" by its HTTP status as well; what it found is in the body either way.
+	var found struct {
+		Checks []check `json:"checks"`
+	}
+	if err := json.Unmarshal(got.body, &found); err != nil || found.Checks == nil {
+		var f *failure
+		if err := c.json(got, "health", &found); errors.As(err, &f) {
+			return unhealthy(f.message), nil
+		}
+		return unhealthy(c.notOurs(got, "health").message), nil
+	}
+	return judge(c.base.String(), found.Checks), nil
+}
+
+// judge sums the checks up: errors first, then warnings, each with its way out.
+func judge(base string, checks []check) *backend.CheckHealthResult {
+	var wrong, doubtful, fine []string
+	for _, one := range checks {
+		switch one.State {
+		case "ok":
+			fine = append(fine, title(one.Name))
+		case "warning":
+			doubtful = append(doubtful, describe(one))
+		default:
+			// A state not known here is shown rather than taken for good.
+			wrong = append(wrong, describe(one))
+		}
+	}
+	result := &backend.CheckHealthResult{Status: backend.HealthStatusOk}
+	switch {
+	case len(wrong) > 0:
+		result.Status = backend.HealthStatusError
+		result.Message = strings.Join(wrong, " · ")
+	case len(doubtful) > 0:
+		result.Message = "Connected to Userpulse, with " + plural(len(doubtful), "warning") + ": " + strings.Join(doubtful, " · ")
+	default:
+		result.Message = fmt.Sprintf("Connected to Userpulse at %s. Checked: %s.", base, strings.Join(fine, ", "))
+	}
+	result.JSONDetails = details(strings.Join(append(wrong, doubtful...), "\n"), checks)
+	return result
+}
+
+func describe(one check) string {
+	text := title(one.Name) + ": " + strings.TrimSpace(one.Message)
+	if one.Mend != "" {
+		text += " " + strings.TrimSpace(one.Mend)
+	}
+	return text
+}
+
+// title is a check's name as a person calls it.
+func title(name string) string {
+	switch name {
+	case "influxdb":
+		return "InfluxDB"
+	case "buckets":
+		return "Buckets"
+	case "scheme":
+		return "Prefix scheme"
+	case "stream":
+		return "Kinesis stream"
+	case "lag":
+		return "Kinesis lag"
+	case "archive":
+		return "Archive"
+	case "checkpoint":
+		return "Checkpoint"
+	default:
+		return name
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func unhealthy(message string) *backend.CheckHealthResult {
+	return &backend.CheckHealthResult{Status: backend.HealthStatusError, Message: message, JSONDetails: details("", []check{})}
+}
+
+func details(verbose string, checks []check) []byte {
+	encoded, err := json.Marshal(healthDetails{VerboseMessage: verbose, Checks: checks})
+	if err != nil { // strings and slices of them always encode
+		return []byte(`{"checks":[]}`)
+	}
+	return encoded
+}
