@@ -1,0 +1,276 @@
+import { useState } from 'react';
+import { act, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent, { PointerEventsCheckLevel } from '@testing-library/user-event';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { UserpulseDataSource } from '../../datasource.ts';
+import { selectors } from '../../selectors.ts';
+import { dataSource, query, RANGE } from '../../testing/datasource.ts';
+import type { UserpulseQuery } from '../../types.ts';
+import { QueryEditor } from './index.tsx';
+
+const BACKEND = {
+  types: { types: ['like', 'share', 'view'] },
+  top: {
+    top: [
+      { id: '88', count: 14060 },
+      { id: '9223372036854775807', count: 7 },
+    ],
+  },
+  translate: { results: { A: { flux: 'from(bucket: "b") |> count()' } } },
+};
+
+let last: UserpulseQuery;
+const onRunQuery = vi.fn();
+
+function Editor({ saved, datasource }: { readonly saved: UserpulseQuery; readonly datasource: UserpulseDataSource }) {
+  const [current, setCurrent] = useState(saved);
+  last = current;
+  return (
+    <QueryEditor datasource={datasource} query={current} onChange={setCurrent} onRunQuery={onRunQuery} range={RANGE} />
+  );
+}
+
+function open(fields: Partial<UserpulseQuery> = {}, variables = {}, backend: Record<string, unknown> = BACKEND) {
+  const datasource = dataSource(backend, variables);
+  render(<Editor saved={query(fields)} datasource={datasource} />);
+  return { user: userEvent.setup({ delay: null, pointerEventsCheck: PointerEventsCheckLevel.Never }), datasource };
+}
+const field = (label: string) => screen.getByLabelText(label, { selector: 'input' });
+const problem = () => screen.getByRole('alert').textContent;
+
+beforeEach(() => onRunQuery.mockClear());
+
+describe('ids', () => {
+  it.each([
+    ['a comma', '88,677,'],
+    ['a space', '88 677 '],
+    ['Enter', '88{Enter}677{Enter}'],
+    ['leaving the input', '88 677{Tab}'],
+  ])('end with %s', async (_, keys) => {
+    const { user } = open({ preset: 'received' });
+    await user.click(field('Users'));
+    await user.keyboard(keys);
+    expect(last.ids).toEqual(['88', '677']);
+    expect(onRunQuery).toHaveBeenCalled();
+  });
+
+  it('may be pasted as a list', async () => {
+    const { user } = open({ preset: 'received', ids: ['1'] });
+    await user.click(field('Users'));
+    await user.paste('88\n677, 1;5');
+    expect(last.ids).toEqual(['1', '88', '677', '5']);
+  });
+
+  it('are taken away by Backspace and by their button', async () => {
+    const { user } = open({ preset: 'made', ids: ['1', '2', '3'] });
+    await user.click(field('Users'));
+    await user.keyboard('{Backspace}');
+    expect(last.ids).toEqual(['1', '2']);
+    await user.click(screen.getByRole('button', { name: 'Remove 1' }));
+    expect(last.ids).toEqual(['2']);
+  });
+
+  it('are suggested from the dashboard’s variables and the most active of the time range', async () => {
+    const { user, datasource } = open({ preset: 'received' }, { user: ['88'] });
+    await user.click(field('Users'));
+    const list = await screen.findByRole('listbox', { name: 'Users' });
+    await within(list).findByText('14,060 interactions');
+    expect(
+      within(list)
+        .getAllByRole('option')
+        .map((option) => option.textContent),
+    ).toEqual(['$user', '8814,060 interactions', '92233720368547758077 interactions']);
+    expect(datasource.asked.find(({ path }) => path === 'top')?.body).toMatchObject({
+      of: 'received',
+      from: RANGE.from.valueOf(),
+    });
+    await user.keyboard('{ArrowDown}{ArrowDown}{Enter}');
+    expect(last.ids).toEqual(['88']);
+    await user.click(screen.getByRole('option', { name: '$user' }));
+    expect(last.ids).toEqual(['88', '$user']);
+  });
+
+  it('can be typed while the backend is down', async () => {
+    const { user } = open({ preset: 'received' }, {}, {});
+    await user.click(field('Users'));
+    await user.keyboard('88{Enter}');
+    expect(last.ids).toEqual(['88']);
+  });
+
+  it.each([
+    ['received', 'Users', 'abc', 'user ids are whole numbers'],
+    ['received', 'Users', '9223372036854775808', 'too large'],
+    ['share', 'Shares', '5F2C9B7A1D4E8A0012AB34CD', 'lower case'],
+  ] as const)('of %s say what is wrong with them', async (preset, label, typed, text) => {
+    const { user } = open({ preset });
+    await user.click(field(label));
+    await user.keyboard(`${typed}{Enter}`);
+    expect(problem()).toContain(text);
+    expect(field(label).getAttribute('aria-invalid')).toBe('true');
+    expect(document.getElementById(field(label).getAttribute('aria-describedby') ?? '')?.textContent).toContain(text);
+  });
+
+  it('say that one is missing, and what one looks like', () => {
+    open({ preset: 'share' });
+    expect(problem()).toContain('Enter a share id');
+  });
+
+  it('of a share tell when it was created', () => {
+    open({ preset: 'share', ids: ['5f2c9b7a1d4e8a0012ab34cd'] });
+    expect(screen.getByTestId(selectors.queryEditor.idChip).title).toBe('Created 2020-08-07 00:08:26 UTC, by its id');
+  });
+
+  it('stay when another question is looked at', async () => {
+    const { user } = open({ preset: 'received', ids: ['88'] });
+    await user.click(screen.getByLabelText('Everyone'));
+    expect(screen.queryByLabelText('Users')).toBeNull();
+    await user.click(screen.getByLabelText('Made'));
+    expect(last).toMatchObject({ preset: 'made', ids: ['88'] });
+  });
+});
+
+describe('types', () => {
+  it('are offered by the backend, beside the variables, and several can be chosen', async () => {
+    const { user } = open({}, { type: ['like'] });
+    await user.click(field('Types'));
+    await user.click(await screen.findByRole('option', { name: /like/ }));
+    await user.click(await screen.findByRole('option', { name: /\$type/ }));
+    expect(last.types).toEqual(['like', '$type']);
+  });
+});
+
+describe('windows and comparison', () => {
+  it('take effect when the text is finished, and are judged as they are typed', async () => {
+    const { user } = open();
+    await user.clear(field('Window'));
+    await user.type(field('Window'), '10x');
+    expect(problem()).toContain('"10x" is no duration');
+    expect(last.every).toBe('auto');
+    await user.keyboard('{Backspace}m{Enter}');
+    expect(screen.queryByRole('alert')).toBeNull();
+    expect(last.every).toBe('10m');
+    expect(onRunQuery).toHaveBeenCalledTimes(1);
+  });
+
+  it('say when the windows are too many for the time range', async () => {
+    const { user } = open();
+    await user.clear(field('Window'));
+    await user.type(field('Window'), '1s{Tab}');
+    expect(problem()).toContain('21,600 windows');
+  });
+
+  it('are offered in a list that keys and mouse can use', async () => {
+    const { user } = open();
+    await user.click(field('Compare with'));
+    await user.click(screen.getByRole('option', { name: /1 week earlier/ }));
+    expect(last.compareTo).toBe('1w');
+    await user.clear(field('Compare with'));
+    await user.tab();
+    expect(last).not.toHaveProperty('compareTo');
+  });
+
+  it('need none for a total', () => {
+    open({ calc: 'total' });
+    expect(screen.queryByLabelText('Window')).toBeNull();
+    expect(screen.queryByLabelText('Live')).toBeNull();
+  });
+});
+
+it('splits by what is chosen', async () => {
+  const { user } = open({ preset: 'made', ids: ['1'] });
+  await user.click(field('Split by'));
+  await user.click(await screen.findByRole('option', { name: 'Nothing (one sum)' }));
+  expect(last.groupBy).toEqual([]);
+});
+
+it('refuses a legend field that does not exist', async () => {
+  const { user } = open();
+  await user.type(field('Legend'), '{{{{user}}');
+  expect(problem()).toContain('{{user}} is not known');
+});
+
+it('asks a ranking of whom and how many', async () => {
+  const { user } = open({ preset: 'top' });
+  expect(last.of).toBeUndefined();
+  await user.click(field('Ranking'));
+  await user.click(await screen.findByRole('option', { name: /Shares/ }));
+  await user.clear(field('How many'));
+  await user.type(field('How many'), '25{Enter}');
+  expect(last).toMatchObject({ preset: 'top', of: 'share', n: 25 });
+  expect(screen.queryByLabelText('Window')).toBeNull();
+});
+
+it('switches live on', async () => {
+  const { user } = open();
+  await user.click(field('Live'));
+  expect(last.live).toBe(true);
+});
+
+describe('the Flux', () => {
+  it('is asked for when it is shown, with the variables replaced and the panel’s range', async () => {
+    const { user, datasource } = open({ preset: 'made', ids: ['$user'] }, { user: ['88', '677'] });
+    expect(datasource.asked.some(({ path }) => path === 'translate')).toBe(false);
+    await user.click(screen.getByRole('button', { name: /^Flux/ }));
+    expect((await screen.findByTestId(selectors.queryEditor.fluxText)).textContent).toBe(
+      'from(bucket: "b") |> count()',
+    );
+    expect(datasource.asked.find(({ path }) => path === 'translate')?.body).toMatchObject({
+      from: RANGE.from.valueOf(),
+      to: RANGE.to.valueOf(),
+      queries: [{ refId: 'A', preset: 'made', ids: ['88', '677'], every: 'auto' }],
+    });
+    expect(screen.getByRole('button', { name: 'Copy' })).toBeTruthy();
+  });
+
+  it('is not asked for while the query is incomplete', async () => {
+    const { user, datasource } = open({ preset: 'made' });
+    await user.click(screen.getByRole('button', { name: /^Flux/ }));
+    expect(screen.getByText(/Complete the query above/)).toBeTruthy();
+    expect(datasource.asked.some(({ path }) => path === 'translate')).toBe(false);
+  });
+
+  it('gives way to the backend’s own words when there is none', async () => {
+    const { user } = open({}, {}, { translate: { results: { A: { error: 'every "1s" gives too many windows.' } } } });
+    await user.click(screen.getByRole('button', { name: /^Flux/ }));
+    expect(await screen.findByText(/gives too many windows/)).toBeTruthy();
+  });
+});
+
+it('gives every control a label of its own in each query of a panel', () => {
+  const datasource = dataSource(BACKEND);
+  render(
+    <>
+      <Editor saved={query({ refId: 'A' })} datasource={datasource} />
+      <Editor saved={query({ refId: 'B' })} datasource={datasource} />
+    </>,
+  );
+  const ids = [...document.querySelectorAll('input[id]')].map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const input of document.querySelectorAll('input')) expect(input.labels?.length, input.id).toBeGreaterThan(0);
+});
+
+it('says what happened when it breaks, and works again with another query', async () => {
+  const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  const datasource = dataSource(BACKEND);
+  const broken = Object.assign(dataSource(BACKEND), {
+    variableNames: () => {
+      throw new Error('no variables');
+    },
+  });
+  const { rerender } = render(
+    <QueryEditor
+      datasource={broken}
+      query={query({ preset: 'made' })}
+      onChange={() => undefined}
+      onRunQuery={onRunQuery}
+    />,
+  );
+  expect(screen.getByText('no variables')).toBeTruthy();
+  act(() =>
+    rerender(
+      <QueryEditor datasource={datasource} query={query()} onChange={() => undefined} onRunQuery={onRunQuery} />,
+    ),
+  );
+  await waitFor(() => expect(screen.getByTestId(selectors.queryEditor.root)).toBeTruthy());
+  quiet.mockRestore();
+});

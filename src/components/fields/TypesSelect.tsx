@@ -1,0 +1,42 @@
+import { useCallback } from 'react';
+import { MultiCombobox } from '@grafana/ui';
+import type { ComboboxOption } from '@grafana/ui';
+import type { UserpulseDataSource } from '../../datasource.ts';
+import { labels } from '../../labels.ts';
+import { selectors } from '../../selectors.ts';
+
+interface Props {
+  readonly id: string;
+  readonly datasource: UserpulseDataSource;
+  readonly types: readonly string[];
+  readonly onChange: (types: readonly string[]) => void;
+  readonly invalid?: boolean;
+  readonly 'aria-describedby'?: string;
+}
+
+/** Interaction types as the backend knows them, and the dashboard's variables. A type that did not occur yet can be typed. */
+export function TypesSelect({ id, datasource, types, onChange, invalid = false }: Props) {
+  const load = useCallback(
+    async (typed: string): Promise<ComboboxOption[]> => {
+      const fits = ({ value }: ComboboxOption) => value.toLowerCase().includes(typed.trim().toLowerCase());
+      const variables = datasource.variableNames().map((name) => ({ value: `$${name}`, description: 'Variable' }));
+      // What cannot be listed can still be typed; the query's own answer says what is wrong with the backend.
+      const known = await datasource.resources.types().catch((): readonly string[] => []);
+      return [...known.map((value) => ({ value })), ...variables].filter(fits);
+    },
+    [datasource],
+  );
+  return (
+    <MultiCombobox
+      id={id}
+      data-testid={selectors.queryEditor.types}
+      options={load}
+      value={types.map((value) => ({ value, label: value }))}
+      onChange={(chosen) => onChange(chosen.map(({ value }) => value))}
+      placeholder={labels.query.types.placeholder}
+      invalid={invalid}
+      isClearable
+      createCustomValue
+    />
+  );
+}

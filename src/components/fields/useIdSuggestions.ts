@@ -1,0 +1,45 @@
+import { useCallback, useMemo, useState } from 'react';
+import type { TimeRange } from '@grafana/data';
+import type { UserpulseDataSource } from '../../datasource.ts';
+import { labels } from '../../labels.ts';
+import type { IdPreset, TopAnswer } from '../../types.ts';
+import type { Suggestion } from './Suggestions.tsx';
+
+const HOW_MANY = 10;
+
+/** The dashboard's variables, and the most active ids of the time range once they were asked for. */
+export function useIdSuggestions(
+  datasource: UserpulseDataSource,
+  of: IdPreset,
+  range: TimeRange | undefined,
+): { readonly suggestions: readonly Suggestion[]; readonly load: () => void } {
+  const [top, setTop] = useState<{ readonly key: string; readonly ids: TopAnswer['top'] }>();
+  // One request per question and hour of the range: these are hints, not results.
+  const key = range
+    ? `${of}/${Math.floor(range.from.valueOf() / 3_600_000)}/${Math.floor(range.to.valueOf() / 3_600_000)}`
+    : of;
+
+  const load = useCallback(() => {
+    if (!range || top?.key === key) return;
+    setTop({ key, ids: [] });
+    datasource.resources.top({ of, n: HOW_MANY, range }).then(
+      (ids) => setTop((current) => (current?.key === key ? { key, ids } : current)),
+      // Suggestions are a help only; what is wrong with the backend shows where the query's answer would be.
+      () => undefined,
+    );
+  }, [datasource, key, of, range, top?.key]);
+
+  const ids = top?.key === key ? top.ids : undefined;
+  const suggestions = useMemo(
+    () => [
+      ...datasource.variableNames().map((name) => ({ value: `$${name}`, group: labels.ids.variables })),
+      ...(ids ?? []).map(({ id, count }) => ({
+        value: id,
+        description: labels.ids.interactions(count),
+        group: labels.ids.top,
+      })),
+    ],
+    [datasource, ids],
+  );
+  return { suggestions, load };
+}

@@ -1,0 +1,199 @@
+import type { AnnotationKind, Calculation, IdPreset, Label, Preset, VariableList } from './types.ts';
+
+/** All texts of the editors, so that one concept is called the same everywhere. */
+export const labels = {
+  errorBoundary: {
+    title: 'This editor stopped working',
+    body: 'The saved query is unchanged. Reason:',
+    retry: 'Try again',
+  },
+  preset: {
+    made: { label: 'Made', description: 'What users do' },
+    received: { label: 'Received', description: 'What users receive from others' },
+    share: { label: 'Share', description: 'What shares (posts) receive' },
+    everyone: { label: 'Everyone', description: 'All interactions, whoever took part' },
+    top: { label: 'Top', description: 'The users or shares with the most interactions' },
+  } satisfies Record<Preset, { label: string; description: string }>,
+  calc: {
+    count: { label: 'Count', description: 'Interactions in each window' },
+    rate: { label: 'Rate', description: 'Interactions per second, averaged over each window' },
+    cumulative: { label: 'Running sum', description: 'Added up from the start of the time range' },
+    total: { label: 'Total', description: 'One number for the whole time range' },
+  } satisfies Record<Calculation, { label: string; description: string }>,
+  of: {
+    made: 'Users, by interactions made',
+    received: 'Users, by interactions received',
+    share: 'Shares, by interactions received',
+  } satisfies Record<IdPreset, string>,
+  query: {
+    preset: { label: 'Question', help: 'Whose interactions are counted.' },
+    users: {
+      label: 'Users',
+      placeholder: 'User ids, e.g. 88, or $user',
+      help: 'User ids or variables, separated by comma, space or Enter. Each id is a series of its own unless "Split by" sums them.',
+    },
+    shares: {
+      label: 'Shares',
+      placeholder: 'Share ids, or $share',
+      help: 'Share ids (24 characters of 0–9 and a–f) or variables, separated by comma, space or Enter.',
+    },
+    types: {
+      label: 'Types',
+      placeholder: 'All types',
+      help: 'Only these interaction types are counted. None chosen means all. Variables are allowed.',
+    },
+    every: {
+      label: 'Window',
+      help: 'Length of the windows that are counted: auto fits the panel; otherwise a Flux duration such as 10m, 1h, 1d, 1w, 1mo.',
+    },
+    calc: { label: 'Calculation', help: 'What is shown for each window.' },
+    groupBy: { label: 'Split by', help: 'One series for each of these; the rest is summed.' },
+    compareTo: {
+      label: 'Compare with',
+      placeholder: 'Nothing',
+      help: 'Adds the same series that much earlier, moved onto this time range.',
+    },
+    legend: {
+      label: 'Legend',
+      placeholder: 'Automatic',
+      help: 'Name of each series. {{id}}, {{type}} and {{compare}} are replaced.',
+    },
+    timezone: {
+      label: 'Time zone',
+      placeholder: 'Dashboard’s',
+      help: 'Where days, weeks and months begin. Alerts and public dashboards have no dashboard zone: they use UTC unless one is chosen.',
+    },
+    live: {
+      label: 'Live',
+      help: 'New windows arrive as they happen, without a refresh. Needs a time range that ends now.',
+    },
+    of: { label: 'Ranking', help: 'Who is ranked, and by what.' },
+    n: {
+      label: 'How many',
+      help: 'Number of rows, 1 to 1000.',
+      invalid: 'Enter a whole number from 1 to 1000.',
+    },
+  },
+  groupBy: [
+    { value: 'id,type', label: 'Id and type' },
+    { value: 'type', label: 'Type' },
+    { value: 'id', label: 'Id' },
+    { value: '', label: 'Nothing (one sum)' },
+  ] as readonly { readonly value: string; readonly label: string }[],
+  ids: {
+    remove: (id: string) => `Remove ${id}`,
+    added: (ids: string) => `${ids} added`,
+    removed: (id: string) => `${id} removed`,
+    variables: 'Variables',
+    top: 'Most active in this time range',
+    interactions: (n: number) => `${n.toLocaleString('en')} interactions`,
+  },
+  flux: {
+    title: 'Flux',
+    show: 'Show the Flux this query runs',
+    copy: 'Copy',
+    loading: 'Translating…',
+    incomplete: 'Complete the query above to see its Flux.',
+    text: 'Flux of this query',
+  },
+  config: {
+    connection: {
+      title: 'Connection',
+      description: 'Where the Userpulse backend answers, as seen from the Grafana server.',
+    },
+    url: {
+      label: 'URL',
+      placeholder: 'http://userpulse:8088',
+      description: 'Address of "userpulse serve" (USERPULSE_LISTEN).',
+      missing: 'Enter the backend’s address, for example http://userpulse:8088.',
+      invalid: 'Enter an address that begins with http:// or https://.',
+    },
+    token: {
+      label: 'API token',
+      placeholder: 'USERPULSE_API_TOKEN',
+      description: 'The backend’s USERPULSE_API_TOKEN. Empty only for a backend that listens on loopback.',
+    },
+    timeout: {
+      label: 'Timeout (seconds)',
+      description: 'How long one question may take, 1 to 600.',
+      invalid: 'Enter a whole number from 1 to 600.',
+    },
+    tls: { title: 'TLS', description: 'Only for an https:// address.' },
+    skipVerify: { label: 'Skip certificate check', description: 'Accepts any certificate. For tests only.' },
+    serverName: {
+      label: 'Server name',
+      description: 'Name in the backend’s certificate, where it differs from the address.',
+    },
+    withCa: { label: 'Own CA certificate', description: 'For a certificate that no public authority signed.' },
+    ca: { label: 'CA certificate' },
+    withClient: { label: 'Client certificate', description: 'For a backend (or proxy) that asks for one.' },
+    clientCert: { label: 'Client certificate (PEM)' },
+    clientKey: { label: 'Client key (PEM)' },
+    display: { title: 'Dashboards' },
+    links: {
+      label: 'Link series to the bundled dashboards',
+      description:
+        'A click on a series leads to the dashboard of its user or share. Import the dashboards on the tab above first.',
+    },
+    configured: 'configured',
+    readOnly: 'This data source was provisioned from a file: change it there.',
+  },
+  variable: {
+    list: {
+      label: 'List',
+      help: 'What the variable offers.',
+      options: {
+        types: { label: 'Interaction types', description: 'Types that occur in the time range' },
+        top: { label: 'Top users or shares', description: 'Ids with the most interactions in the time range' },
+        prefixes: { label: 'Prefixes', description: 'Prefix tags of the leading ids, for your own Flux' },
+      } satisfies Record<VariableList, { label: string; description: string }>,
+    },
+  },
+  annotation: {
+    kind: {
+      label: 'Mark',
+      help: 'What the annotation shows.',
+      options: {
+        threshold: { label: 'Threshold passed', description: 'Times in which a series is at or above a threshold' },
+        created: { label: 'Share created', description: 'When a share was created, read from its id' },
+      } satisfies Record<AnnotationKind, { label: string; description: string }>,
+    },
+    threshold: {
+      label: 'At least',
+      help: 'Threshold in the unit of the calculation: interactions per window, or per second.',
+      invalid: 'Enter a number above 0.',
+    },
+  },
+  help: {
+    title: 'Userpulse cheat sheet',
+    presets: [
+      {
+        term: 'Made, Received',
+        text: 'User ids: whole numbers, several separated by commas, or variables such as $id.',
+      },
+      {
+        term: 'Share',
+        text: 'Share ids: 24 characters of 0–9 and a–f. Their creation time is in them: point at one to see it.',
+      },
+      { term: 'Everyone', text: 'All interactions, fast over any range. Top: a table of the ids with the most.' },
+    ],
+    rest: [
+      {
+        term: 'Windows',
+        text: 'auto, or 10s, 5m, 1h, 1d, 1w, 1mo, 1y. Days begin at midnight of the time zone, weeks on Monday. A window without events is 0.',
+      },
+      {
+        term: 'Variables',
+        text: 'In ids, types, window and comparison. Several values are a set. $__interval and $__range work in durations.',
+      },
+      { term: 'Filters', text: 'Ad-hoc filters on type apply to every query: = != =~ !~ and "one of".' },
+      { term: 'Legend', text: '{{id}}, {{type}} and {{compare}}. Empty gives "88 like" and "88 like (1w before)".' },
+      {
+        term: 'Alerts',
+        text: 'They see exactly these numbers. Write ids out, since alerts have no variables, and choose a time zone where days matter.',
+      },
+    ],
+  },
+} as const;
+
+export const groupByKey = (groupBy: readonly Label[] | undefined): string => (groupBy ?? ['id', 'type']).join(',');

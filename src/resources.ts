@@ -1,0 +1,127 @@
+import type { TimeRange } from '@grafana/data';
+import type { PrefixScheme } from '../backend/src/schema/buckets.ts';
+import type { IdPreset, TopAnswer, TypesAnswer, UserpulseQuery } from './types.ts';
+
+/** The part of Grafana's data source class that reaches the gateway's resources; their paths are the backend's under /v1. */
+export interface ResourceClient {
+  getResource<T>(path: string, params?: Record<string, unknown>, options?: { showErrorAlert: boolean }): Promise<T>;
+  postResource<T>(path: string, data?: unknown, options?: { showErrorAlert: boolean }): Promise<T>;
+}
+
+export interface TopRequest {
+  readonly of: IdPreset;
+  readonly n: number;
+  readonly types?: readonly string[];
+  readonly range?: TimeRange | undefined;
+}
+
+/** What `translate` needs besides the query: everything that decides its windows. */
+export interface TranslateContext {
+  readonly range: TimeRange;
+  readonly timezone: string;
+  readonly maxDataPoints?: number;
+  readonly intervalMs?: number;
+}
+
+/** How long the list of types is taken as current, in ms. New types are rare; a new one shows after this. */
+const TYPES_FRESH_MS = 30_000;
+
+// A failed look-up is shown beside the control that asked, not as a pop-up over the dashboard.
+const QUIET = { showErrorAlert: false };
+
+const rangeParams = (range: TimeRange | undefined) =>
+  range ? { from: range.from.valueOf(), to: range.to.valueOf() } : {};
+
+/** The questions that editors, variables and filters ask besides queries. */
+export class Resources {
+  private readonly client: ResourceClient;
+  private readonly now: () => number;
+  private readonly asked = new Map<string, { readonly at: number; readonly answer: Promise<readonly string[]> }>();
+  private last: readonly string[] | undefined;
+
+  constructor(client: ResourceClient, now: () => number = Date.now) {
+    this.client = client;
+    this.now = now;
+  }
+
+  /** Interaction types that occur in the range (without one: lately), in alphabetical order. */
+  async types(range?: TimeRange): Promise<readonly string[]> {
+    const now = this.now();
+    for (const [key, { at }] of this.asked) if (now - at > TYPES_FRESH_MS) this.asked.delete(key);
+    // Ranges that end now differ at each look; by the minute they are the same question.
+    const key = range ? `${minute(range.from)}-${minute(range.to)}` : '';
+    const known = this.asked.get(key);
+    if (known) return known.answer;
+    const answer = this.client.getResource<TypesAnswer>('types', rangeParams(range), QUIET).then(({ types }) => {
+      this.last = [...types].sort();
+      return this.last;
+    });
+    this.asked.set(key, { at: now, answer });
+    // A failure is not kept: the next question asks again.
+    answer.catch(() => this.asked.delete(key));
+    return answer;
+  }
+
+  /** The types as last seen, for callers that cannot wait. */
+  get lastTypes(): readonly string[] | undefined {
+    return this.last;
+  }
+
+  async top({ of, n, types = [], range }: TopRequest): Promise<TopAnswer['top']> {
+    const params = { of, n, ...(types.length > 0 && { types: types.join(',') }), ...rangeParams(range) };
+    return (await this.client.getResource<TopAnswer>('top', params, QUIET)).top;
+  }
+
+  /** Which characters of an id are its prefix tag; the backend decides. */
+  async prefixScheme(of: IdPreset): Promise<PrefixScheme> {
+    const prefix = field(await this.client.getResource<unknown>('schema', undefined, QUIET), 'prefix');
+    const text = field(prefix, of === 'share' ? 'share' : 'user');
+    const [, side, length] = (typeof text === 'string' && /^(first|last):(\d+)$/.exec(text)) || [];
+    if (side !== 'first' && side !== 'last') throw new Error('The backend’s /v1/schema names no prefix scheme.');
+    return { side, length: Number(length) };
+  }
+
+  /** The Flux that a query (without variables) would run. */
+  async translate(query: UserpulseQuery, context: TranslateContext): Promise<string> {
+    const { range, ...rest } = context;
+    const { refId, preset, ids, types, every, calc, groupBy, compareTo, of, n } = query;
+    const body = {
+      ...rangeParams(range),
+      ...rest,
+      queries: [{ refId, preset, ids, types, every, calc, groupBy, compareTo, of, n }],
+    };
+    return fluxOf(await this.client.postResource<unknown>('translate', body, QUIET), refId);
+  }
+}
+
+const minute = (time: { valueOf(): number }): number => Math.floor(time.valueOf() / 60_000);
+
+/** `{results: {A: {flux}}}`, or an error in its place. */
+function fluxOf(answer: unknown, refId: string): string {
+  const result = field(field(answer, 'results'), refId);
+  const flux = field(result, 'flux');
+  if (typeof flux === 'string') return flux;
+  const error = field(result, 'error');
+  throw new Error(typeof error === 'string' ? error : 'The backend gave no Flux for this query.');
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
+
+/** The message in a failed answer of Grafana's fetch, whatever its form. */
+export function messageOf(error: unknown): string {
+  const data = field(error, 'data');
+  for (const candidate of [
+    field(field(data, 'error'), 'message'),
+    field(data, 'message'),
+    field(data, 'error'),
+    field(error, 'message'),
+    field(error, 'statusText'),
+  ]) {
+    if (typeof candidate === 'string' && candidate !== '') return candidate;
+  }
+  return 'The request failed and gave no reason.';
+}

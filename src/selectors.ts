@@ -1,0 +1,31 @@
+/** `data-testid` of what tests and end-to-end specs reach for where a label alone does not name it. */
+export const selectors = {
+  queryEditor: {
+    root: 'userpulse query editor',
+    preset: 'userpulse query preset',
+    ids: 'userpulse query ids',
+    idChip: 'userpulse query id',
+    types: 'userpulse query types',
+    every: 'userpulse query window',
+    calc: 'userpulse query calculation',
+    groupBy: 'userpulse query split',
+    compareTo: 'userpulse query compare',
+    legend: 'userpulse query legend',
+    timezone: 'userpulse query timezone',
+    live: 'userpulse query live',
+    of: 'userpulse query top of',
+    n: 'userpulse query top count',
+    flux: 'userpulse query flux',
+    fluxToggle: 'userpulse query flux toggle',
+    fluxText: 'userpulse query flux text',
+  },
+  configEditor: {
+    root: 'userpulse config editor',
+    url: 'userpulse config url',
+    token: 'userpulse config token',
+    timeout: 'userpulse config timeout',
+  },
+  variableEditor: { root: 'userpulse variable editor' },
+  annotationEditor: { root: 'userpulse annotation editor' },
+  help: { example: 'userpulse help example' },
+} as const;

@@ -1,0 +1,20 @@
+import { labels } from './labels.ts';
+
+/** What is wrong with the backend's address, if anything. The gateway checks it again. */
+export function urlProblem(text: string): string | undefined {
+  if (text.trim() === '') return labels.config.url.missing;
+  try {
+    const { protocol, hostname } = new URL(text.trim());
+    return (protocol === 'http:' || protocol === 'https:') && hostname !== '' ? undefined : labels.config.url.invalid;
+  } catch {
+    return labels.config.url.invalid;
+  }
+}
+
+/** Empty means the gateway's default. */
+export function timeoutProblem(text: string): string | undefined {
+  if (text.trim() === '') return undefined;
+  return /^\d{1,3}$/.test(text.trim()) && Number(text) >= 1 && Number(text) <= 600
+    ? undefined
+    : labels.config.timeout.invalid;
+}

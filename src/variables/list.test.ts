@@ -1,0 +1,54 @@
+import type { DataFrame, DataQueryRequest } from '@grafana/data';
+import { lastValueFrom } from 'rxjs';
+import { expect, it } from 'vitest';
+import { migrateVariableQuery } from '../query/migrate.ts';
+import { dataSource, RANGE, request } from '../testing/datasource.ts';
+import type { UserpulseVariableQuery } from '../types.ts';
+
+const BACKEND = {
+  types: { types: ['view', 'like'] },
+  top: {
+    top: [
+      { id: '14454', count: 9 },
+      { id: '14459', count: 8 },
+      { id: '88', count: 7 },
+    ],
+  },
+  schema: { prefix: { user: 'first:4', share: 'last:6' } },
+};
+
+async function values(query: object, backend: Record<string, unknown> = BACKEND) {
+  const datasource = dataSource(backend, { kind: ['like', 'view'] });
+  const asked = { ...request([]), targets: [query] } as unknown as DataQueryRequest<UserpulseVariableQuery>;
+  const { data } = await lastValueFrom(datasource.variables.query(asked));
+  const fields = (data[0] as DataFrame).fields.map((field) => [field.name, [...(field.values as string[])]]);
+  return { ...(Object.fromEntries(fields) as Record<'text' | 'value', string[]>), asked: datasource.asked };
+}
+
+it('offers the types of the time range by name', async () => {
+  const { text, value, asked } = await values({ list: 'types' });
+  expect(text).toEqual(['like', 'view']);
+  expect(value).toEqual(text);
+  expect(asked).toEqual([{ path: 'types', body: { from: RANGE.from.valueOf(), to: RANGE.to.valueOf() } }]);
+});
+
+it('offers the leading ids by their interactions, of types that may be a variable', async () => {
+  const { value, asked } = await values({ list: 'top', of: 'made', n: 3, types: ['$kind'] });
+  expect(value).toEqual(['14454', '14459', '88']);
+  expect(asked[0]).toMatchObject({ path: 'top', body: { of: 'made', n: 3, types: 'like,view' } });
+});
+
+it('offers each prefix once, by the scheme that the backend has', async () => {
+  expect((await values({ list: 'prefixes', of: 'made' })).value).toEqual(['1445', '88']);
+  expect((await values({ list: 'prefixes', of: 'share' })).value).toEqual(['14454', '14459', '88']);
+});
+
+it('offers types for a query that is only a word, as provisioned files may have it', () => {
+  expect(migrateVariableQuery('top').list).toBe('top');
+});
+
+it('fails with the backend’s words', async () => {
+  await expect(values({ list: 'types' }, { types: new Error('InfluxDB cannot be reached.') })).rejects.toThrow(
+    'InfluxDB',
+  );
+});
