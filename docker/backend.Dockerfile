@@ -1,0 +1,32 @@
+# The backend: ingest, serve and every other command.   docker build -f docker/backend.Dockerfile -t userpulse .
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tools/build-backend.ts tools/
+COPY backend backend
+RUN npx tsx tools/build-backend.ts
+
+FROM ${NODE_IMAGE} AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --omit=dev
+
+FROM ${NODE_IMAGE}
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY package.json LICENSE ./
+COPY backend/bin backend/bin
+COPY --from=build /app/backend/dist backend/dist
+# Checkpoints, and the archive where it is a folder, belong to this user.
+RUN install -d -o node -g node /var/lib/userpulse
+USER node
+VOLUME /var/lib/userpulse
+ENV USERPULSE_CHECKPOINT=file:///var/lib/userpulse/checkpoint \
+    USERPULSE_ARCHIVE=file:///var/lib/userpulse/archive
+EXPOSE 8088 8089
+ENTRYPOINT ["node", "--enable-source-maps", "backend/bin/userpulse.js"]
+CMD ["--help"]

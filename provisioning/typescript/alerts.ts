@@ -1,0 +1,146 @@
+import { everyone, PLUGIN_ID, received, type UserpulseQueryBuilder } from './query.ts';
+
+/** uid of the provisioned data sources (provisioning/datasources/). Alert rules have no variables, so they name an instance. */
+const USERPULSE_UID = 'userpulse';
+const PROMETHEUS_UID = 'userpulse-prometheus';
+
+interface RuleQuery {
+  readonly refId: string;
+  readonly datasourceUid: string;
+  readonly relativeTimeRange?: { readonly from: number; readonly to: number };
+  readonly model: object;
+}
+
+/** Seconds before now that a rule's query looks at. */
+const lastSeconds = (from: number) => ({ from, to: 0 });
+
+const userpulseQuery = (query: UserpulseQueryBuilder, seconds: number): RuleQuery => ({
+  refId: 'A',
+  datasourceUid: USERPULSE_UID,
+  relativeTimeRange: lastSeconds(seconds),
+  model: { ...query.refId('A').datasource(USERPULSE_UID).build(), intervalMs: 60_000, maxDataPoints: 100 },
+});
+
+/** Grafana's own expressions: reduce each series to a number, then compare it. Labels of the series stay on the alert. */
+const reduce = (reducer: 'last' | 'max' | 'sum' | 'mean'): RuleQuery => ({
+  refId: 'B',
+  datasourceUid: '__expr__',
+  model: {
+    refId: 'B',
+    type: 'reduce',
+    datasource: { type: '__expr__', uid: '__expr__' },
+    expression: 'A',
+    reducer,
+    settings: { mode: 'dropNN' },
+  },
+});
+const above = (limit: number): RuleQuery => ({
+  refId: 'C',
+  datasourceUid: '__expr__',
+  model: {
+    refId: 'C',
+    type: 'threshold',
+    datasource: { type: '__expr__', uid: '__expr__' },
+    expression: 'B',
+    conditions: [{ evaluator: { type: 'gt', params: [limit] } }],
+  },
+});
+
+const rule = (
+  uid: string,
+  title: string,
+  forDuration: string,
+  data: readonly RuleQuery[],
+  summary: string,
+  description: string,
+) => ({
+  uid,
+  title,
+  condition: 'C',
+  data,
+  noDataState: 'OK',
+  execErrState: 'Error',
+  for: forDuration,
+  annotations: { summary, description },
+  labels: { product: 'userpulse' },
+  isPaused: false,
+});
+
+/** Content of provisioning/alerting/rules.json. Grafana replaces `$USERPULSE_WATCHED_USER` from its own environment; `$$` stands for one `$`. */
+export const alertRules = {
+  apiVersion: 1,
+  groups: [
+    {
+      orgId: 1,
+      name: 'userpulse',
+      folder: 'Userpulse',
+      interval: '1m',
+      rules: [
+        rule(
+          'userpulse-user-spike',
+          'Interactions of a user spike',
+          '0s',
+          [
+            userpulseQuery(received('$USERPULSE_WATCHED_USER').every('1m').groupBy('id'), 600),
+            reduce('max'),
+            above(100),
+          ],
+          'User {{ $$labels.id }} receives more than 100 interactions a minute',
+          'The busiest of the last ten minutes had {{ $$values.B }} interactions. The threshold and the user are in provisioning/typescript/alerts.ts and USERPULSE_WATCHED_USER.',
+        ),
+        rule(
+          'userpulse-silence',
+          'No interactions at all',
+          '5m',
+          [
+            userpulseQuery(everyone().calc('total').groupBy(), 600),
+            reduce('last'),
+            {
+              refId: 'C',
+              datasourceUid: '__expr__',
+              model: {
+                refId: 'C',
+                type: 'threshold',
+                datasource: { type: '__expr__', uid: '__expr__' },
+                expression: 'B',
+                conditions: [{ evaluator: { type: 'lt', params: [1] } }],
+              },
+            },
+          ],
+          'Nobody has interacted for ten minutes',
+          'Either the product is silent or events no longer reach the stream: look at the operations dashboard.',
+        ),
+        rule(
+          'userpulse-pipeline-lag',
+          'Pipeline lags behind the stream',
+          '2m',
+          [
+            {
+              refId: 'A',
+              datasourceUid: PROMETHEUS_UID,
+              relativeTimeRange: lastSeconds(600),
+              model: {
+                refId: 'A',
+                datasource: { type: 'prometheus', uid: PROMETHEUS_UID },
+                expr: 'max(userpulse_millis_behind_latest)',
+                instant: true,
+                range: false,
+              },
+            },
+            reduce('last'),
+            above(60_000),
+          ],
+          'Ingest is {{ $$values.B }} ms behind the stream',
+          'Panels show the past until it catches up. `userpulse doctor` names the shard and what holds it back.',
+        ),
+      ],
+    },
+  ],
+} as const;
+
+/** Type of every data source a rule may query, for the test that holds rules and provisioned data sources together. */
+export const ALERT_DATASOURCES: Readonly<Record<string, string>> = {
+  [USERPULSE_UID]: PLUGIN_ID,
+  [PROMETHEUS_UID]: 'prometheus',
+  __expr__: '__expr__',
+};

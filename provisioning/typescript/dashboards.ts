@@ -1,0 +1,22 @@
+import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { operations } from './operations.ts';
+import { overview } from './overview.ts';
+import { question } from './question.ts';
+
+/** File name (without .json) → dashboard. The plugin bundles the files; provisioning reads them from the same folder. */
+export const dashboards: Readonly<Record<string, () => DashboardBuilder>> = {
+  overview,
+  made: () => question('made'),
+  received: () => question('received'),
+  share: () => question('share'),
+  operations,
+};
+
+/** The text of a dashboard's file. Panels are numbered so that links to a panel survive a new start of Grafana. */
+export function dashboardJson(build: () => DashboardBuilder): string {
+  const model = build().build();
+  model.panels?.forEach((panel, index) => {
+    panel.id = index + 1;
+  });
+  return `${JSON.stringify(model, null, 2)}\n`;
+}

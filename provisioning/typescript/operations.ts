@@ -1,0 +1,109 @@
+import {
+  DatasourceVariableBuilder,
+  type DashboardBuilder,
+  type Panel,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
+import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
+import type { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
+import { dashboard, lines, numbers } from './panels.ts';
+
+/** The pipeline's own metrics are Prometheus metrics; which Prometheus scrapes them is the dashboard's second variable. */
+const PROMETHEUS = { type: 'prometheus', uid: '${prometheus}' } as const;
+
+const query = (expr: string, legend: string): Builder<Dataquery> =>
+  new DataqueryBuilder().refId('A').datasource(PROMETHEUS).expr(expr).legendFormat(legend).range();
+
+const panel = (
+  title: string,
+  description: string,
+  expr: string,
+  legend: string,
+  unit: string,
+): TimeSeriesPanel & Builder<Panel> =>
+  lines(title, description).datasource(PROMETHEUS).withTarget(query(expr, legend)).unit(unit).span(8).height(8);
+
+/** How the pipeline fares: lag, durability, rejects, retries, memory, and the HTTP service. */
+export function operations(): DashboardBuilder {
+  return dashboard(
+    'userpulse-operations',
+    'Userpulse / Operations',
+    'Lag, durability, rejects, retries and latency of the pipeline, from its Prometheus metrics.',
+  )
+    .withVariable(new DatasourceVariableBuilder('prometheus').label('Prometheus').type('prometheus'))
+    .withPanel(
+      numbers('Behind the stream', 'The shard that is furthest behind the newest record.')
+        .datasource(PROMETHEUS)
+        .withTarget(query('max(userpulse_millis_behind_latest)', 'behind'))
+        .unit('ms')
+        .span(8)
+        .height(4),
+    )
+    .withPanel(
+      numbers('Not yet durable', 'Age of the oldest event that a sink does not hold yet.')
+        .datasource(PROMETHEUS)
+        .withTarget(query('max by (sink) (userpulse_durable_watermark_age_seconds)', '{{sink}}'))
+        .unit('s')
+        .span(8)
+        .height(4),
+    )
+    .withPanel(
+      numbers(
+        'Held in memory',
+        'Bytes of events between reading and the archive. Reading stops at USERPULSE_BUFFER_MAX_BYTES.',
+      )
+        .datasource(PROMETHEUS)
+        .withTarget(query('sum(userpulse_inflight_bytes)', 'in flight'))
+        .unit('bytes')
+        .span(8)
+        .height(4),
+    )
+    .withPanel(
+      panel(
+        'Events',
+        'Valid events read per second.',
+        'sum(rate(userpulse_events_total[$__rate_interval]))',
+        'events',
+        'cps',
+      ),
+    )
+    .withPanel(
+      panel(
+        'Points written',
+        'Points that InfluxDB has acknowledged per second.',
+        'sum by (bucket) (rate(userpulse_points_written_total[$__rate_interval]))',
+        '{{bucket}}',
+        'cps',
+      ),
+    )
+    .withPanel(
+      panel(
+        'Rejected',
+        'Dead letters per second by reason.',
+        'sum by (code) (rate(userpulse_rejected_total[$__rate_interval]))',
+        '{{code}}',
+        'cps',
+      ),
+    )
+    .withPanel(
+      panel('Lag by shard', 'MillisBehindLatest of each shard.', 'userpulse_millis_behind_latest', '{{shard}}', 'ms'),
+    )
+    .withPanel(
+      panel(
+        'Retries',
+        'Repeated calls per second by target and reason.',
+        'sum by (target, reason) (rate(userpulse_retries_total[$__rate_interval]))',
+        '{{target}} {{reason}}',
+        'cps',
+      ),
+    )
+    .withPanel(
+      panel(
+        'Point collisions',
+        'Events that were moved to a neighbouring nanosecond, per second.',
+        'sum by (bucket) (rate(userpulse_point_collisions_total[$__rate_interval]))',
+        '{{bucket}}',
+        'cps',
+      ),
+    );
+}

@@ -1,0 +1,31 @@
+import { QueryVariableBuilder, VariableRefresh, VariableSort } from '@grafana/grafana-foundation-sdk/dashboard';
+import { QUERY_VERSION, type IdPreset, type UserpulseVariableQuery } from '../../src/types.ts';
+import { DATASOURCE } from './query.ts';
+
+/** The SDK takes a variable's query as a plain record; the type of ours is kept up to here. */
+const plain = (query: UserpulseVariableQuery): Record<string, unknown> => ({ ...query });
+
+/** Interaction types that occurred in the time range, several at once; "All" asks for no type filter at all. */
+export function typeVariable(): QueryVariableBuilder {
+  return new QueryVariableBuilder('type')
+    .label('Type')
+    .datasource(DATASOURCE)
+    .query(plain({ refId: 'type', version: QUERY_VERSION, list: 'types', of: 'made', n: 25, types: [] }))
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(true)
+    .includeAll(true)
+    .current({ text: ['All'], value: ['$__all'], selected: true });
+}
+
+/** The busiest ids of the time range to choose from; any other id can be typed. */
+export function idVariable(of: IdPreset, label: string): QueryVariableBuilder {
+  return new QueryVariableBuilder('id')
+    .label(label)
+    .description(`The ${label.toLowerCase()}s with the most interactions in the time range; any other id can be typed.`)
+    .datasource(DATASOURCE)
+    .query(plain({ refId: 'id', version: QUERY_VERSION, list: 'top', of, n: 25, types: [] }))
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .multi(true)
+    .allowCustomValue(true);
+}
