@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { CopyObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../backend/src/ingest/clock.ts';
+import type { ArchiveObject } from '../../backend/src/sinks/archive.ts';
+import { S3Archive } from '../../backend/src/sinks/archive-s3.ts';
+import { GzipLines } from '../../backend/src/sinks/gzip-lines.ts';
+import { createS3Bucket, listKeys, readObject, s3 } from '../support/parts.ts';
+
+const go = new AbortController().signal;
+const archive = (bucket: string) =>
+  new S3Archive({
+    client: s3(),
+    url: new URL(`s3://${bucket}/some/prefix/`),
+    clock: systemClock,
+    logger: pino({ level: 'silent' }),
+    onRetry: () => undefined,
+  });
+const KEY = '2012/07/01/shardId-000000000000-1-2.ndjson.gz';
+async function object(...lines: string[]): Promise<ArchiveObject> {
+  const gzip = new GzipLines();
+  for (const line of lines) gzip.append(Buffer.from(line));
+  const { chunks, bytes, contentSha256 } = await gzip.finish();
+  return { key: KEY, chunks, bytes, contentSha256 };
+}
+/** More than one part: bytes that do not compress. */
+const large = (seed: string) =>
+  object(...Array.from({ length: 24 }, () => seed + randomBytes(1024 * 1024).toString('base64')));
+
+describe('S3Archive', () => {
+  it.each([
+    ['a small object in one request', () => object('a', 'b')],
+    ['a large object in parts', () => large('a')],
+  ])('writes %s, and takes a second write of it for done', async (_, make) => {
+    const bucket = await createS3Bucket();
+    const one = await make();
+    await archive(bucket).put(one, go);
+    await archive(bucket).put(one, go);
+    expect(await listKeys(bucket)).toEqual([`some/prefix/${KEY}`]);
+    expect((await readObject(bucket, `some/prefix/${KEY}`)).equals(Buffer.concat(one.chunks))).toBe(true);
+  });
+
+  it.each([
+    ['small', () => object('b')],
+    ['large', () => large('b')],
+  ])('never replaces other content by a %s object, and leaves no parts behind', async (_, make) => {
+    const bucket = await createS3Bucket();
+    const first = await object('a');
+    await archive(bucket).put(first, go);
+    await expect(archive(bucket).put(await make(), go)).rejects.toMatchObject({ code: 'archive_conflict' });
+    expect((await readObject(bucket, `some/prefix/${KEY}`)).equals(Buffer.concat(first.chunks))).toBe(true);
+    const { Uploads } = await s3().send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+    expect(Uploads ?? []).toEqual([]);
+  });
+
+  it('compares the content itself where the object does not say what it holds', async () => {
+    const bucket = await createS3Bucket();
+    const Key = `some/prefix/${KEY}`;
+    await archive(bucket).put(await object('a'), go);
+    // A copy made by someone else's tool, without our metadata.
+    await s3().send(
+      new CopyObjectCommand({ Bucket: bucket, Key, CopySource: `${bucket}/${Key}`, MetadataDirective: 'REPLACE' }),
+    );
+    await archive(bucket).put(await object('a'), go);
+    await expect(archive(bucket).put(await object('b'), go)).rejects.toMatchObject({ code: 'archive_conflict' });
+  });
+});

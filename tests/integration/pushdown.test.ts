@@ -1,0 +1,97 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HttpInfluxReader } from '../../backend/src/query/influx-reader.ts';
+import type { QueryInput } from '../../backend/src/query/request.ts';
+import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
+import type { Schema } from '../../backend/src/schema/buckets.ts';
+import { createBuckets, influxWrite, parts } from '../support/parts.ts';
+
+/** Reads of the storage so far, by operation, from influxd's own metrics. */
+async function storageReads(): Promise<Map<string, number>> {
+  const answer = await fetch(new URL('/metrics', parts().influx.url));
+  const reads = new Map<string, number>();
+  const line = /^query_influxdb_source_read_request_duration_seconds_count\{.*op="([^"]+)".*\} (\S+)$/gm;
+  for (const [, op = '', count] of (await answer.text()).matchAll(line))
+    reads.set(op, (reads.get(op) ?? 0) + Number(count));
+  return reads;
+}
+
+/** Operations that were used in between, and how often. */
+function since(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries(
+    [...after].map(([op, n]) => [op, n - (before.get(op) ?? 0)] as const).filter(([, n]) => n > 0),
+  );
+}
+
+let service: QueryService;
+let reader: HttpInfluxReader;
+const SHARE = '5f2c9b7a1d4e8a0012ab34cd';
+
+beforeAll(async () => {
+  const schema: Schema = {
+    buckets: await createBuckets('pushdown'),
+    userPrefix: { side: 'first', length: 4 },
+    sharePrefix: { side: 'first', length: 6 },
+  };
+  const at = BigInt(Date.parse('2026-03-29T05:00:00Z')) * 1_000_000n;
+  await influxWrite(schema.buckets.made, [`interaction,prefix=1234,type=like user=123456i ${at}`]);
+  await influxWrite(schema.buckets.received, [`interaction,prefix=1234,type=like user=123456i ${at}`]);
+  await influxWrite(schema.buckets.share, [`interaction,prefix=5f2c9b,type=like share="${SHARE}" ${at}`]);
+  await influxWrite(schema.buckets.total, [`interaction,type=like made=123456i ${at}`]);
+  const { url, org, token } = parts().influx;
+  reader = new HttpInfluxReader({ host: url, org, token, timeoutMs: 30_000 });
+  service = createQueryService({ influx: reader, schema, now: Date.now, logger: pino({ level: 'silent' }) });
+});
+afterAll(() => reader.close());
+
+const PRESETS: readonly Pick<QueryInput, 'preset' | 'ids'>[] = [
+  { preset: 'made', ids: ['123456'] },
+  { preset: 'received', ids: ['123456'] },
+  { preset: 'share', ids: [SHARE] },
+  { preset: 'everyone' },
+];
+const SHAPES: readonly (readonly [string, Partial<QueryInput>, string, number])[] = [
+  ['in UTC', { every: '10m' }, 'UTC', 1],
+  ['of some types', { every: '1h', types: ['like', 'view'] }, 'UTC', 1],
+  ['of local days across a clock change', { every: '1d' }, 'Europe/Paris', 1],
+  ['of weeks from Monday', { every: '1w' }, 'Asia/Kathmandu', 1],
+  ['of months', { every: '1mo' }, 'America/New_York', 1],
+  ['summed', { every: '1h', groupBy: [] }, 'UTC', 1],
+  ['as a total', { calc: 'total' }, 'Europe/Paris', 1],
+  ['as a rate', { every: '1h', calc: 'rate' }, 'UTC', 1],
+  ['with the week before', { every: '1h', compareTo: '1w' }, 'Europe/Paris', 2],
+];
+
+describe.each(PRESETS)('preset $preset is counted inside the storage', (preset) => {
+  it.each(SHAPES)('%s', async (_, shape, timezone, reads) => {
+    const before = await storageReads();
+    const { results } = await service.query({
+      from: '2026-03-20T00:00:00Z',
+      to: '2026-04-10T00:00:00Z',
+      timezone,
+      queries: [{ refId: 'A', ...preset, ...shape }],
+    });
+    const result = results['A']!;
+    if ('error' in result) throw new Error(result.error);
+    expect(since(before, await storageReads())).toEqual({ 'readWindow(count)': reads });
+    const numbers = result.frames[0]!.schema.fields.flatMap((f, i) =>
+      f.type === 'number' ? [result.frames[0]!.data.values[i]!] : [],
+    );
+    expect(numbers.flat().some((n) => Number(n) > 0)).toBe(true);
+  });
+});
+
+describe('several ids', () => {
+  it.each([
+    ['each in a read of its own where they are told apart', ['id', 'type'], 3],
+    ['in one read where they are summed', ['type'], 1],
+  ] as const)('are counted inside the storage, %s', async (_, groupBy, reads) => {
+    const before = await storageReads();
+    await service.query({
+      from: '2026-03-20T00:00:00Z',
+      to: '2026-04-10T00:00:00Z',
+      queries: [{ refId: 'A', preset: 'made', ids: ['123456', '123457', '999'], every: '1h', groupBy: [...groupBy] }],
+    });
+    expect(since(before, await storageReads())).toEqual({ 'readWindow(count)': reads });
+  });
+});

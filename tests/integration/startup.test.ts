@@ -1,0 +1,129 @@
+import { createServer } from 'node:net';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { userpulse } from '../support/cli.ts';
+import { createBuckets, createS3Bucket, createStream, temporaryFolder, uniqueName } from '../support/parts.ts';
+import { pathToFileURL } from 'node:url';
+
+/** A working installation, to be broken in one place. A failing start changes nothing in it. */
+const install = async (): Promise<Record<string, string>> => {
+  const buckets = await createBuckets('startup');
+  return {
+    ...buckets.env,
+    USERPULSE_STREAM: await createStream(),
+    USERPULSE_ARCHIVE: `s3://${await createS3Bucket()}/events`,
+    USERPULSE_CHECKPOINT: pathToFileURL(await temporaryFolder('startup')).href,
+    USERPULSE_LISTEN: '127.0.0.1:0',
+  };
+};
+
+/** An address that takes connections and never answers. */
+const silentServer = async (): Promise<{ url: string; close: () => void }> => {
+  const sockets: { destroy(): void }[] = [];
+  const server = createServer((socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no address');
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+};
+
+const ALL = ['ingest', 'serve', 'start'] as const;
+const SOURCE = ['ingest', 'start'] as const;
+/** Where the commands share the check, one of them stands for all. */
+const ONE = ['start'] as const;
+const cases: readonly (readonly [
+  what: string,
+  env: Record<string, string>,
+  setting: string,
+  commands: readonly string[],
+])[] = [
+  ['a wrong token', { INFLUX_TOKEN: 'wrong-token-of-the-tests' }, 'INFLUX_TOKEN', ALL],
+  ['a wrong organisation', { INFLUX_ORG: 'nobody' }, 'INFLUX_ORG', ONE],
+  ['a host where nothing listens', { INFLUX_HOST: 'http://127.0.0.1:1' }, 'INFLUX_HOST', ONE],
+  ['a host name that nobody has', { INFLUX_HOST: 'http://influx.invalid:8086' }, 'INFLUX_HOST', ONE],
+  ['a wrong bucket', { USERPULSE_BUCKET_SHARE: 'no_such_bucket' }, 'USERPULSE_BUCKET_SHARE', ALL],
+  ['a wrong stream', { USERPULSE_STREAM: 'no_such_stream' }, 'USERPULSE_STREAM', SOURCE],
+  [
+    'a Kinesis endpoint where nothing listens',
+    { AWS_ENDPOINT_URL_KINESIS: 'http://127.0.0.1:1' },
+    'AWS_ENDPOINT_URL_KINESIS',
+    ONE,
+  ],
+  ['a wrong archive bucket', { USERPULSE_ARCHIVE: `s3://${uniqueName('absent')}/x` }, 'USERPULSE_ARCHIVE', ONE],
+  ['an S3 endpoint where nothing listens', { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1' }, 'AWS_ENDPOINT_URL_S3', ONE],
+  ['wrong S3 credentials', { AWS_SECRET_ACCESS_KEY: 'wrong' }, 'USERPULSE_ARCHIVE', ONE],
+  ['a setting that cannot be read', { USERPULSE_USER_PREFIX: 'middle:4' }, 'USERPULSE_USER_PREFIX', ONE],
+  ['an open address without API token', { USERPULSE_LISTEN: '0.0.0.0:0' }, 'USERPULSE_API_TOKEN', ['serve', 'start']],
+];
+
+describe('a command that cannot start', () => {
+  let installation: Record<string, string> = {};
+  beforeAll(async () => {
+    installation = await install();
+  });
+
+  it.each(
+    cases.flatMap(([what, env, setting, commands]) => commands.map((command) => ({ command, what, env, setting }))),
+  )(
+    '$command with $what says so in one message that names $setting, with exit code 1',
+    async ({ command, env, setting }) => {
+      const end = await userpulse([command], { ...installation, ...env });
+      expect(end.code).toBe(1);
+      expect(end.stderr).toContain(setting);
+      expect(end.stderr.match(/^userpulse: /gm)).toHaveLength(1);
+      expect(end.stderr).not.toMatch(/\n {4}at /);
+      expect(end.stderr).not.toContain('wrong-token-of-the-tests');
+    },
+  );
+
+  it.each([
+    ['INFLUX_HOST', ALL],
+    ['AWS_ENDPOINT_URL_KINESIS', ONE],
+    ['AWS_ENDPOINT_URL_S3', ONE],
+  ] as const)('does not wait for ever on a silent %s', async (setting, commands) => {
+    const silent = await silentServer();
+    try {
+      const env = { ...installation, [setting]: silent.url };
+      for (const command of commands) {
+        const end = await userpulse([command], env);
+        expect(end.code).toBe(1);
+        expect(end.stderr).toMatch(/INFLUX_HOST|USERPULSE_STREAM|USERPULSE_ARCHIVE/);
+        // The promise of issue 3 to whoever waits for a start, in the worst case there is.
+        expect(end.ms).toBeLessThan(10_000);
+      }
+    } finally {
+      silent.close();
+    }
+  });
+
+  it('says everything that is wrong at once', async () => {
+    const end = await userpulse(['start'], {
+      ...installation,
+      INFLUX_TOKEN: 'wrong-token-of-the-tests',
+      USERPULSE_STREAM: 'no_such_stream',
+      USERPULSE_ARCHIVE: `s3://${uniqueName('absent')}/x`,
+    });
+    expect(end.code).toBe(1);
+    for (const setting of ['INFLUX_TOKEN', 'USERPULSE_STREAM', 'USERPULSE_ARCHIVE'])
+      expect(end.stderr).toContain(setting);
+  });
+
+  it('says that its address is taken', async () => {
+    const taken = await silentServer();
+    try {
+      const end = await userpulse(['start'], {
+        ...installation,
+        USERPULSE_LISTEN: new URL(taken.url).host,
+      });
+      expect(end.code).toBe(1);
+      expect(end.stderr).toContain('USERPULSE_LISTEN');
+    } finally {
+      taken.close();
+    }
+  });
+});
