@@ -1,0 +1,57 @@
+/** One figure with its spread over the rounds of a run. */
+export interface Figure {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly rounds: number;
+}
+
+export interface Table {
+  readonly title: string;
+  /** What was done and how to read it, in a sentence or two of Markdown. */
+  readonly note: string;
+  readonly columns: readonly string[];
+  /** Cells as they are printed, units in the column's heading. */
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Lines over a common x axis; drawn as SVG. */
+export interface Plot {
+  readonly file: string;
+  readonly title: string;
+  readonly x: { readonly label: string; readonly log?: boolean };
+  readonly y: { readonly label: string; readonly log?: boolean };
+  readonly series: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
+}
+
+/** A target of the project held against what was measured. */
+export interface Target {
+  readonly figure: string;
+  readonly target: string;
+  readonly measured: string;
+  readonly met: boolean;
+  /** Where it is not met: by how much, and what binds. */
+  readonly why?: string;
+}
+
+export interface PartResult {
+  readonly tables: readonly Table[];
+  readonly plots: readonly Plot[];
+  readonly targets: readonly Target[];
+}
+
+export interface BenchContext {
+  /** A run in miniature, which only shows that everything works: its figures mean nothing. */
+  readonly quick: boolean;
+  /** Interleaved rounds of each measurement; at least 5 in a full run. */
+  readonly rounds: number;
+  /** Progress, a line each, on stderr. */
+  readonly say: (line: string) => void;
+}
+
+/** One part of `make bench`, a module of its own; run alone by its name. */
+export interface BenchPart {
+  readonly name: string;
+  readonly title: string;
+  readonly run: (context: BenchContext) => Promise<PartResult>;
+}
