@@ -6,7 +6,7 @@ BIN := node_modules/.bin
 # Node 20 is supported on purpose; the AWS SDK need not say at every start that it will not be for ever.
 export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
-.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test check clean \
+.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test faults check clean \
 	check-format check-lint check-types check-plugin-types check-unit check-go
 
 help: ## list the targets
@@ -37,6 +37,9 @@ demo: build-backend ## the whole pipeline on local servers, live; DEMO_SECONDS=N
 
 test: install-tests build ## every suite; ends with "N passed, N failed"
 	@$(TSX) tools/test.ts
+
+faults: build-backend ## the long form of the fault suite: a million events, 200 kills, a table; FAULTS_SEED=N and others repeat a run
+	@node --max-old-space-size=6144 --import tsx tests/faults/long.ts
 
 check: install ## format, lint, types, unit and frontend tests: under a minute
 	@$(MAKE) --output-sync=target -j 3 check-format check-lint check-types check-plugin-types check-unit check-go

@@ -39,3 +39,27 @@ export async function injectTogether(world: FaultyWorld, kinds: readonly FaultKi
     })(),
   ]);
 }
+
+/** Does the work while records keep coming in, and for as long as that takes. */
+export async function underTraffic(
+  world: FaultyWorld,
+  eventsPerSecond: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  const done = new AbortController();
+  const traffic = (async () => {
+    const startedMs = Date.now();
+    for (let sent = 0; !done.signal.aborted;) {
+      const due = Math.ceil(((Date.now() - startedMs + 250) / 1000) * eventsPerSecond) - sent;
+      if (due > 0) await world.put(due);
+      sent += Math.max(0, due);
+      await sleep(250);
+    }
+  })();
+  try {
+    await work();
+  } finally {
+    done.abort();
+    await traffic;
+  }
+}

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Deck, injectTogether } from './campaign.ts';
+import { Deck, injectTogether, underTraffic } from './campaign.ts';
 import { KINDS } from './kinds.ts';
 import { expectExact, SEED, Worlds } from './worlds.ts';
 
@@ -14,7 +15,7 @@ describe('several faults at a time', () => {
     w.run();
     for (let round = 0; round < 7; round++) {
       const kinds = Array.from({ length: 3 }, () => deck.draw());
-      await Promise.all([injectTogether(w, kinds), w.put(500, 2_000)]);
+      await underTraffic(w, 200, () => injectTogether(w, kinds));
     }
     await w.drain();
     await expectExact(w);
@@ -25,13 +26,10 @@ describe('several faults at a time', () => {
     await w.put(2_000);
     w.run();
     for (let kill = 0; kill < 8; kill++) {
-      await Promise.all([
-        (async () => {
-          await new Promise((resolve) => setTimeout(resolve, 400 + w.random() * 900));
-          await w.kill();
-        })(),
-        w.put(300, 400),
-      ]);
+      await underTraffic(w, 500, async () => {
+        await sleep(400 + w.random() * 900);
+        await w.kill();
+      });
     }
     await w.drain();
     expect(w.kills).toBe(8);

@@ -60,6 +60,8 @@ export interface Rule {
 export class FaultyProxy {
   /** How often each kind was injected. */
   readonly injected = new Map<string, number>();
+  /** Told of each request that comes in whole. */
+  onRequest: (seen: SeenRequest) => void = () => undefined;
   /** Told of each answer that goes to the client. */
   onAnswer: (seen: SeenRequest, answer: Answer) => void = () => undefined;
   readonly #upstream: URL;
@@ -156,6 +158,7 @@ export class FaultyProxy {
       body,
       text: () => (incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString(),
     };
+    this.onRequest(seen);
     const forward = (other: Buffer = body, half = false): Promise<Answer> => this.#forward(incoming, other, half);
     const reply = (answer: Answer): void => {
       this.onAnswer(seen, answer);

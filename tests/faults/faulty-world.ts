@@ -51,6 +51,8 @@ export class FaultyWorld {
   /** Pages with records and no next iterator that the proxy has seen go by. */
   lastPages = 0;
   kills = 0;
+  /** Starts that ended because a dependency was away. */
+  refusedStarts = 0;
   reshards = 0;
   readonly #counts = new Map<string, number>();
   #process: IngestProcess | undefined;
@@ -133,6 +135,17 @@ export class FaultyWorld {
     return this.#process;
   }
 
+  /** What the latest ingest has said; for reports. */
+  get lastLog(): string {
+    return this.#process?.log ?? '';
+  }
+
+  /** Bytes that ingest holds in memory; 0 while it does not tell. */
+  async inflightBytes(): Promise<number> {
+    const metrics = await this.process.metrics().catch(() => '');
+    return Number(/^userpulse_inflight_bytes (\d+)/m.exec(metrics)?.[1] ?? 0);
+  }
+
   /** Puts records with about so many events, in portions over a time. */
   async put(events: number, overMs = 0): Promise<void> {
     const portions = overMs === 0 ? 1 : Math.max(1, Math.round(overMs / 200));
@@ -159,9 +172,12 @@ export class FaultyWorld {
       );
       this.#process = child;
       const { code, signal } = await child.exit;
-      if (signal === 'SIGKILL' || (code === 0 && this.#stopping)) {
-        if (signal === 'SIGKILL') this.kills++;
-        this.#stopping = false;
+      const refused = code === 1 && child.log.includes('userpulse: cannot start.');
+      if (signal === 'SIGKILL') this.kills++;
+      // A start while a dependency is away ends in words; whoever keeps ingest running tries again.
+      else if (refused) this.refusedStarts++;
+      if (signal === 'SIGKILL' || refused || (code === 0 && this.#stopping)) {
+        if (!refused) this.#stopping = false;
         continue;
       }
       this.unexpectedEnds.push(`exit code ${code}, signal ${signal}:\n${child.log.slice(-2000)}`);
@@ -189,11 +205,19 @@ export class FaultyWorld {
 
   /** Restarts ingest so that it dies at the Nth such move of a checkpoint file, and waits for that. */
   async dieAt({ what, when }: CheckpointInstant, nth = 1, timeoutMs = 30_000): Promise<void> {
-    this.#instant = `${what} ${when} ${nth}`;
-    await this.kill();
-    const child = this.process;
-    await eventually(() => child.ended !== undefined, { what: `the end ${when} "${what}"`, timeoutMs, intervalMs: 10 });
-    await eventually(() => this.#process !== child, { what: 'the next ingest', intervalMs: 5 });
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      this.#instant = `${what} ${when} ${nth}`;
+      await this.kill();
+      const child = this.process;
+      await eventually(() => child.ended !== undefined, {
+        what: `the end ${when} "${what}"; the log: ${child.log.slice(-1000)}`,
+        timeoutMs: Math.max(0, deadline - Date.now()),
+        intervalMs: 10,
+      });
+      await eventually(() => this.#process !== child, { what: 'the next ingest', intervalMs: 5 });
+      if (child.ended?.signal === 'SIGKILL') return;
+    }
   }
 
   /** Ends ingest in order; all that was put is durable by then. */
@@ -208,6 +232,7 @@ export class FaultyWorld {
     this.#stopping = true;
     this.process.kill('SIGTERM');
     await this.#keeper;
+    this.#stopping = false;
   }
 
   async end(): Promise<void> {
@@ -291,7 +316,7 @@ export class FaultyWorld {
     const links = shards.map((file) => join(checkpointFolder, `.${file}.tmp`));
     for (const link of links) {
       // Never under the hands of a write: what it writes would get the file's name.
-      for (let placed = false; !placed;) {
+      for (let placed: boolean | undefined = false; placed !== true;) {
         placed = await this.#whileFrozen(async () => {
           const inUse = await readFile(link).then(
             () => true,
@@ -308,17 +333,19 @@ export class FaultyWorld {
     };
   }
 
-  /** Stops every thread of ingest for a moment. */
-  async #whileFrozen<T>(work: () => Promise<T>): Promise<T> {
+  /** Stops every thread of ingest for a moment. @returns undefined where it ended meanwhile */
+  async #whileFrozen<T>(work: () => Promise<T>): Promise<T | undefined> {
     const { process: child } = this;
     child.kill('SIGSTOP');
     try {
-      await eventually(async () => /^State:\s+T/m.test(await readFile(`/proc/${child.pid ?? 0}/status`, 'utf8')), {
-        what: 'a stopped ingest',
-        intervalMs: 1,
-      });
+      await eventually(
+        async () =>
+          child.ended !== undefined ||
+          /^State:\s+T/m.test(await readFile(`/proc/${child.pid ?? 0}/status`, 'utf8').catch(() => '')),
+        { what: 'a stopped ingest', intervalMs: 1 },
+      );
       await sleep(2);
-      return await work();
+      return child.ended === undefined ? await work() : undefined;
     } finally {
       child.kill('SIGCONT');
       await sleep(2);

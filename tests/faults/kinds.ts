@@ -19,8 +19,9 @@ export interface FaultKind {
   inject(world: FaultyWorld): Promise<void>;
 }
 
-const isWrite = ({ method, path }: SeenRequest): boolean => method === 'POST' && path.startsWith('/api/v2/write');
-const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
+export const isWrite = ({ method, path }: SeenRequest): boolean =>
+  method === 'POST' && path.startsWith('/api/v2/write');
+export const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
 const isOperation =
   (...names: readonly string[]) =>
   ({ operation }: SeenRequest): boolean =>
@@ -33,6 +34,7 @@ async function times(proxy: FaultyProxy, rule: Rule & { readonly times: number }
   try {
     await eventually(() => (proxy.injected.get(rule.kind) ?? 0) >= before + rule.times, {
       what: `${rule.times} × "${rule.kind}"`,
+      timeoutMs: 60_000,
       intervalMs: 10,
     });
   } finally {

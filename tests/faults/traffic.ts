@@ -6,12 +6,14 @@ const START_MS = Date.UTC(2012, 6, 1);
 
 /** The receiver whose points the proxy spoils on their way to InfluxDB: it answers 400 to the whole batch, for one line. */
 export const SPOILED_RECEIVER = '666000666';
-/** In this week another field type is in the bucket of what is received already: InfluxDB refuses some points, 422, and writes the others. */
+/** In the week of this day another field type is in the bucket of what is received already: InfluxDB refuses some points, 422, and writes the others. */
 export const CONFLICT_MS = Date.UTC(2015, 2, 4);
 
 /** What InfluxDB refuses for good. */
 export const refuses = (role: Role, event: TestEvent): boolean =>
-  role === 'received' && (event.receiverId === SPOILED_RECEIVER || event.occurredAt >= CONFLICT_MS);
+  role === 'received' &&
+  (event.receiverId === SPOILED_RECEIVER ||
+    (event.occurredAt >= CONFLICT_MS && event.occurredAt < CONFLICT_MS + DAY_MS));
 
 /** How InfluxDB refuses a point: all of the batch for its sake (400), or it alone (422). */
 export type Refusal = 'spoiled' | 'conflict';

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { underTraffic } from './campaign.ts';
 import { FaultyWorld, type FaultyWorldOptions } from './faulty-world.ts';
 import type { FaultKind } from './kinds.ts';
 
@@ -23,7 +24,7 @@ export class Worlds {
 /** Injects a fault while records come in, lets ingest recover, and compares everything with the oracle. */
 export async function survives(world: FaultyWorld, kind: FaultKind): Promise<void> {
   const before = world.injected().get(kind.name) ?? 0;
-  await Promise.all([kind.inject(world), world.put(300, 1_500)]);
+  await underTraffic(world, 200, () => kind.inject(world));
   await world.put(100);
   await world.world.untilDurable();
   expect(world.injected().get(kind.name), 'how often it was injected').toBeGreaterThan(before);

@@ -5,7 +5,7 @@ import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { expect } from 'vitest';
 import { aggregate } from '../../backend/src/event/kpl.ts';
 import { IngestProcess, type Program } from './ingest-process.ts';
-import { agrees, bytesOf, NO_DIFFERENCE, Oracle, ROLES, type Difference, type Role, type TestEvent } from './oracle.ts';
+import { bytesOf, NO_DIFFERENCE, Oracle, ROLES, type Difference, type Role, type TestEvent } from './oracle.ts';
 import {
   createBuckets,
   createS3Bucket,
@@ -46,6 +46,17 @@ export interface WorldOptions {
   readonly program?: Program;
 }
 
+/** A store's difference from the oracle, beside what it should hold. */
+export interface Verdict extends Difference {
+  readonly expected: number;
+}
+
+function countOf(items: Iterator<unknown>): number {
+  let count = 0;
+  while (items.next().done !== true) count++;
+  return count;
+}
+
 /**
  * One stream with its own buckets, archive and checkpoint on the local parts, and what the stores must hold for what was put.
  */
@@ -58,6 +69,7 @@ export class IngestWorld {
   readonly #program: Program;
   readonly #env: Record<string, string>;
   readonly #processes: IngestProcess[] = [];
+  #records = 0;
   /** Last record put, per shard. */
   readonly #lastPut = new Map<string, bigint>();
 
@@ -139,10 +151,17 @@ export class IngestWorld {
       const now = left.slice(0, 200);
       const { Records } = await kinesis().send(new PutRecordsCommand({ StreamName: this.stream, Records: now }));
       for (const { ShardId, SequenceNumber } of Records ?? []) {
-        if (ShardId !== undefined && SequenceNumber !== undefined) this.#lastPut.set(ShardId, BigInt(SequenceNumber));
+        if (ShardId === undefined || SequenceNumber === undefined) continue;
+        this.#lastPut.set(ShardId, BigInt(SequenceNumber));
+        this.#records++;
       }
       left = [...now.filter((_, n) => Records?.[n]?.ErrorCode !== undefined), ...left.slice(200)];
     }
+  }
+
+  /** Records on the stream. */
+  get records(): number {
+    return this.#records;
   }
 
   /** @param preload a module that the process imports before the program */
@@ -184,10 +203,12 @@ export class IngestWorld {
   }
 
   /** Contents, not counts: every point, line and dead letter that is missing or too many, by store. */
-  async differences(): Promise<ReadonlyMap<string, Difference>> {
-    const out = new Map<string, Difference>();
+  async verdicts(): Promise<ReadonlyMap<string, Verdict>> {
+    const out = new Map<string, Verdict>();
+    const { oracle } = this;
     for (const role of ROLES) {
-      out.set(`points of ${role}`, await this.oracle.comparePoints(role, storedPoints(this.buckets[role], role)));
+      const difference = await oracle.comparePoints(role, storedPoints(this.buckets[role], role));
+      out.set(`points of ${role}`, { expected: countOf(oracle.points(role)), ...difference });
     }
     const { archive } = this;
     const wrongDay: string[] = [];
@@ -199,26 +220,22 @@ export class IngestWorld {
         yield line;
       }
     };
-    out.set('archive lines', await this.oracle.compareLines(lines()));
-    out.set('archive lines below another day than their own', { missing: [], surplus: wrongDay });
+    out.set('archive lines', { expected: countOf(oracle.lines()), ...(await oracle.compareLines(lines())) });
+    out.set('archive lines below another day than their own', { expected: 0, missing: [], surplus: wrongDay });
     const letters = async function* (): AsyncGenerator<string> {
       for await (const { line } of storedLines(archive, 'rejected')) yield (JSON.parse(line) as { data: string }).data;
     };
-    out.set('dead letters', await this.oracle.compareLetters(letters()));
+    out.set('dead letters', { expected: countOf(oracle.letters()), ...(await oracle.compareLetters(letters())) });
     return out;
   }
 
   /** Every point, line and dead letter that must be there, and no other. A failure shows the first few of each kind. */
   async expectExact(): Promise<void> {
-    for (const [what, { missing, surplus }] of await this.differences()) {
+    for (const [what, { missing, surplus }] of await this.verdicts()) {
       expect({ missing: missing.slice(0, 5), surplus: surplus.slice(0, 5) }, `${what} that differ`).toEqual(
         NO_DIFFERENCE,
       );
     }
-  }
-
-  async isExact(): Promise<boolean> {
-    return [...(await this.differences()).values()].every(agrees);
   }
 
   /** Whether any shard's checkpoint has been written. */
@@ -234,20 +251,20 @@ export class IngestWorld {
 
   /** Waits until the checkpoints say that all of these records are durable in every sink. */
   async untilDurable(marks = this.marks(), timeoutMs = 60_000): Promise<void> {
-    let behind: string[] = [];
+    const behind = new Map(marks);
     await eventually(
       async () => {
-        const states = await Promise.all(
-          [...marks].map(async ([shardId, mark]) => ({ shardId, passed: await this.#hasPassed(shardId, mark) })),
+        await Promise.all(
+          [...behind].map(async ([shardId, mark]) => {
+            if (await this.#hasPassed(shardId, mark)) behind.delete(shardId);
+          }),
         );
-        behind = states.filter((state) => !state.passed).map((state) => state.shardId);
-        return behind.length === 0;
+        return behind.size === 0;
       },
       { what: 'every checkpoint to pass the last record put', timeoutMs, intervalMs: 50 },
     ).catch((error: unknown) => {
-      throw new Error(`${behind.join(', ')} stay behind.\n${this.#processes.at(-1)?.log.slice(-3000) ?? ''}`, {
-        cause: error,
-      });
+      const log = this.#processes.at(-1)?.log.slice(-3000) ?? '';
+      throw new Error(`${[...behind.keys()].join(', ')} stay behind.\n${log}`, { cause: error });
     });
   }
 

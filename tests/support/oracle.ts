@@ -33,8 +33,6 @@ export interface Difference {
 }
 
 export const NO_DIFFERENCE: Difference = { missing: [], surplus: [] };
-export const agrees = (difference: Difference): boolean =>
-  difference.missing.length === 0 && difference.surplus.length === 0;
 
 export const bytesOf = (event: TestEvent): Buffer => Buffer.from(JSON.stringify(event));
 
@@ -72,8 +70,9 @@ export class Oracle {
     return this.#sent.length + this.#rejected.length;
   }
 
-  get refusedLines(): number {
-    return this.#sent.filter((event) => this.#isRefused(event)).length;
+  /** Records and sub-records that are no event. */
+  get poisoned(): number {
+    return this.#rejected.length;
   }
 
   /** Fields of all points of a bucket. Events sent twice are one. */
@@ -95,8 +94,7 @@ export class Oracle {
 
   /** Contents, down to the nanosecond: a point may leave the place that its event id gives it only where another event wants the same. */
   async comparePoints(role: Role, stored: AsyncIterable<PointField> | Iterable<PointField>): Promise<Difference> {
-    const key = (p: PointField): string => `${p.type} ${p.prefix} ${p.value} ${p.ms} ${p.slot}`;
-    const { missing, surplus } = await multisetDifference(map(this.points(role), key), map(stored, key));
+    const { missing, surplus } = await multisetDifference(map(this.points(role), keyOf), map(stored, keyOf));
     if (missing.length === 0) return { missing, surplus };
     const place = (text: string): string => {
       const [type = '', prefix = '', , ms = '', slot = ''] = text.split(' ');
@@ -104,7 +102,7 @@ export class Oracle {
     };
     const wanted = new Map(missing.map((text) => [place(text), 0]));
     for (const point of this.points(role)) {
-      const at = place(key(point));
+      const at = place(keyOf(point));
       const before = wanted.get(at);
       if (before !== undefined) wanted.set(at, before + 1);
     }
@@ -123,6 +121,19 @@ export class Oracle {
     return { missing: lost, surplus: surplus.filter((text) => !accepted.has(text)) };
   }
 
+  /** The events that a difference is about: their points, their line, or their dead letter. */
+  eventsOf(difference: string): TestEvent[] {
+    const found: TestEvent[] = [];
+    for (const event of this.#events.values()) {
+      const texts = ROLES.flatMap((role) => [...pointFields(role, event)].map(keyOf));
+      const line = JSON.stringify(event);
+      if (texts.includes(difference) || line === difference || Buffer.from(line).toString('base64') === difference) {
+        found.push(event);
+      }
+    }
+    return found;
+  }
+
   compareLines(stored: AsyncIterable<string> | Iterable<string>): Promise<Difference> {
     return multisetDifference(this.lines(), stored);
   }
@@ -136,6 +147,8 @@ export class Oracle {
     return ROLES.some((role) => this.refuses(role, event));
   }
 }
+
+const keyOf = (p: PointField): string => `${p.type} ${p.prefix} ${p.value} ${p.ms} ${p.slot}`;
 
 function* pointFields(role: Role, event: TestEvent): Generator<PointField> {
   const { type, occurredAt: ms, actorId, receiverId, shareId } = event;
