@@ -176,7 +176,9 @@ export class FaultyWorld {
       if (signal === 'SIGKILL') this.kills++;
       // A start while a dependency is away ends in words; whoever keeps ingest running tries again.
       else if (refused) this.refusedStarts++;
-      if (signal === 'SIGKILL' || refused || (code === 0 && this.#stopping)) {
+      // A signal that comes before the program has a handler ends it like any other program.
+      const stopped = this.#stopping && (code === 0 || signal === 'SIGTERM');
+      if (signal === 'SIGKILL' || refused || stopped) {
         if (!refused) this.#stopping = false;
         continue;
       }

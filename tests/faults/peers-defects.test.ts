@@ -28,14 +28,14 @@ describe('lifion-kinesis stores a checkpoint before the records are processed; h
   it.each(['InfluxDB', 'S3'] as const)('no checkpoint passes a record that %s does not hold', async (sink) => {
     const w = await worlds.create({ shards: 1 });
     const proxy = sink === 'InfluxDB' ? w.influx : w.s3;
+    w.run();
+    await w.process.says('"msg":"ingesting"');
     // Each request is swallowed: the connection stays, and nothing comes back.
     const remove = proxy.add({
       kind: `${sink}: no answer`,
       match: sink === 'InfluxDB' ? isWrite : isPut,
       action: { kind: 'hold', when: 'before', run: () => new Promise(() => undefined) },
     });
-    w.run();
-    await w.process.says('"msg":"ingesting"');
     await w.put(300);
     await eventually(async () => (await recordsRead(w)) > 0 && (proxy.injected.get(`${sink}: no answer`) ?? 0) > 0);
     // Longer than a segment stays open.
@@ -127,12 +127,12 @@ describe('influxdb-client-js drops lines when its retry buffer is full; here', (
 describe('Firehose takes the day of the archive from the clock; here', () => {
   it('an event lies below the UTC day on which it occurred, however late it arrives', async () => {
     const w = await worlds.create({ shards: 1 });
-    const instants = ['2012-06-30T23:59:59.999Z', '2012-07-01T00:00:00.000Z', '2020-02-29T12:00:00.000Z'];
+    const instants = ['2012-06-30T23:59:59.999Z', '2012-07-01T00:00:00.000Z', '2014-02-28T12:00:00.000Z'];
     await w.world.put(instants.flatMap((at) => testEvents(5, { occurredAt: Date.parse(at) })));
     w.run();
     await w.drain();
     const days = [...(await w.world.objects()).keys()].map((key) => key.slice(0, 10));
-    expect([...new Set(days)].sort()).toEqual(['2012/06/30', '2012/07/01', '2020/02/29']);
+    expect([...new Set(days)].sort()).toEqual(['2012/06/30', '2012/07/01', '2014/02/28']);
     await expectExact(w);
   });
 });

@@ -6,7 +6,10 @@ const START_MS = Date.UTC(2012, 6, 1);
 
 /** The receiver whose points the proxy spoils on their way to InfluxDB: it answers 400 to the whole batch, for one line. */
 export const SPOILED_RECEIVER = '666000666';
-/** In the week of this day another field type is in the bucket of what is received already: InfluxDB refuses some points, 422, and writes the others. */
+/**
+ * In the week of this day another field type is in the bucket of what is received already: InfluxDB refuses some points, 422, and writes the
+ * others. Everything else is earlier: a read over several weeks ends at the first in which the field has another type.
+ */
 export const CONFLICT_MS = Date.UTC(2015, 2, 4);
 
 /** What InfluxDB refuses for good. */
