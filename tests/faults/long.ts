@@ -7,25 +7,20 @@ import { eventually, useParts } from '../support/parts.ts';
 import { Deck, injectTogether, underTraffic } from './campaign.ts';
 import { FaultyWorld } from './faulty-world.ts';
 import { KINDS, type FaultKind } from './kinds.ts';
+import { command, settings } from './settings.ts';
 import { grouped, Ledger, markdown, ProgressLine, report } from './ledger.ts';
 
 /**
  * The long form of the fault suite (`make faults`): one stream, one set of stores, traffic without a pause, and faults of every kind, alone and
  * together, until so many events, kills and changes of the shards are reached; then all of it is compared with the oracle.
  */
-const number = (name: string, fallback: number): number => {
-  const value = Number(process.env[name] ?? fallback);
-  if (!Number.isFinite(value) || value < 0)
-    throw new Error(`${name} must be a number, not "${process.env[name] ?? ''}".`);
-  return value;
-};
-const SETTINGS = {
-  FAULTS_SEED: number('FAULTS_SEED', 1),
-  FAULTS_EVENTS: number('FAULTS_EVENTS', 1_000_000),
-  FAULTS_RATE: number('FAULTS_RATE', 900),
-  FAULTS_KILLS: number('FAULTS_KILLS', 200),
-  FAULTS_RESHARDS: number('FAULTS_RESHARDS', 20),
-};
+const SETTINGS = settings({
+  FAULTS_SEED: 1,
+  FAULTS_EVENTS: 1_000_000,
+  FAULTS_RATE: 900,
+  FAULTS_KILLS: 200,
+  FAULTS_RESHARDS: 20,
+});
 const {
   FAULTS_SEED: seed,
   FAULTS_EVENTS: events,
@@ -33,9 +28,7 @@ const {
   FAULTS_KILLS: kills,
   FAULTS_RESHARDS: reshards,
 } = SETTINGS;
-const COMMAND = `${Object.entries(SETTINGS)
-  .map(([name, value]) => `${name}=${value}`)
-  .join(' ')} make faults`;
+const COMMAND = command(SETTINGS, 'faults');
 
 const FOLDER = join('artifacts', 'faults');
 const FILE = join(FOLDER, 'report.md');
@@ -95,7 +88,7 @@ class Campaign {
         const kind = this.#deck.draw();
         await this.#recoverFrom([kind.name], () => kind.inject(w));
       }
-      const done = w.world.oracle.sent / events;
+      const done = Math.min(1, w.world.oracle.sent / events);
       if (w.kills < kills * done + 2) await this.#recoverFrom([VOLLEY], () => this.#volley());
       if (w.reshards < reshards * done) {
         const changes = KINDS.filter((kind: FaultKind) => kind.area === 'stream');
