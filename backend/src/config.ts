@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserpulseError } from './errors.ts';
+import { shownUrl } from './secrets.ts';
 
 /** Environment as given by the composition root. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -24,6 +25,13 @@ const prefixScheme = (maxLength: number) =>
     })
     .refine((s) => s.length <= maxLength, `N must be at most ${maxLength}`);
 
+/** Whether a URL has parts that hold credentials and that nothing here would use. */
+const hasMore = (url: URL): boolean => `${url.username}${url.password}${url.search}${url.hash}` !== '';
+const PLAIN = 'must have no user name, password, query or fragment: addresses are shown in messages';
+
+/** HTTP carries nothing else in a header, and a line break at the end, as files have one, would only fail later. */
+const token = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without white space');
+
 const storeUrl = (example: string, protocols: readonly string[]) =>
   z.string().transform((text, ctx) => {
     let url: URL;
@@ -38,6 +46,10 @@ const storeUrl = (example: string, protocols: readonly string[]) =>
         code: 'custom',
         message: `must begin with ${protocols.map((p) => `${p}//`).join(' or ')}, for example ${example}`,
       });
+      return z.NEVER;
+    }
+    if (hasMore(url)) {
+      ctx.addIssue({ code: 'custom', message: PLAIN });
       return z.NEVER;
     }
     if (url.protocol === 's3:' && url.hostname === '') {
@@ -96,14 +108,16 @@ const retention = z
 const settings = {
   influxHost: [
     'INFLUX_HOST',
-    z.url({ protocol: /^https?$/, error: 'must be a URL such as http://localhost:8086' }),
+    z
+      .url({ protocol: /^https?$/, error: 'must be a URL such as http://localhost:8086' })
+      .refine((text) => !hasMore(new URL(text)), PLAIN),
     'http://localhost:8086',
     'Address of InfluxDB 2.',
   ],
   influxOrg: ['INFLUX_ORG', z.string().min(1), undefined, 'Organisation that holds the buckets.'],
   influxToken: [
     'INFLUX_TOKEN',
-    z.string().min(1),
+    token(),
     undefined,
     'Token: an operator token for `setup`, the narrower ones it prints for everything else.',
   ],
@@ -160,7 +174,7 @@ const settings = {
   ],
   apiToken: [
     'USERPULSE_API_TOKEN',
-    z.string().min(16, 'must have at least 16 characters'),
+    token().min(16, 'must have at least 16 characters'),
     undefined,
     'Bearer token that /v1 asks for; at least 16 characters.',
   ],
@@ -284,7 +298,7 @@ export function loadConfig<K extends SettingName>(
     if (parsed.success) out[name] = parsed.data;
     else
       problems.push(
-        `${variable} ${parsed.error.issues.map((i) => i.message).join('; ')}.${name === 'influxToken' || name === 'apiToken' ? '' : ` It is "${text}".`}`,
+        `${variable} ${parsed.error.issues.map((i) => i.message).join('; ')}.${name === 'influxToken' || name === 'apiToken' ? '' : ` It is "${shownUrl(text)}".`}`,
       );
   }
   const listen = out.listen as Config['listen'] | undefined;

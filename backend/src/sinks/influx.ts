@@ -5,6 +5,7 @@ import { Pool } from 'undici';
 import { influxMessage, networkReason, type InfluxTarget } from '../checks/influx-api.ts';
 import type { Clock } from '../ingest/clock.ts';
 import type { BucketNames, BucketRole } from '../schema/buckets.ts';
+import { withoutToken } from '../secrets.ts';
 import type { PointSink, Refusal } from './point-sink.ts';
 import { OutageLog, parseRetryAfter, retrying, type Verdict } from './retry.ts';
 
@@ -120,7 +121,7 @@ export class InfluxSink implements PointSink {
           body,
           signal,
         });
-        const said = await answerBody.text();
+        const said = withoutToken(await answerBody.text(), target.token);
         this.#options.onAnswer(role, (clock.now() - started) / 1000);
         if (statusCode === 204) return { kind: 'written' } as const;
         if (statusCode === 400 || statusCode === 413 || statusCode === 422) {
