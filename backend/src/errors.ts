@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'archive_unauthorized'
   | 'archive_not_found'
   | 'archive_conflict'
+  | 'archive_damaged'
   | 'checkpoint_unusable'
   | 'checkpoint_locked'
   | 'checkpoint_trimmed'
@@ -59,6 +60,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   archive_unauthorized: 503,
   archive_not_found: 503,
   archive_conflict: 503,
+  archive_damaged: 503,
   checkpoint_unusable: 503,
   checkpoint_locked: 503,
   checkpoint_trimmed: 503,
