@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { pino } from 'pino';
 import type { CommandContext, RegisterCommand } from '../../backend/src/commands/context.ts';
 import { loadConfig } from '../../backend/src/config.ts';
@@ -17,7 +17,7 @@ export async function runCommand(
   register: RegisterCommand,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  options: { readonly cwd: string; readonly stop?: AbortSignal },
+  options: { readonly cwd: string; readonly stdin?: string; readonly stop?: AbortSignal },
 ): Promise<CommandEnd> {
   const written = { stdout: '', stderr: '' };
   const sink = (into: keyof typeof written) =>
@@ -32,6 +32,7 @@ export async function runCommand(
     cwd: options.cwd,
     stdout: sink('stdout'),
     stderr: sink('stderr'),
+    stdin: Readable.from([Buffer.from(options.stdin ?? '')]),
     stop: options.stop ?? new AbortController().signal,
     createLogger: () => pino({ level: 'silent' }),
     config: (names, defaultPort = 8088) => loadConfig(env, names, { cwd: options.cwd, defaultPort }),

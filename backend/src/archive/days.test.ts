@@ -28,10 +28,15 @@ describe('parseDay', () => {
 });
 
 describe('keys of days', () => {
-  it('reach from the first day to the end of the last, over the end of a year', () => {
-    const [from, to] = keysOf({ from: parseDay('2012-12-31')!, to: parseDay('2012-12-31')! });
-    expect([from, to]).toEqual(['2012/12/31/', '2013/01/01/']);
-    expect(rejectedKeysOf({ from: 15_522, to: 15_522 })).toEqual(['_rejected/2012/07/01/', '_rejected/2012/07/02/']);
+  it('reach from the first day to the end of the last, to the end of the calendar', () => {
+    const keys = ['2012/12/30/z', '2012/12/31/', '2012/12/31/a', '2012/12/31/z/z', '2013/01/01/a', '9999/12/31/a'];
+    const within = (first: string, last: string): string[] => {
+      const [from, to] = keysOf({ from: parseDay(first)!, to: parseDay(last)! });
+      return keys.filter((key) => key >= from && key < to);
+    };
+    expect(within('2012-12-31', '2012-12-31')).toEqual(keys.slice(1, 4));
+    expect(within('2013-01-01', '9999-12-31')).toEqual(keys.slice(4));
+    expect(rejectedKeysOf({ from: 15_522, to: 15_522 })[0]).toBe('_rejected/2012/07/01/');
   });
 
   it('are read back as they were made', () => {

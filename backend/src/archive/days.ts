@@ -18,11 +18,8 @@ export function parseDay(text: string): number | undefined {
   return Number.isInteger(day) && dayText(day) === `${year}/${month}/${date}` && Number(year) >= 2000 ? day : undefined;
 }
 
-/** Keys of these days: from the first, included, to the second, excluded. */
-export const keysOf = ({ from, to }: DayRange): readonly [string, string] => [
-  `${dayText(from)}/`,
-  `${dayText(to + 1)}/`,
-];
+/** Keys of these days: from the first, included, to the second, excluded. `0` comes right after the slash that follows the last day. */
+export const keysOf = ({ from, to }: DayRange): readonly [string, string] => [`${dayText(from)}/`, `${dayText(to)}0`];
 
 /** The same for days of arrival of dead letters. */
 export const rejectedKeysOf = (days: DayRange): readonly [string, string] => {

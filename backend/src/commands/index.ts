@@ -1,5 +1,6 @@
 import type { RegisterCommand } from './context.ts';
 
+import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerIngest } from './ingest.ts';
 import { registerProduce } from './produce.ts';
@@ -16,6 +17,7 @@ export const commands: readonly RegisterCommand[] = [
   registerStart,
   registerProduce,
   registerReplay,
+  registerDeadLetters,
 
   registerDoctor,
 ];
