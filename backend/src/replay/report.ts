@@ -15,6 +15,7 @@ export function reportText(
 ): string {
   const { seconds, dryRun } = run;
   const rate = seconds > 0 ? `, ${formatNumber(Math.round(tally.events / seconds))} events/s` : '';
+  if (tally.objects === 0) return 'Nothing to do: no day has changed.\n';
   const lines = [
     `${dryRun ? 'Would replay' : 'Replayed'} ${counted(tally.events, 'event')} from ${counted(tally.lines, 'line')} of ${counted(tally.objects, 'object')}, in ${seconds.toFixed(1)} s${rate}.`,
   ];
