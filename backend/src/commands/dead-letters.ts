@@ -90,7 +90,7 @@ Examples:
       'after',
       `
 Environment:
-  USERPULSE_STREAM                           Kinesis stream
+  USERPULSE_STREAM                           Kinesis stream; needs kinesis:DescribeStreamSummary and PutRecords
   USERPULSE_MAX_AHEAD_MS                     as ingest has it${ARCHIVE_ENVIRONMENT}
   AWS_ENDPOINT_URL_KINESIS
 

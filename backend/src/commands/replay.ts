@@ -44,7 +44,7 @@ export const registerReplay: RegisterCommand = (program, context) => {
     )
     .requiredOption('--from <day>', 'first UTC day of the events, YYYY/MM/DD or YYYY-MM-DD', dayArgument)
     .requiredOption('--to <day>', 'last UTC day, included', dayArgument)
-    .option('--types <a,b,…>', 'events of these types only', typesArgument, [])
+    .addOption(new Option('--types <a,b,…>', 'events of these types only').argParser(typesArgument).default([], 'all'))
     .option('--dry-run', 'read everything, write nothing, and say what would be written', false)
     .option('--parallel <n>', 'objects read, and batches on their way to InfluxDB, at a time', parallelArgument, 4)
     .option('--only-changed', 'leave out days whose objects are those of the last replay into these buckets', false)
