@@ -14,6 +14,12 @@ const wholeNumber = (min: number, max: number) =>
     .transform(Number)
     .refine((n) => n >= min && n <= max, `must be between ${min} and ${max}`);
 
+const fraction = z
+  .string()
+  .regex(/^\d+(\.\d+)?$/, 'must be a number such as 0.5')
+  .transform(Number)
+  .refine((n) => n > 0 && n <= 1, 'must be more than 0 and at most 1');
+
 /** `first:N` or `last:N`: which characters of an id are its prefix tag. Bounds keep the tag's cardinality at most 10^6. */
 const prefixScheme = (maxLength: number) =>
   z
@@ -195,6 +201,24 @@ const settings = {
     wholeNumber(0, 86_400_000),
     '600000',
     'How far (ms) an event may lie ahead of its arrival on the stream.',
+  ],
+  rejectMaxRatio: [
+    'USERPULSE_REJECT_MAX_RATIO',
+    fraction,
+    '0.5',
+    'Ingest stops rather than dead-letter more than this fraction of what it reads; `1` = never.',
+  ],
+  rejectMinRecords: [
+    'USERPULSE_REJECT_MIN_RECORDS',
+    wholeNumber(1, 1_000_000_000),
+    '1000',
+    'Events and rejections within the window below which that fraction says nothing.',
+  ],
+  rejectWindowMs: [
+    'USERPULSE_REJECT_WINDOW_MS',
+    wholeNumber(1000, 86_400_000),
+    '60000',
+    'Time (ms) over which that fraction is taken.',
   ],
   pollIntervalMs: [
     'USERPULSE_POLL_INTERVAL_MS',

@@ -30,6 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
     env: process.env,
     cwd: process.cwd(),
     stdout: process.stdout,
+    stdin: process.stdin,
     stderr: process.stderr,
     stop: stop.signal,
     createLogger: (level): Logger =>

@@ -7,6 +7,7 @@ export interface CommandContext {
   readonly env: Environment;
   readonly cwd: string;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdin: NodeJS.ReadableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** Aborted by the first SIGTERM or SIGINT: stop taking in, finish what is begun. A second signal ends the process at once. */
   readonly stop: AbortSignal;

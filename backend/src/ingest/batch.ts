@@ -7,6 +7,7 @@ import type { NotedMove } from './checkpoint.ts';
 import type { Lane, Span } from './lane.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { EventItem, EventPlacer, PlaceObserver } from './place-events.ts';
+import type { RejectGuard } from './reject-guard.ts';
 import type { Ticket } from './resolved-prefix.ts';
 import type { ArchiveItem } from './written-record.ts';
 
@@ -70,7 +71,7 @@ export class Batch implements PlaceObserver {
     return this.#oldestArrivalMs;
   }
 
-  add(lane: Lane, record: StreamRecord, placer: EventPlacer, metrics: IngestMetrics): void {
+  add(lane: Lane, record: StreamRecord, placer: EventPlacer, metrics: IngestMetrics, guard: RejectGuard): void {
     this.#records++;
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
     const adding: Adding = { lane, record, metrics, item: undefined, line: undefined };
@@ -79,6 +80,7 @@ export class Batch implements PlaceObserver {
     const { items, outsideShard } = placer.place(record, lane.hashRange, this, (item) => {
       if (item.kind === 'rejection') {
         metrics.rejected.inc({ code: item.code });
+        guard.rejected({ ...item, shardId: lane.shardId, sequenceNumber: record.sequenceNumber });
         archived.push(item);
       } else if (adding.line !== undefined && adding.item === item) archived.push(adding.line);
       else throw new Error('An event has no point.');
@@ -100,6 +102,7 @@ export class Batch implements PlaceObserver {
     metrics.bytesRead.inc(record.data.byteLength);
     const events = items.reduce((count, item) => count + (item.kind === 'event' ? 1 : 0), 0);
     if (events > 0) metrics.events.inc(events);
+    guard.accepted(events);
     if (outsideShard > 0) metrics.outsideShard.inc(outsideShard);
   }
 
@@ -145,14 +148,22 @@ export class Batch implements PlaceObserver {
    * Writes all buckets side by side. Resolves when every point is durable, or refused for good and noted with its line.
    * @throws the signal's reason when aborted
    */
-  async write(sink: PointSink, metrics: IngestMetrics, signal: AbortSignal): Promise<WrittenNotice> {
+  async write(
+    sink: PointSink,
+    metrics: IngestMetrics,
+    guard: RejectGuard,
+    signal: AbortSignal,
+  ): Promise<WrittenNotice> {
     await Promise.all(
       [...this.#byRole].map(async ([role, { lines, owners }]) => {
         const refusals = await sink.write(role, lines, signal);
         for (const { index, reason } of refusals) {
           const owner = owners[index];
           if (owner === undefined) throw new Error(`A refusal names line ${index} of ${owners.length}.`);
-          if (owner.refused === undefined) metrics.rejected.inc({ code: 'influx_refused' });
+          if (owner.refused === undefined) {
+            metrics.rejected.inc({ code: 'influx_refused' });
+            guard.refused(`${role}: ${reason}`);
+          }
           // Of several refused points of an event the reason of the first bucket by name stays: whichever answers first must not matter.
           const text = `${role}: ${reason}`;
           if (owner.refused === undefined || text < owner.refused) owner.refused = text;

@@ -22,6 +22,7 @@ import { Limiter } from './limiter.ts';
 import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
 import { EventPlacer } from './place-events.ts';
 import { segmentToSeal } from './pressure.ts';
+import { RejectGuard } from './reject-guard.ts';
 import { ShardArchive } from './shard-archive.ts';
 import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from './shard-checkpoint.ts';
 import { decideShards, type ShardInfo, type ShardProgress } from './shard-order.ts';
@@ -35,6 +36,9 @@ export interface IngestSettings {
   readonly start: { readonly kind: 'trim_horizon' | 'latest' } | { readonly kind: 'time'; readonly ms: number };
   readonly onTrimmed: 'stop' | 'continue';
   readonly maxAheadMs: number;
+  readonly rejectMaxRatio: number;
+  readonly rejectMinRecords: number;
+  readonly rejectWindowMs: number;
   readonly pollIntervalMs: number;
   readonly batchMaxLines: number;
   readonly batchMaxAgeMs: number;
@@ -97,7 +101,7 @@ export interface Ingest {
   /**
    * Resolves after a stop when everything that was read is durable.
    * @throws UserpulseError why ingest has ended otherwise: `checkpoint_locked`, `checkpoint_unusable`, `checkpoint_trimmed`, `archive_conflict`,
-   *   `stream_not_found`, `drain_timeout`
+   *   `stream_not_found`, `too_many_rejected`, `drain_timeout`
    */
   readonly done: Promise<void>;
   status(): IngestStatus;
@@ -228,6 +232,11 @@ class Ingestion {
       sink: options.sink,
       placer: this.#placer,
       metrics: this.#metrics,
+      guard: new RejectGuard(this.#clock, {
+        maxRatio: settings.rejectMaxRatio,
+        minRecords: settings.rejectMinRecords,
+        windowMs: settings.rejectWindowMs,
+      }),
       clock: this.#clock,
       maxLines: settings.batchMaxLines,
       maxAgeMs: settings.batchMaxAgeMs,
