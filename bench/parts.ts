@@ -1,0 +1,4 @@
+import type { BenchPart } from './part.ts';
+
+/** Every part of `make bench`, in the order of the report. Loaded when it is its turn: one part's imports must not weigh on another: `ingest: () => import('./ingest/part.ts').then((m) => m.part)`. */
+export const PARTS: Readonly<Record<string, () => Promise<BenchPart>>> = {};
