@@ -1,4 +1,7 @@
 import type { BenchPart } from './part.ts';
 
 /** Every part of `make bench`, in the order of the report. Loaded when it is its turn: one part's imports must not weigh on another: `ingest: () => import('./ingest/part.ts').then((m) => m.part)`. */
-export const PARTS: Readonly<Record<string, () => Promise<BenchPart>>> = {};
+export const PARTS: Readonly<Record<string, () => Promise<BenchPart>>> = {
+  query: () => import('./query/part.ts').then((m) => m.part),
+  stores: () => import('./stores/part.ts').then((m) => m.part),
+};
