@@ -3,6 +3,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { KinesisProtocol } from './kinesis-protocol.ts';
 
 /**
  * Both clients take region, endpoint and credentials from AWS's own variables and files; nothing of that is configured twice.
@@ -19,7 +20,11 @@ const requestHandler = (maxSockets: number): NodeHttpHandler =>
 
 /** Kinesis client. `maxAttempts` 1 leaves retries to the caller, who knows whether to slow down, re-iterate or stop. */
 export function createKinesisClient(options: { readonly maxAttempts?: number } = {}): KinesisClient {
-  return new KinesisClient({ requestHandler: requestHandler(64), maxAttempts: options.maxAttempts ?? 3 });
+  return new KinesisClient({
+    requestHandler: requestHandler(64),
+    maxAttempts: options.maxAttempts ?? 3,
+    protocol: KinesisProtocol,
+  });
 }
 
 /** S3 client; path-style addressing where another server than AWS is named, because few of those have a host name per bucket. */

@@ -18,10 +18,17 @@ describe('spreadOf', () => {
     expect(spreadOf(ids, last(4)).prefixes).toBe(10_000);
   });
   it('counts the fullest prefix', () => {
-    expect(spreadOf(['12', '123', '1234', '99'], first(2))).toEqual({ ids: 4, prefixes: 2, fullest: 3 });
+    expect(spreadOf(['12', '123', '1234', '99'], first(2))).toMatchObject({ ids: 4, prefixes: 2, fullest: 3 });
   });
   it('of nothing is nothing', () => {
-    expect(spreadOf([], first(4))).toEqual({ ids: 0, prefixes: 0, fullest: 0 });
+    expect(spreadOf([], first(4))).toEqual({ ids: 0, prefixes: 0, fullest: 0, readsOneIn: 0 });
+  });
+  it('tells from a small sample which part of all ids a query reads', () => {
+    // All ids of three digits: by their first, each shares its prefix with a ninth of the others.
+    expect(spreadOf(sequential(100, 999), first(1)).readsOneIn).toBeCloseTo(9, 0);
+    expect(spreadOf(sequential(100, 999, 7), first(1)).readsOneIn).toBeCloseTo(9, 0);
+    expect(spreadOf(sequential(10_000_000, 11_000_000, 997), last(4)).readsOneIn).toBeGreaterThan(5_000);
+    expect(spreadOf(sequential(10_000_000, 11_000_000, 997), first(4)).readsOneIn).toBeCloseTo(100, -1);
   });
 });
 
@@ -29,7 +36,7 @@ describe('judgeScheme', () => {
   it('prefers the last digits of sequential ids', () => {
     const verdict = judgeScheme(sequential(10_000_000, 11_000_000, 997), first(4));
     expect(verdict.otherIsBetter).toBe(true);
-    expect(verdict.other).toEqual(last(4));
+    expect(verdict.best).toEqual(last(4));
   });
   it('is content with the last digits of the same ids', () => {
     expect(judgeScheme(sequential(10_000_000, 11_000_000, 997), last(4)).otherIsBetter).toBe(false);
@@ -39,6 +46,18 @@ describe('judgeScheme', () => {
       Array.from({ length: 3000 }, (_, i) => String((BigInt(i + 1) * 2654435761n) % 9007199254740993n)),
     );
     expect(judgeScheme(ids, first(4)).otherIsBetter).toBe(false);
+  });
+  it('prefers more of the last digits where the last four are few, as of ids that end in their machine', () => {
+    // Twitter's snowflakes: 2^22 a millisecond, so that all end alike but for a multiple of 16 in their last four digits.
+    const ids = new Set(
+      Array.from({ length: 3000 }, (_, i) => String((BigInt(i * i * 7_919) << 22n) + (1_500_000_000_000n << 20n))),
+    );
+    expect(judgeScheme(ids, first(4)).best).toEqual(last(5));
+  });
+  it('is content with a scheme that reads little, though another would read less', () => {
+    const ids = sequential(1_000_000, 9_999_999, 2_999);
+    expect(spreadOf(ids, last(6)).readsOneIn).toBeGreaterThan(spreadOf(ids, last(4)).readsOneIn);
+    expect(judgeScheme(ids, last(4)).otherIsBetter).toBe(false);
   });
   it('says nothing on too few ids', () => {
     expect(judgeScheme(sequential(10_000_000, 10_000_000 + MIN_IDS - 2), first(4)).otherIsBetter).toBe(false);
