@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../produce/random.ts';
 import { prefixOf, type PrefixScheme } from '../schema/buckets.ts';
 import { judgeScheme, MIN_IDS, schemesThatExplain, spreadOf } from './spread.ts';
 
@@ -8,6 +9,10 @@ const sequential = (from: number, to: number, step = 1): Set<string> => {
   const ids = new Set<string>();
   for (let id = from; id <= to; id += step) ids.add(String(id));
   return ids;
+};
+const drawn = (count: number, id: (random: number) => bigint): Set<string> => {
+  const random = seededRandom(1);
+  return new Set(Array.from({ length: count }, () => String(id(random()))));
 };
 
 describe('spreadOf', () => {
@@ -24,11 +29,10 @@ describe('spreadOf', () => {
     expect(spreadOf([], first(4))).toEqual({ ids: 0, prefixes: 0, fullest: 0, readsOneIn: 0 });
   });
   it('tells from a small sample which part of all ids a query reads', () => {
-    // All ids of three digits: by their first, each shares its prefix with a ninth of the others.
-    expect(spreadOf(sequential(100, 999), first(1)).readsOneIn).toBeCloseTo(9, 0);
-    expect(spreadOf(sequential(100, 999, 7), first(1)).readsOneIn).toBeCloseTo(9, 0);
-    expect(spreadOf(sequential(10_000_000, 11_000_000, 997), last(4)).readsOneIn).toBeGreaterThan(5_000);
-    expect(spreadOf(sequential(10_000_000, 11_000_000, 997), first(4)).readsOneIn).toBeCloseTo(100, -1);
+    const sample = drawn(3_000, (random) => 10_000_000n + BigInt(Math.floor(random * 1_000_000)));
+    expect(spreadOf(sample, first(4)).readsOneIn / 100).toBeCloseTo(1, 1);
+    expect(spreadOf(sample, last(4)).readsOneIn / 10_000).toBeCloseTo(1, 1);
+    expect(spreadOf([...sample].slice(0, 300), first(4)).readsOneIn / 100).toBeCloseTo(1, 0);
   });
 });
 
@@ -49,13 +53,12 @@ describe('judgeScheme', () => {
   });
   it('prefers more of the last digits where the last four are few, as of ids that end in their machine', () => {
     // Twitter's snowflakes: 2^22 a millisecond, so that all end alike but for a multiple of 16 in their last four digits.
-    const ids = new Set(
-      Array.from({ length: 3000 }, (_, i) => String((BigInt(i * i * 7_919) << 22n) + (1_500_000_000_000n << 20n))),
-    );
+    const twoYears = 63_000_000_000;
+    const ids = drawn(3_000, (random) => (360_000_000_000n + BigInt(Math.floor(random * twoYears))) << 22n);
     expect(judgeScheme(ids, first(4)).best).toEqual(last(5));
   });
   it('is content with a scheme that reads little, though another would read less', () => {
-    const ids = sequential(1_000_000, 9_999_999, 2_999);
+    const ids = drawn(3_000, (random) => 1_000_000n + BigInt(Math.floor(random * 9_000_000)));
     expect(spreadOf(ids, last(6)).readsOneIn).toBeGreaterThan(spreadOf(ids, last(4)).readsOneIn);
     expect(judgeScheme(ids, last(4)).otherIsBetter).toBe(false);
   });
