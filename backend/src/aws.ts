@@ -3,6 +3,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { KinesisProtocol } from './kinesis-protocol.ts';
 
 /**
  * Both clients take region, endpoint and credentials from AWS's own variables and files; nothing of that is configured twice.
@@ -24,6 +25,7 @@ export function createKinesisClient(
   return new KinesisClient({
     requestHandler: requestHandler(64, options.requestTimeoutMs),
     maxAttempts: options.maxAttempts ?? 3,
+    protocol: KinesisProtocol,
   });
 }
 
