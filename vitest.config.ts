@@ -6,6 +6,7 @@ import { defineConfig } from 'vitest/config';
  * unit         pure logic beside its source; no server, no network
  * frontend     the plugin's own code in jsdom
  * integration  adapters and commands on a real influxd, Kinesis API server and S3 server, started once by the global set-up
+ * faults       ingest on the same servers behind proxies that misbehave, killed and restarted: the short form of `make faults`
  * host         the built plugin in Chromium on the plugin host, end to end
  */
 export default defineConfig({
@@ -38,6 +39,16 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['tests/integration/**/*.test.ts'],
+          globalSetup: ['tests/support/parts.setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['tests/faults/**/*.test.ts'],
           globalSetup: ['tests/support/parts.setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -1,34 +1,24 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { gunzipSync } from 'node:zlib';
+import { pathToFileURL } from 'node:url';
 import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { expect } from 'vitest';
 import { aggregate } from '../../backend/src/event/kpl.ts';
+import { IngestProcess, type Program } from './ingest-process.ts';
+import { bytesOf, NO_DIFFERENCE, Oracle, ROLES, type Difference, type Role, type TestEvent } from './oracle.ts';
 import {
   createBuckets,
   createS3Bucket,
   createStream,
   eventually,
-  influxRows,
   kinesis,
-  listKeys,
   partsEnv,
-  readObject,
   temporaryFolder,
   type TestBuckets,
 } from './parts.ts';
+import { archiveObjects, storedLines, storedPoints, type ArchivePlace } from './stored.ts';
 
-export interface TestEvent {
-  readonly eventId: string;
-  readonly type: string;
-  /** ms */
-  readonly occurredAt: number;
-  readonly actorId: string;
-  readonly receiverId?: string;
-  readonly shareId?: string;
-}
+export type { TestEvent } from './oracle.ts';
 
 let serial = 0;
 
@@ -49,34 +39,52 @@ export function testEvent(fields: Partial<TestEvent> = {}): TestEvent {
 export const testEvents = (count: number, fields: Partial<TestEvent> = {}): TestEvent[] =>
   Array.from({ length: count }, () => testEvent(fields));
 
-const bytesOf = (event: TestEvent): Buffer => Buffer.from(JSON.stringify(event));
+export interface WorldOptions {
+  readonly shards?: number;
+  readonly archive?: 'file' | 's3';
+  readonly env?: Readonly<Record<string, string>>;
+  readonly program?: Program;
+}
+
+/** A store's difference from the oracle, beside what it should hold. */
+export interface Verdict extends Difference {
+  readonly expected: number;
+}
+
+function countOf(items: Iterator<unknown>): number {
+  let count = 0;
+  while (items.next().done !== true) count++;
+  return count;
+}
 
 /**
- * One stream with its own buckets, archive and checkpoint on the local parts, and what the stores must hold for what was put. The
- * expectation is made without any of ingest's own code but KPL's wire format.
+ * One stream with its own buckets, archive and checkpoint on the local parts, and what the stores must hold for what was put.
  */
 export class IngestWorld {
   readonly stream: string;
   readonly buckets: TestBuckets;
   readonly checkpointFolder: string;
-  readonly archive:
-    { readonly kind: 'file'; readonly folder: string } | { readonly kind: 's3'; readonly bucket: string };
+  readonly archive: ArchivePlace;
+  readonly oracle = new Oracle();
+  readonly #program: Program;
   readonly #env: Record<string, string>;
-  readonly #events: TestEvent[] = [];
-  readonly #rejected: Buffer[] = [];
   readonly #processes: IngestProcess[] = [];
+  #records = 0;
+  /** Last record put, per shard. */
+  readonly #lastPut = new Map<string, bigint>();
 
   private constructor(
     stream: string,
     buckets: TestBuckets,
     checkpointFolder: string,
-    archive: IngestWorld['archive'],
-    env: Readonly<Record<string, string>>,
+    archive: ArchivePlace,
+    options: WorldOptions,
   ) {
     this.stream = stream;
     this.buckets = buckets;
     this.checkpointFolder = checkpointFolder;
     this.archive = archive;
+    this.#program = options.program ?? 'source';
     this.#env = {
       ...buckets.env,
       USERPULSE_STREAM: stream,
@@ -84,17 +92,11 @@ export class IngestWorld {
       USERPULSE_ARCHIVE: archive.kind === 'file' ? pathToFileURL(archive.folder).href : `s3://${archive.bucket}/raw`,
       USERPULSE_LISTEN: '127.0.0.1:0',
       USERPULSE_ARCHIVE_MAX_AGE_MS: '1000',
-      ...env,
+      ...options.env,
     };
   }
 
-  static async create(
-    options: {
-      readonly shards?: number;
-      readonly archive?: 'file' | 's3';
-      readonly env?: Readonly<Record<string, string>>;
-    } = {},
-  ): Promise<IngestWorld> {
+  static async create(options: WorldOptions = {}): Promise<IngestWorld> {
     const stream = await createStream(options.shards ?? 1);
     const buckets = await createBuckets('ingest');
     const checkpoint = join(await temporaryFolder('checkpoint'), 'made-by-ingest');
@@ -102,15 +104,14 @@ export class IngestWorld {
       options.archive === 's3'
         ? ({ kind: 's3', bucket: await createS3Bucket() } as const)
         : ({ kind: 'file', folder: join(await temporaryFolder('archive'), 'made-by-ingest') } as const);
-    return new IngestWorld(stream, buckets, checkpoint, archive, options.env ?? {});
+    return new IngestWorld(stream, buckets, checkpoint, archive, options);
   }
 
   /** A second world on the same stream: other buckets, checkpoint and archive, and the same expectation. */
   async sibling(archive: 'file' | 's3', env: Readonly<Record<string, string>>): Promise<IngestWorld> {
-    const other = await IngestWorld.create({ archive, env });
+    const other = await IngestWorld.create({ archive, env, program: this.#program });
     other.#env['USERPULSE_STREAM'] = this.stream;
-    other.#events.push(...this.#events);
-    other.#rejected.push(...this.#rejected);
+    other.oracle.include(this.oracle);
     return other;
   }
 
@@ -121,8 +122,8 @@ export class IngestWorld {
 
   /** One record per event. */
   async put(events: readonly TestEvent[]): Promise<void> {
+    for (const event of events) this.oracle.event(event);
     await this.putBytes(events.map(bytesOf));
-    this.#events.push(...events);
   }
 
   /** Events in KPL-aggregated records of so many sub-records. */
@@ -134,28 +135,38 @@ export class IngestWorld {
       );
       records.push(Buffer.from(data));
     }
+    for (const event of events) this.oracle.event(event);
     await this.putBytes(records);
-    this.#events.push(...events);
   }
 
   /** Records that no event is in. */
   async putPoison(records: readonly Buffer[]): Promise<void> {
+    for (const record of records) this.oracle.poison(record);
     await this.putBytes(records);
-    this.#rejected.push(...records);
   }
 
-  async putBytes(records: readonly Buffer[]): Promise<void> {
+  async putBytes(records: readonly Uint8Array[]): Promise<void> {
     let left = records.map((Data, n) => ({ Data, PartitionKey: `key-${n}` }));
     while (left.length > 0) {
       const now = left.slice(0, 200);
       const { Records } = await kinesis().send(new PutRecordsCommand({ StreamName: this.stream, Records: now }));
+      for (const { ShardId, SequenceNumber } of Records ?? []) {
+        if (ShardId === undefined || SequenceNumber === undefined) continue;
+        this.#lastPut.set(ShardId, BigInt(SequenceNumber));
+        this.#records++;
+      }
       left = [...now.filter((_, n) => Records?.[n]?.ErrorCode !== undefined), ...left.slice(200)];
     }
   }
 
-  /** `userpulse ingest` as a process of its own. */
-  ingest(extra: Readonly<Record<string, string>> = {}): IngestProcess {
-    const child = new IngestProcess(this.env(extra));
+  /** Records on the stream. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** @param preload a module that the process imports before the program */
+  ingest(extra: Readonly<Record<string, string>> = {}, preload?: string): IngestProcess {
+    const child = new IngestProcess(this.env(extra), this.#program, preload);
     this.#processes.push(child);
     return child;
   }
@@ -166,90 +177,102 @@ export class IngestWorld {
     await Promise.all(this.#processes.map((child) => child.exit));
   }
 
-  /** What each bucket must hold, sorted: `type prefix id ms` per point; for total `type field id ms` per field. Events sent twice are one. */
-  expectedPoints(role: 'made' | 'received' | 'share' | 'total'): string[] {
-    const unique = [...new Map(this.#events.map((event) => [event.eventId, event])).values()];
-    const id = (e: TestEvent) => (role === 'made' ? e.actorId : role === 'received' ? e.receiverId : e.shareId);
-    return unique
-      .flatMap((e) => {
-        if (role === 'total') {
-          const fields = { made: e.actorId, received: e.receiverId, share: e.shareId };
-          return Object.entries(fields).flatMap(([field, value]) =>
-            value === undefined ? [] : [`${e.type} ${field} ${value} ${e.occurredAt}`],
-          );
-        }
-        const value = id(e);
-        return value === undefined
-          ? []
-          : [`${e.type} ${value.slice(0, role === 'share' ? 6 : 4)} ${value} ${e.occurredAt}`];
-      })
-      .sort();
+  /** What each bucket must hold, sorted: `type prefix id ms` per point; for total `type field id ms` per field. */
+  expectedPoints(role: Role): string[] {
+    return [...this.oracle.points(role)].map((p) => `${p.type} ${p.prefix} ${p.value} ${p.ms}`).sort();
   }
 
-  async storedPoints(role: 'made' | 'received' | 'share' | 'total'): Promise<string[]> {
-    const rows = await influxRows(
-      `from(bucket: "${this.buckets[role]}") |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
-        |> map(fn: (r) => ({_time: r._time, type: r.type, prefix: ${role === 'total' ? 'r._field' : 'r.prefix'}, value: string(v: r._value)})) |> group()`,
-    );
-    return rows
-      .map((r) => `${String(r['type'])} ${String(r['prefix'])} ${String(r['value'])} ${Date.parse(String(r['_time']))}`)
-      .sort();
-  }
-
-  expectedLines(): string[] {
-    return this.#events.map((event) => JSON.stringify(event)).sort();
+  async storedPoints(role: Role): Promise<string[]> {
+    const points: string[] = [];
+    for await (const p of storedPoints(this.buckets[role], role))
+      points.push(`${p.type} ${p.prefix} ${p.value} ${p.ms}`);
+    return points.sort();
   }
 
   /** Key → content of the archive, dead letters included. */
   async objects(): Promise<Map<string, Buffer>> {
     const out = new Map<string, Buffer>();
-    if (this.archive.kind === 's3') {
-      for (const key of await listKeys(this.archive.bucket)) {
-        out.set(key.replace(/^raw\//, ''), await readObject(this.archive.bucket, key));
-      }
-      return out;
-    }
-    const { folder } = this.archive;
-    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])) {
-      if (!entry.isFile()) continue;
-      const path = join(entry.parentPath, entry.name);
-      out.set(path.slice(folder.length + 1), await readFile(path));
-    }
+    for await (const [key, content] of archiveObjects(this.archive)) out.set(key, content);
     return out;
   }
 
   async storedLines(kind: 'archive' | 'rejected'): Promise<string[]> {
     const lines: string[] = [];
-    for (const [key, content] of await this.objects()) {
-      if (key.startsWith('_rejected/') !== (kind === 'rejected')) continue;
-      for (const line of gunzipSync(content).toString().split('\n').slice(0, -1)) lines.push(line);
-    }
+    for await (const { line } of storedLines(this.archive, kind)) lines.push(line);
     return lines.sort();
   }
 
-  /** Contents, not counts: every point, line and dead letter that must be there, and no other. */
-  async expectExact(): Promise<void> {
-    for (const role of ['made', 'received', 'share', 'total'] as const) {
-      const stored = await this.storedPoints(role);
-      const expected = this.expectedPoints(role);
-      expect(difference(stored, expected), `points of ${role} that differ`).toEqual({ missing: [], surplus: [] });
+  /** Contents, not counts: every point, line and dead letter that is missing or too many, by store. */
+  async verdicts(): Promise<ReadonlyMap<string, Verdict>> {
+    const out = new Map<string, Verdict>();
+    const { oracle } = this;
+    for (const role of ROLES) {
+      const difference = await oracle.comparePoints(role, storedPoints(this.buckets[role], role));
+      out.set(`points of ${role}`, { expected: countOf(oracle.points(role)), ...difference });
     }
-    expect(difference(await this.storedLines('archive'), this.expectedLines()), 'archive lines that differ').toEqual({
-      missing: [],
-      surplus: [],
-    });
-    const letters = (await this.storedLines('rejected')).map((line) => (JSON.parse(line) as { data: string }).data);
-    const expectedLetters = this.#rejected.map((data) => data.toString('base64'));
-    expect(difference(letters.sort(), expectedLetters.sort()), 'dead letters that differ').toEqual({
-      missing: [],
-      surplus: [],
-    });
+    const { archive } = this;
+    const wrongDay: string[] = [];
+    const lines = async function* (): AsyncGenerator<string> {
+      for await (const { key, line } of storedLines(archive, 'archive')) {
+        const { occurredAt } = JSON.parse(line) as TestEvent;
+        const day = new Date(occurredAt).toISOString().slice(0, 10).replaceAll('-', '/');
+        if (!key.startsWith(`${day}/`)) wrongDay.push(`${key}: ${line}`);
+        yield line;
+      }
+    };
+    out.set('archive lines', { expected: countOf(oracle.lines()), ...(await oracle.compareLines(lines())) });
+    out.set('archive lines below another day than their own', { expected: 0, missing: [], surplus: wrongDay });
+    const letters = async function* (): AsyncGenerator<string> {
+      for await (const { line } of storedLines(archive, 'rejected')) yield (JSON.parse(line) as { data: string }).data;
+    };
+    out.set('dead letters', { expected: countOf(oracle.letters()), ...(await oracle.compareLetters(letters())) });
+    return out;
+  }
+
+  /** Every point, line and dead letter that must be there, and no other. A failure shows the first few of each kind. */
+  async expectExact(): Promise<void> {
+    for (const [what, { missing, surplus }] of await this.verdicts()) {
+      expect({ missing: missing.slice(0, 5), surplus: surplus.slice(0, 5) }, `${what} that differ`).toEqual(
+        NO_DIFFERENCE,
+      );
+    }
   }
 
   /** Whether any shard's checkpoint has been written. */
   async hasCheckpoint(): Promise<boolean> {
     const files = await readdir(this.checkpointFolder).catch(() => []);
     return files.some((file) => file.startsWith('shardId-'));
+  }
+
+  /** Last record put so far, per shard: what {@link untilDurable} waits for. */
+  marks(): ReadonlyMap<string, bigint> {
+    return new Map(this.#lastPut);
+  }
+
+  /** Waits until the checkpoints say that all of these records are durable in every sink. */
+  async untilDurable(marks = this.marks(), timeoutMs = 60_000): Promise<void> {
+    const behind = new Map(marks);
+    await eventually(
+      async () => {
+        await Promise.all(
+          [...behind].map(async ([shardId, mark]) => {
+            if (await this.#hasPassed(shardId, mark)) behind.delete(shardId);
+          }),
+        );
+        return behind.size === 0;
+      },
+      { what: 'every checkpoint to pass the last record put', timeoutMs, intervalMs: 50 },
+    ).catch((error: unknown) => {
+      const log = this.#processes.at(-1)?.log.slice(-3000) ?? '';
+      throw new Error(`${[...behind.keys()].join(', ')} stay behind.\n${log}`, { cause: error });
+    });
+  }
+
+  async #hasPassed(shardId: string, mark: bigint): Promise<boolean> {
+    const text = await readFile(join(this.checkpointFolder, `${shardId}.json`), 'utf8').catch(() => undefined);
+    if (text === undefined || text === '') return false;
+    const { sequenceNumber, done } = JSON.parse(text) as { sequenceNumber: string | null; done: boolean };
+    return done || (sequenceNumber !== null && BigInt(sequenceNumber) >= mark);
   }
 
   /** Waits until InfluxDB holds as many points as it must, in all buckets. */
@@ -265,79 +288,8 @@ export class IngestWorld {
   async untilArchived(timeoutMs = 60_000): Promise<void> {
     await eventually(
       async () =>
-        (await this.storedLines('archive')).length + (await this.storedLines('rejected')).length >=
-        this.#events.length + this.#rejected.length,
+        (await this.storedLines('archive')).length + (await this.storedLines('rejected')).length >= this.oracle.sent,
       { what: 'all lines', timeoutMs, intervalMs: 250 },
     );
-  }
-}
-
-/** Differences of two sorted lists, as multisets; only the first of many. */
-function difference(stored: readonly string[], expected: readonly string[]) {
-  const counts = new Map<string, number>();
-  for (const s of expected) counts.set(s, (counts.get(s) ?? 0) + 1);
-  for (const s of stored) counts.set(s, (counts.get(s) ?? 0) - 1);
-  const pick = (want: (n: number) => boolean) =>
-    [...counts].filter(([, n]) => want(n)).map(([s, n]) => `${Math.abs(n)}× ${s}`);
-  return { missing: pick((n) => n > 0).slice(0, 5), surplus: pick((n) => n < 0).slice(0, 5) };
-}
-
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-const MAIN = fileURLToPath(new URL('../../backend/src/main.ts', import.meta.url));
-
-export class IngestProcess {
-  readonly exit: Promise<Exit>;
-  readonly #child: ChildProcess;
-  #log = '';
-  #ended = false;
-
-  constructor(env: Record<string, string>) {
-    this.#child = spawn(process.execPath, ['--import', 'tsx', MAIN, 'ingest'], {
-      env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    this.#child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
-    this.exit = new Promise((resolve) =>
-      this.#child.once('close', (code, signal) => {
-        this.#ended = true;
-        resolve({ code, signal });
-      }),
-    );
-  }
-
-  get log(): string {
-    return this.#log;
-  }
-
-  /** Waits until a line of the log holds a text. */
-  async says(text: string, timeoutMs = 30_000): Promise<void> {
-    await eventually(
-      () => {
-        if (this.#log.includes(text)) return true;
-        if (this.#ended) throw new Error(`ingest ended:\n${this.#log}`);
-        return false;
-      },
-      { what: `"${text}" in the log of ingest: ${this.#log.slice(-2000)}`, timeoutMs, intervalMs: 20 },
-    );
-  }
-
-  async metrics(): Promise<string> {
-    const url = /"url":"(http[^"]+)"/.exec(this.#log)?.[1];
-    if (url === undefined) throw new Error('ingest does not listen yet.');
-    return (await fetch(new URL('/metrics', url))).text();
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    if (!this.#ended) this.#child.kill(signal);
-  }
-
-  /** SIGTERM, and the end that follows. */
-  async stop(): Promise<Exit> {
-    this.kill('SIGTERM');
-    return this.exit;
   }
 }

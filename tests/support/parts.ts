@@ -10,8 +10,10 @@ import { childEnvironment } from '../../tools/parts/index.ts';
 import * as stores from '../../tools/stores.ts';
 import type { ProvidedParts } from './parts.setup.ts';
 
-/** The local parts of this run, started once by parts.setup.ts. */
-export const parts = (): ProvidedParts => inject('parts');
+let used: ProvidedParts | undefined;
+/** The local parts of this run, started once by parts.setup.ts; outside of Vitest those given to {@link useParts}. */
+export const parts = (): ProvidedParts => used ?? inject('parts');
+export const useParts = (started: ProvidedParts): void => void (used = started);
 
 /** Environment for a child process that works on the local parts, and on nothing else that the user's own environment names. */
 export const partsEnv = (extra: Readonly<Record<string, string>> = {}): Record<string, string> =>

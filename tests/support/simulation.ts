@@ -31,21 +31,12 @@ import type { Archive, ArchiveObject } from '../../backend/src/sinks/archive.ts'
 import type { PointSink, Refusal } from '../../backend/src/sinks/point-sink.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
+export { seeded } from './seeded.ts';
+
 /**
  * Stream, InfluxDB, archive and checkpoint store as small models in memory, on virtual time, behind ingest's own ports. They keep what they
  * hold while ingest is killed at any step and started again, so thousands of crashes fit into a unit test.
  */
-
-/** mulberry32: small, seeded, good enough to choose faults. */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const HASH_END = 2n ** 128n;
 

@@ -1,0 +1,118 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createProgress, startLocalParts } from '../../tools/parts/index.ts';
+import { eventually, useParts } from '../support/parts.ts';
+import { underTraffic } from './campaign.ts';
+import { FaultyWorld } from './faulty-world.ts';
+import { grouped, ProgressLine } from './ledger.ts';
+import { drawMemory, type Sample } from './memory-plot.ts';
+import { command, settings } from './settings.ts';
+
+/**
+ * Memory with both sinks down (`make faults-memory`): every buffer is full within seconds, because far more waits on the stream than ingest may
+ * hold, and more keeps coming. Then both come back, all of it drains, and the oracle looks at it.
+ */
+const SETTINGS = settings({ FAULTS_SEED: 1, FAULTS_OUTAGE_S: 600, FAULTS_SHARDS: 16, FAULTS_BACKLOG_MB: 120 });
+const COMMAND = command(SETTINGS, 'faults-memory');
+const PICTURE = 'docs/img/memory-sinks-down.svg';
+const LIMIT_MIB = 256;
+const MIB = 1024 * 1024;
+/** With what a million events of this traffic weigh. */
+const EVENTS_PER_MB = 5_500;
+const EVENTS_PER_SECOND = 1_500;
+
+async function measure(w: FaultyWorld): Promise<boolean> {
+  const progress = new ProgressLine();
+  const say = (text: string): void => progress.say(text);
+  const backlog = SETTINGS.FAULTS_BACKLOG_MB * EVENTS_PER_MB;
+  for (let put = 0; put < backlog; put += 5_000) {
+    say(`filling the stream: ${grouped(put)} of ${grouped(backlog)} events`);
+    await w.put(5_000);
+  }
+  w.run();
+  await w.process.says('"msg":"ingesting"', 60_000);
+  const { process: ingest } = w;
+  const startedMs = Date.now();
+  const seconds = (): number => (Date.now() - startedMs) / 1000;
+  const samples: Sample[] = [];
+  const sampler = new AbortController();
+  const sampling = (async () => {
+    while (!sampler.signal.aborted) {
+      samples.push({
+        at: seconds(),
+        resident: (ingest.residentBytes() ?? 0) / MIB,
+        budget: (await w.inflightBytes()) / MIB,
+      });
+      await sleep(1_000);
+    }
+  })();
+  let outage: readonly [number, number] = [0, 0];
+  await underTraffic(w, EVENTS_PER_SECOND, async () => {
+    await sleep(10_000);
+    const from = seconds();
+    await Promise.all([w.influx.down('InfluxDB: down'), w.s3.down('S3: down')]);
+    await eventually(async () => (await w.inflightBytes()) > 60 * MIB, { what: 'a full buffer', timeoutMs: 120_000 });
+    const full = seconds();
+    for (const end = from + SETTINGS.FAULTS_OUTAGE_S; seconds() < end;) {
+      say(
+        `both sinks down for ${Math.round(seconds() - from)} of ${SETTINGS.FAULTS_OUTAGE_S} s, ${Math.round(samples.at(-1)?.resident ?? 0)} MiB resident`,
+      );
+      await sleep(1_000);
+    }
+    await Promise.all([w.influx.up(), w.s3.up()]);
+    outage = [from, seconds()];
+    console.log(`The budget of 64 MiB was full ${(full - from).toFixed(1)} s after both sinks had gone.`);
+  });
+  say('draining');
+  await w.world.untilDurable(undefined, 600_000);
+  console.log(`Everything was durable ${(seconds() - outage[1]).toFixed(1)} s after both had come back.`);
+  await sleep(5_000);
+  sampler.abort();
+  await sampling;
+  await w.drain();
+  progress.end();
+  const peak = Math.max(...samples.map((sample) => sample.resident));
+  const peakDown = Math.max(...samples.filter(({ at }) => at >= outage[0] && at <= outage[1]).map((s) => s.resident));
+  console.log(
+    `Resident memory at most ${peak.toFixed(0)} MiB, ${peakDown.toFixed(0)} MiB while both were down; the limit is ${LIMIT_MIB} MiB.`,
+  );
+  mkdirSync(dirname(PICTURE), { recursive: true });
+  const title = `Memory of ingest, ${SETTINGS.FAULTS_SHARDS} shards, more on the stream than it may hold`;
+  writeFileSync(PICTURE, drawMemory({ title, samples, outage, limit: LIMIT_MIB }));
+  const wrong = [...(await w.world.verdicts())].filter(([, v]) => v.missing.length + v.surplus.length > 0);
+  for (const [what, { missing, surplus }] of wrong) {
+    console.log(
+      `${what}: ${missing.length} lost, ${surplus.length} too many; first: ${missing[0] ?? surplus[0] ?? ''}`,
+    );
+  }
+  console.log(
+    `${grouped(w.world.oracle.events)} events in ${grouped(w.world.records)} records: ${wrong.length === 0 ? 'every point, line and dead letter is there once' : 'NOT EXACT'}.`,
+  );
+  return wrong.length === 0 && peak < LIMIT_MIB && w.kills === 0 && w.unexpectedEnds.length === 0;
+}
+
+async function main(): Promise<number> {
+  const parts = await startLocalParts({ influx: true, kinesis: true, s3: true }, createProgress(process.stderr));
+  let world: FaultyWorld | undefined;
+  try {
+    useParts(parts);
+    // Everything at its default but the age of a segment, which would make the end of the run a wait.
+    world = await FaultyWorld.create({
+      seed: SETTINGS.FAULTS_SEED,
+      shards: SETTINGS.FAULTS_SHARDS,
+      env: { USERPULSE_ARCHIVE_MAX_AGE_MS: '5000' },
+      traffic: { poison: 0.001, aggregated: 300, plain: 0.02, refused: 0.0002 },
+    });
+    if (await measure(world)) return 0;
+  } catch (error) {
+    console.error(error, world?.lastLog.slice(-3000));
+  } finally {
+    await world?.end();
+    await parts.stop();
+  }
+  console.error(`FAILED. Repeat with: ${COMMAND}`);
+  return 1;
+}
+
+process.exit(await main());

@@ -1,0 +1,84 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { listKeys, parts, readObject } from './parts.ts';
+import type { PointField, Role } from './oracle.ts';
+
+/** What the stores hold, read from themselves a piece at a time, so that a million events can be compared in little memory. */
+
+export type ArchivePlace =
+  { readonly kind: 'file'; readonly folder: string } | { readonly kind: 's3'; readonly bucket: string };
+
+/** Every field of every point of a bucket. */
+export async function* storedPoints(bucket: string, role: Role): AsyncGenerator<PointField> {
+  const { url, org, token } = parts().influx;
+  const answer = await fetch(new URL(`/api/v2/query?org=${encodeURIComponent(org)}`, url), {
+    method: 'POST',
+    headers: { authorization: `Token ${token}`, 'content-type': 'application/vnd.flux', accept: 'application/csv' },
+    body: `from(bucket: ${JSON.stringify(bucket)}) |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
+      |> drop(columns: ["_start", "_stop", "_measurement"])`,
+  });
+  if (!answer.ok || answer.body === null) throw new Error(`InfluxDB answered ${answer.status}: ${await answer.text()}`);
+  let columns: readonly string[] | undefined;
+  for await (const line of linesOf(answer.body)) {
+    const cells = line.split(',');
+    // An empty line ends a table of other columns; the next line names those.
+    if (line === '') columns = undefined;
+    else if (columns === undefined) {
+      columns = cells;
+      if (columns.includes('error')) throw new Error(`InfluxDB could not be read: ${line}`);
+    } else {
+      const cell = (name: string): string => cells[columns?.indexOf(name) ?? -1] ?? '';
+      // 2012-07-01T00:02:52.123456789Z, with as many digits as there are.
+      const [seconds = '', fraction = ''] = cell('_time').replace('Z', '').split('.');
+      const digits = fraction.padEnd(9, '0');
+      yield {
+        type: cell('type'),
+        prefix: role === 'total' ? cell('_field') : cell('prefix'),
+        value: cell('_value'),
+        ms: Date.parse(`${seconds}Z`) + Number(digits.slice(0, 3)),
+        slot: Number(digits.slice(3)),
+      };
+    }
+  }
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line;
+  }
+  if (rest !== '') yield rest;
+}
+
+/** Key and content of every object, dead letters included, in the order of keys. */
+export async function* archiveObjects(place: ArchivePlace): AsyncGenerator<readonly [key: string, content: Buffer]> {
+  if (place.kind === 's3') {
+    const keys = await listKeys(place.bucket);
+    // Some at a time: each is small and takes a round trip.
+    for (let at = 0; at < keys.length; at += 16) {
+      const some = keys.slice(at, at + 16);
+      const contents = await Promise.all(some.map((key) => readObject(place.bucket, key)));
+      for (const [n, key] of some.entries()) yield [key.replace(/^raw\//, ''), contents[n] ?? Buffer.alloc(0)];
+    }
+    return;
+  }
+  const entries = await readdir(place.folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const path of paths.sort()) yield [path.slice(place.folder.length + 1), await readFile(path)];
+}
+
+export interface StoredLine {
+  readonly key: string;
+  readonly line: string;
+}
+
+export async function* storedLines(place: ArchivePlace, kind: 'archive' | 'rejected'): AsyncGenerator<StoredLine> {
+  for await (const [key, content] of archiveObjects(place)) {
+    if (key.startsWith('_rejected/') !== (kind === 'rejected')) continue;
+    for (const line of gunzipSync(content).toString().split('\n').slice(0, -1)) yield { key, line };
+  }
+}
