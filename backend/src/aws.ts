@@ -22,11 +22,14 @@ const requestHandler = (maxSockets: number, requestTimeout = 30_000): NodeHttpHa
 export function createKinesisClient(
   options: { readonly maxAttempts?: number; readonly requestTimeoutMs?: number } = {},
 ): KinesisClient {
-  return new KinesisClient({
+  const client = new KinesisClient({
     requestHandler: requestHandler(64, options.requestTimeoutMs),
     maxAttempts: options.maxAttempts ?? 3,
     protocol: KinesisProtocol,
   });
+  // It goes through every record of every answer to hide what is secret, and then logs nothing, because there is no logger.
+  client.middlewareStack.remove('loggerMiddleware');
+  return client;
 }
 
 /** S3 client; path-style addressing where another server than AWS is named, because few of those have a host name per bucket. */

@@ -24,18 +24,18 @@ export interface Cell {
 
 export const seenKey = (way: Way, clients: number): string => `${way} ${clients}`;
 
-/** What a question by so many clients may take of a round. */
-const BUDGET_MS = 1_200;
+/** What one client may take of a round for a question, and what several may. */
+const BUDGET_MS = { alone: 300, together: 500 };
 /** Answers in a queue longer than this would only measure the queue. */
-const LONGEST_QUEUE_MS = 12_000;
-const MOST_REQUESTS_EACH = 12;
+const LONGEST_QUEUE_MS = 5_000;
 const MOST_REQUESTS_ALONE = 20;
+const MOST_REQUESTS_EACH = 8;
 
 /** Requests by so many clients in one round, by what one takes; 0 where it is not worth asking. */
 export function requestsOf(clients: number, oneMs: number): number {
-  if (clients === 1) return Math.max(1, Math.min(MOST_REQUESTS_ALONE, Math.floor(BUDGET_MS / oneMs)));
+  if (clients === 1) return Math.max(1, Math.min(MOST_REQUESTS_ALONE, Math.floor(BUDGET_MS.alone / oneMs)));
   if (clients * oneMs > LONGEST_QUEUE_MS) return 0;
-  return Math.max(clients, Math.min(clients * MOST_REQUESTS_EACH, Math.floor((2 * BUDGET_MS) / oneMs)));
+  return Math.max(clients, Math.min(clients * MOST_REQUESTS_EACH, Math.floor((2 * BUDGET_MS.together) / oneMs)));
 }
 
 /** Asks every question in both ways, by 1, 8 and 32 clients, in each of the rounds; the ways take turns in going first. */
@@ -45,6 +45,8 @@ export async function measure(options: {
   readonly backend: Backend;
   readonly influxdPid: () => number | undefined;
   readonly rounds: number;
+  /** As few requests as there are clients. */
+  readonly quick: boolean;
   readonly say: (line: string) => void;
 }): Promise<Cell[]> {
   const { asker, rounds, say } = options;
@@ -63,7 +65,7 @@ export async function measure(options: {
     say(`round ${round + 1} of ${rounds}`);
     for (const cell of cells) {
       for (const clients of CLIENTS) {
-        const count = requestsOf(clients, cell.oneMs);
+        const count = options.quick ? clients : requestsOf(clients, cell.oneMs);
         const asked: Prepared[] = [];
         for (let n = 0; n < count; n++) {
           const number = cell.next++ % 997;

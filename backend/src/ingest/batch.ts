@@ -1,5 +1,6 @@
 import type { StreamRecord } from '../event/decode.ts';
 import type { BucketRole } from '../schema/buckets.ts';
+import { LineBlock } from '../schema/line-block.ts';
 import { renderLine, type Point } from '../schema/points.ts';
 import type { Move } from '../schema/slots.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
@@ -23,7 +24,7 @@ interface Adding {
 }
 
 interface BucketLines {
-  readonly lines: string[];
+  readonly lines: LineBlock;
   /** The archive line that each point belongs to, by index. */
   readonly owners: LineItem[];
 }
@@ -36,12 +37,16 @@ export interface WrittenNotice {
   readonly toMs: number;
 }
 
+/** As many as three batches have. */
+const MAX_SPARE = 12;
+
 /**
  * Records of any shards whose points go to InfluxDB together: one write per bucket. A record is never split over two batches.
  */
 export class Batch implements PlaceObserver {
   readonly createdAtMs: number;
   readonly #maxLines: number;
+  readonly #spare: LineBlock[];
   readonly #byRole = new Map<BucketRole, BucketLines>();
   readonly #spans = new Map<Lane, Ticket<Span>>();
   readonly #moves = new Map<Lane, NotedMove[]>();
@@ -52,9 +57,11 @@ export class Batch implements PlaceObserver {
   #toMs = -Infinity;
   #oldestArrivalMs = Infinity;
 
-  constructor(createdAtMs: number, maxLines: number) {
+  /** @param spare blocks whose memory may be used again; those of this batch join them when it is written */
+  constructor(createdAtMs: number, maxLines: number, spare: LineBlock[] = []) {
     this.createdAtMs = createdAtMs;
     this.#maxLines = maxLines;
+    this.#spare = spare;
   }
 
   /** Whether one of its writes has reached the most lines, or it has many records without any. */
@@ -119,10 +126,11 @@ export class Batch implements PlaceObserver {
     if (adding.line === undefined) throw new Error('An event has no line.');
     let bucket = this.#byRole.get(point.role);
     if (bucket === undefined) {
-      bucket = { lines: [], owners: [] };
+      bucket = { lines: this.#spare.pop() ?? new LineBlock(), owners: [] };
       this.#byRole.set(point.role, bucket);
     }
-    this.#most = Math.max(this.#most, bucket.lines.push(renderLine(point, slot)));
+    bucket.lines.push(renderLine(point, slot));
+    this.#most = Math.max(this.#most, bucket.lines.length);
     bucket.owners.push(adding.line);
     if (collided) adding.metrics.pointCollisions.inc({ bucket: point.role });
   }
@@ -176,6 +184,11 @@ export class Batch implements PlaceObserver {
 
   /** After {@link write}: the records go on. */
   settle(): void {
+    for (const { lines } of this.#byRole.values()) {
+      lines.clear();
+      if (this.#spare.length < MAX_SPARE) this.#spare.push(lines);
+    }
+    this.#byRole.clear();
     for (const [lane, ticket] of this.#spans) lane.closeSpan(ticket);
   }
 }

@@ -1,3 +1,4 @@
+import type { LineBlock } from '../schema/line-block.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
 import { Batch, type WrittenNotice } from './batch.ts';
 import { withMoves } from './checkpoint.ts';
@@ -37,6 +38,7 @@ const TURN = 64;
 export class Batcher {
   readonly #o: BatcherOptions;
   readonly #lanes: Lane[] = [];
+  readonly #spare: LineBlock[] = [];
   #forming: Batch | undefined;
   #inFlight = 0;
   #pumping = false;
@@ -92,7 +94,9 @@ export class Batcher {
   /** @returns whether there is more to do at once */
   #fillOne(): boolean {
     const { clock, maxLines, maxAgeMs, maxInFlight, placer, metrics, guard } = this.#o;
-    this.#forming ??= this.#lanes.some((lane) => lane.hasQueued) ? new Batch(clock.now(), maxLines) : undefined;
+    this.#forming ??= this.#lanes.some((lane) => lane.hasQueued)
+      ? new Batch(clock.now(), maxLines, this.#spare)
+      : undefined;
     const batch = this.#forming;
     if (batch === undefined) return false;
     while (!batch.isFull()) {

@@ -171,6 +171,11 @@ const TICK_MS = 250;
 /** How stale the checkpoint of a quiet shard may get; see ShardCheckpoint.completeToMs. */
 const QUIET_SAVE_MS = 300_000;
 const MAX_IN_FLIGHT = 4;
+/**
+ * Share of the byte budget for records that are not written yet. Reading further ahead brings nothing, since writing is what takes time; it only makes
+ * more for the garbage collector to move about. The rest is for open archive segments, which grow for minutes.
+ */
+const READ_AHEAD = 5 / 8;
 const MAX_PUTS = 4;
 const MAX_WARMING = 8;
 
@@ -179,6 +184,8 @@ class Ingestion {
   readonly #clock: Clock;
   readonly #metrics: IngestMetrics;
   readonly #budget: ByteBudget;
+  /** The part of the budget that records may take between the stream and InfluxDB. */
+  readonly #unwritten: ByteBudget;
   readonly #placer: EventPlacer;
   readonly #batcher: Batcher;
   readonly #puts = new Limiter(MAX_PUTS);
@@ -215,6 +222,7 @@ class Ingestion {
     setMaxListeners(0, this.#stop.signal, this.#deadline.signal);
     const { settings } = options;
     this.#budget = new ByteBudget(settings.bufferMaxBytes, () => this.#relievePressure());
+    this.#unwritten = new ByteBudget(Math.floor(settings.bufferMaxBytes * READ_AHEAD), undefined, this.#budget);
     this.#placer = new EventPlacer({
       schema: options.schema,
       maxAheadMs: settings.maxAheadMs,
@@ -606,7 +614,7 @@ class Ingestion {
       hashRange: shard.hashRange,
       cell,
       archive,
-      budget: this.#budget,
+      budget: this.#unwritten,
       now: () => this.#clock.now(),
     });
     this.#lanes.set(shard.shardId, lane);
@@ -645,7 +653,7 @@ class Ingestion {
       start: this.#start,
       after: { sequenceNumber: this.#resume.get(lane.shardId) ?? lane.cell.value.sequenceNumber, completeToMs },
       pollIntervalMs: this.#o.settings.pollIntervalMs,
-      budget: this.#budget,
+      budget: this.#unwritten,
       pageBytes: this.#pageBytes(),
       ...this.#readerHooks(),
     });

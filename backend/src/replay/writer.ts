@@ -1,4 +1,5 @@
 import type { BucketRole } from '../schema/buckets.ts';
+import { LineBlock } from '../schema/line-block.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
 import type { PlacedPoint } from './places.ts';
 
@@ -14,7 +15,7 @@ export interface WriterOptions {
 /** Points into batches, batches to InfluxDB, a few at a time. */
 export class BatchWriter {
   readonly #o: WriterOptions;
-  readonly #lines = new Map<BucketRole, string[]>();
+  readonly #lines = new Map<BucketRole, LineBlock>();
   readonly #inFlight = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
   /** Points that InfluxDB refused for good, and its words for the first. */
@@ -28,9 +29,13 @@ export class BatchWriter {
   /** Whether {@link room} has to be awaited before more is added. */
   add(points: readonly PlacedPoint[]): boolean {
     for (const { role, line } of points) {
-      const lines = this.#lines.get(role);
-      if (lines === undefined) this.#lines.set(role, [line]);
-      else if (lines.push(line) >= this.#o.maxLines) this.#send(role);
+      let lines = this.#lines.get(role);
+      if (lines === undefined) {
+        lines = new LineBlock();
+        this.#lines.set(role, lines);
+      }
+      lines.push(line);
+      if (lines.length >= this.#o.maxLines) this.#send(role);
     }
     return this.#inFlight.size >= this.#o.parallel;
   }
@@ -53,7 +58,8 @@ export class BatchWriter {
   }
 
   #send(role: BucketRole): void {
-    const lines = this.#lines.get(role) ?? [];
+    const lines = this.#lines.get(role);
+    if (lines === undefined) return;
     this.#lines.delete(role);
     const write = this.#o.sink
       .write(role, lines, this.#o.signal)

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw } from 'node:zlib';
+import { SpareBuffers } from './spare-buffers.ts';
 
 const deflate = promisify<Uint8Array, { level: number; finishFlush: number; chunkSize: number }, Buffer>(deflateRaw);
 
 /** Raw bytes that are compressed at a time; also the most that a member holds uncompressed, apart from what is being compressed. */
 export const CHUNK_BYTES = 256 * 1024;
 const FIRST_ALLOCATION = 8 * 1024;
+/** As many pieces as can be on their way at a time without anybody waiting. */
+const pieces = new SpareBuffers(CHUNK_BYTES, 16);
 /**
  * Twice as fast as zlib's default of 6, for objects that are 7 to 15 percent larger: docs/adr/0010. The output of a piece fits into one
  * buffer, so that a piece is one job of the thread pool.
@@ -38,7 +41,7 @@ export class GzipLines {
   readonly #onHeld: (change: number) => void;
   readonly #hash = createHash('sha256');
   #crc = 0;
-  #pending = Buffer.alloc(0);
+  #pending: Buffer = Buffer.alloc(0);
   #pendingLength = 0;
   #chunks: Promise<Uint8Array>[] = [];
   #rawBytes = 0;
@@ -106,9 +109,13 @@ export class GzipLines {
     }
   }
 
-  /** Grows by doubling: a day with a handful of lines must not cost 256 KiB. */
+  /** Grows by doubling, because a day with a handful of lines must not cost 256 KiB; one that has filled a piece will fill another. */
   #makeRoom(length: number): void {
     if (length <= this.#pending.length) return;
+    if (this.#chunks.length > 0) {
+      this.#pending = pieces.take();
+      return;
+    }
     let size = Math.max(FIRST_ALLOCATION, this.#pending.length);
     while (size < length) size *= 2;
     const larger = Buffer.allocUnsafe(Math.min(size, CHUNK_BYTES));
@@ -117,13 +124,15 @@ export class GzipLines {
   }
 
   #compressPending(): void {
-    const raw = this.#pending.subarray(0, this.#pendingLength);
+    const pending = this.#pending;
+    const raw = pending.subarray(0, this.#pendingLength);
     this.#pending = Buffer.alloc(0);
     this.#pendingLength = 0;
     this.#crc = crc32(raw, this.#crc);
     this.#hash.update(raw);
     const compressed = deflate(raw, DEFLATE).then((output) => {
       this.#hold(output.length - raw.length);
+      pieces.give(pending);
       // The output lies in a larger buffer, which a view would keep.
       return Uint8Array.from(output);
     });
