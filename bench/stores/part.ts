@@ -156,7 +156,7 @@ function costs(
       const count = series[i];
       return [
         name,
-        count === undefined ? '–' : number(count),
+        count === undefined ? '–' : count.toLocaleString('en-US'),
         number(load.diskMiB),
         number(load.events / load.seconds),
         number(load.rates.at(-1) ?? NaN),
