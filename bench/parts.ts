@@ -4,6 +4,7 @@ import type { BenchPart } from './part.ts';
 export const PARTS: Readonly<Record<string, () => Promise<BenchPart>>> = {
   ingest: () => import('./ingest/part.ts').then((m) => m.part),
   query: () => import('./query/part.ts').then((m) => m.part),
+  gateway: () => import('./gateway/part.ts').then((m) => m.part),
   stores: () => import('./stores/part.ts').then((m) => m.part),
   schemes: () => import('./schemes/part.ts').then((m) => m.part),
 };

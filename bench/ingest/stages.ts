@@ -56,7 +56,8 @@ export function readProfile(path: string, bundleMap: string, fromMicros: number)
     const node = nodes.get(id);
     for (const child of children ?? []) {
       const found = nodes.get(child);
-      if (found !== undefined) node?.children.push(found);
+      // Loading modules is no stage, wherever in the run it falls.
+      if (found !== undefined && !found.file.startsWith('node:internal/modules/')) node?.children.push(found);
     }
   }
   let atMicros = 0;

@@ -76,7 +76,7 @@ async function report(
         title: 'Series in InfluxDB',
         note: 'By `influxdb.cardinality()`, over the whole year. A share’s prefix is a span of 256 s, so its bucket grows with time and not with users: each week, which is what a shard holds, has at most 2,363 prefixes for new shares.',
         columns: ['bucket', 'series'],
-        rows: series.map(([bucket, count]) => [bucket, number(count)]),
+        rows: series.map(([bucket, count]) => [bucket, count.toLocaleString('en-US')]),
       },
     ],
     plots: [byRange(cells), byClients(cells)],

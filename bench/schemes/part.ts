@@ -13,6 +13,8 @@ import { idSets, type IdSet } from './ids.ts';
 const SCHEMES: readonly PrefixScheme[] = (['first', 'last'] as const).flatMap((side) =>
   [2, 3, 4, 5, 6].map((length) => ({ side, length })),
 );
+const whole = (count: number): string => Math.round(count).toLocaleString('en-US');
+
 /** Points in a bucket that figures of reading are given for. */
 const POINTS = 10_000_000;
 
@@ -35,15 +37,15 @@ export const part: BenchPart = {
 function table(set: IdSet): Table {
   return {
     title: `${(set.name[0] ?? '').toUpperCase()}${set.name.slice(1)}`,
-    note: `${number(set.events.size)} different ids.`,
+    note: `${whole(set.events.size)} different ids.`,
     columns: ['scheme', 'prefixes', `series (${TYPES.length} types)`, 'read per query', 'max / mean'],
     rows: SCHEMES.map((scheme) => {
       const { prefixes, fullest } = spreadOf(set.events.keys(), scheme);
       return [
         prefixSchemeText(scheme),
-        number(prefixes),
-        `≤ ${number(prefixes * TYPES.length)}`,
-        number(readPerQuery(set, scheme)),
+        whole(prefixes),
+        `≤ ${whole(prefixes * TYPES.length)}`,
+        whole(readPerQuery(set, scheme)),
         number(fullest / (set.events.size / prefixes)),
       ];
     }),
@@ -147,7 +149,7 @@ async function measured(context: BenchContext): Promise<Table> {
       }
       rows.push([
         prefixSchemeText(scheme),
-        number(await cardinality(store, 'made')),
+        whole(await cardinality(store, 'made')),
         number(store.load.diskMiB),
         number(store.load.events / store.load.seconds),
         spread(figure(medians)),

@@ -7,8 +7,8 @@ import { ID_TAGS, ONE_BUCKET, PREFIXES, type Layout } from './layouts.ts';
 import { usageOf, type Usage } from './processes.ts';
 import { apiBody, clickhouseSql, idTagsFlux, oneBucketFlux, type StoreQuestion } from './questions.ts';
 
-/** A question longer than this is given up; nobody waits so long for a panel. */
-export const GIVE_UP_MS = 60_000;
+/** A question longer than this is given up, as `userpulse serve` does by default. */
+export const GIVE_UP_MS = 30_000;
 
 /** A way of putting questions to a store. */
 export interface Access {
