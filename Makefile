@@ -6,7 +6,7 @@ BIN := node_modules/.bin
 # Node 20 is supported on purpose; the AWS SDK need not say at every start that it will not be for ever.
 export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
-.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test bench faults faults-memory check clean \
+.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
 	check-format check-lint check-types check-plugin-types check-unit check-go
 
 help: ## list the targets
@@ -46,6 +46,9 @@ faults: build-backend ## the long form of the fault suite: a million events, 200
 
 faults-memory: build-backend ## resident memory with both sinks down for ten minutes; draws docs/img/memory-sinks-down.svg
 	@node --max-old-space-size=6144 --import tsx tests/faults/memory.ts
+
+mutations: install ## breaks the promises of ingest one at a time and shows which test notices; takes half an hour
+	@$(TSX) tests/faults/mutations.ts
 
 check: install ## format, lint, types, unit and frontend tests: under a minute
 	@$(MAKE) --output-sync=target -j 3 check-format check-lint check-types check-plugin-types check-unit check-go

@@ -20,12 +20,12 @@ export class Ledger {
 
 export const grouped = (n: number): string => n.toLocaleString('en-US');
 
-/** A table in Markdown; the first column is text, the others are numbers. */
-export function markdown(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table in Markdown; so many columns from the left are text, the others are numbers. */
+export function markdown(columns: readonly string[], rows: readonly (readonly string[])[], texts = 1): string {
   const widths = columns.map((column, n) => Math.max(column.length, ...rows.map((row) => row[n]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, n) => (n === 0 ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join(' | ')} |`;
-  const rule = `|${widths.map((width, n) => (n === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+    `| ${cells.map((cell, n) => (n < texts ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join(' | ')} |`;
+  const rule = `|${widths.map((width, n) => (n < texts ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
   return [line(columns), rule, ...rows.map(line)].join('\n');
 }
 

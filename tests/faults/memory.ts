@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createProgress, startLocalParts } from '../../tools/parts/index.ts';
+import type { IngestProcess } from '../support/ingest-process.ts';
 import { eventually, useParts } from '../support/parts.ts';
 import { underTraffic } from './campaign.ts';
 import { FaultyWorld } from './faulty-world.ts';
@@ -21,6 +22,16 @@ const MIB = 1024 * 1024;
 /** With what a million events of this traffic weigh. */
 const EVENTS_PER_MB = 5_500;
 const EVENTS_PER_SECOND = 1_500;
+
+/** Where the memory is, as Node tells it. */
+async function memoryOf(ingest: IngestProcess): Promise<string> {
+  const metrics = await ingest.metrics();
+  const mib = (name: string): string => {
+    const bytes = Number(new RegExp(`^${name} (\\S+)`, 'm').exec(metrics)?.[1] ?? 0);
+    return `${name.replace(/^nodejs_|_bytes$/g, '')} ${(bytes / MIB).toFixed(0)}`;
+  };
+  return `MiB: ${['process_resident_memory_bytes', 'nodejs_heap_size_used_bytes', 'nodejs_heap_size_total_bytes', 'nodejs_external_memory_bytes', 'userpulse_inflight_bytes'].map(mib).join(', ')}`;
+}
 
 async function measure(w: FaultyWorld): Promise<boolean> {
   const progress = new ProgressLine();
@@ -60,6 +71,7 @@ async function measure(w: FaultyWorld): Promise<boolean> {
       );
       await sleep(1_000);
     }
+    console.log(await memoryOf(ingest));
     await Promise.all([w.influx.up(), w.s3.up()]);
     outage = [from, seconds()];
     console.log(`The budget of 64 MiB was full ${(full - from).toFixed(1)} s after both sinks had gone.`);
