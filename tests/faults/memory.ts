@@ -74,7 +74,7 @@ async function measure(w: FaultyWorld): Promise<boolean> {
     console.log(await memoryOf(ingest));
     await Promise.all([w.influx.up(), w.s3.up()]);
     outage = [from, seconds()];
-    console.log(`The budget of 64 MiB was full ${(full - from).toFixed(1)} s after both sinks had gone.`);
+    console.log(`Half of the byte budget was used ${(full - from).toFixed(1)} s after both sinks had gone.`);
   });
   say('draining');
   await w.world.untilDurable(undefined, 600_000);
