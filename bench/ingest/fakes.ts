@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { startServer, type Server } from '../../tools/parts/server.ts';
 import type { Stats, StreamSpec } from './fake-stream.ts';
+import type { Written } from './trial.ts';
 
 const TSX = import.meta.resolve('tsx');
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -104,6 +105,13 @@ export class FakeSinks {
   async reset(): Promise<void> {
     await control(z.object({}), `${this.influx}/control/reset`, {});
   }
+  /** Each event becomes one point in this bucket. */
+  async written(): Promise<Written> {
+    const { points, lastMs } = await this.stats();
+    const all = Object.values(points).reduce((sum, some) => sum + some, 0);
+    return { events: points['interactions_made'] ?? 0, points: all, lastMs };
+  }
+
   async stats(): Promise<SinkStats> {
     return control(sinkStats, `${this.influx}/control/stats`);
   }

@@ -91,7 +91,7 @@ export async function measureLatency(
       p50: percentile(delays, 0.5),
       p99: percentile(delays, 0.99),
       events: delays.length,
-      missing: expected - seenMs.length,
+      missing: Math.max(0, expected - seenMs.length),
       cpuShare,
     };
   } finally {

@@ -30,10 +30,7 @@ export async function profileRun(
   await mkdir(folder);
   await sinks.reset();
   const nodeArgs = ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'];
-  const trial = await runTrial(userpulse({ nodeArgs }), wiring, kinesis, async () => {
-    const { points, lastMs } = await sinks.stats();
-    return { events: points['interactions_made'] ?? 0, lastMs };
-  });
+  const trial = await runTrial(userpulse({ nodeArgs }), wiring, kinesis, () => sinks.written());
   const [file] = await readdir(folder);
   if (file === undefined) throw new Error('Node has written no profile.');
   const root = readProfile(join(folder, file), BUNDLE_MAP, STARTING_MICROS);

@@ -9,7 +9,6 @@ import { cpuSeconds } from './usage.ts';
 type Parts = LocalParts<{ influx: true; s3: true }>;
 
 export interface RealTrial extends Trial {
-  readonly points: number;
   readonly influxdCpuSeconds: number;
   readonly s3CpuSeconds: number;
 }
@@ -73,20 +72,17 @@ export class RealSinks {
     const { influx, s3 } = this.#parts;
     const pids = { influx: influx.server.pid ?? 0, s3: s3.server.pid ?? 0 };
     const before = { influx: cpuSeconds(pids.influx), s3: cpuSeconds(pids.s3) };
-    let points = 0;
     const trial = await runTrial(
       userpulse({ port, env }),
       { ...this.wiring(root), stream },
       this.#kinesis,
       async () => {
         const written = await pointsWritten(port);
-        points = written.all;
-        return { events: written.made, lastMs: Date.now() };
+        return { events: written.made, points: written.all, lastMs: Date.now() };
       },
     );
     return {
       ...trial,
-      points,
       influxdCpuSeconds: cpuSeconds(pids.influx) - before.influx,
       s3CpuSeconds: cpuSeconds(pids.s3) - before.s3,
     };

@@ -14,6 +14,7 @@ Events: the first of a generated week (a million users, ten million events, Zipf
 const perSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.events / t.seconds));
 const perMillion = (trials: readonly Trial[]): Figure => figure(trials.map((t) => (t.cpuSeconds * 1e6) / t.events));
 const perCpuSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.events / t.cpuSeconds));
+const pointsPerCpuSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.points / t.cpuSeconds));
 const rss = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.peakRssMegabytes));
 
 export function report(measured: Measured, context: BenchContext): PartResult {
@@ -94,12 +95,14 @@ function peersTable(series: readonly Series[]): Table {
   return {
     title: 'Peers, stub sinks, plain 1 KB events',
     note: 'Not the same work: the peers read, parse, and write **one** point per event; Userpulse does so for four buckets, tells colliding points apart, archives every record, and moves its checkpoint only behind both. Like stages are compared below the table of stages. Telegraf: `kinesis_consumer` → `json_v2` → `influxdb_v2`, batches of 5,000, 50,000 undelivered messages, no checkpoint store. lifion-kinesis: the library and thirty lines around it that write one gzip POST per page; DynamoDB is dynalite, not counted.',
-    columns: ['consumer', 'points per event', 'events written', ...COLUMNS],
+    columns: ['consumer', 'points per event', 'archive', 'events written', ...COLUMNS, 'points per CPU second'],
     rows: series.map(({ consumer, trials, workload }) => [
       consumer.name,
-      consumer.pointsPerEvent === 'one' ? '1' : '3 to 4, and an archive line',
+      number(figure(trials.map((t) => t.points / t.events)).median),
+      consumer.pointsPerEvent === 'one' ? 'no' : 'yes',
       `${number(figure(trials.map((t) => (100 * t.events) / workload.spec.events)).min)} %`,
       ...cells(trials),
+      spread(pointsPerCpuSecond(trials)),
     ]),
   };
 }
@@ -236,7 +239,7 @@ function targets(measured: Measured, main: Series): Target[] {
       measured: `${number(ownRate.median)} and ${number(perCore.median)}`,
       ...missed(
         behind.length === 0,
-        `behind ${behind.map((p) => p.name).join(', ')}, which write one point per event and no archive; see like stages`,
+        `behind ${behind.map((p) => p.name).join(', ')} by events, ahead by points (${number(pointsPerCpuSecond(main.trials).median)} per CPU second against ${measured.peers.map(({ trials }) => number(pointsPerCpuSecond(trials).median)).join(' and ')}); the archive, which they do not have, and three more points per event bind`,
       ),
     },
     {

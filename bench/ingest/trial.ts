@@ -12,17 +12,22 @@ import {
 
 const POLL_MS = 40;
 const READY_MS = 60_000;
+/** The points of the last events come into several buckets, one after the other; when no more have come for so long, all have. */
+const QUIET_MS = 500;
 /** A consumer that has not finished by then is reported as it stands. */
 const DEADLINE_MS = 90_000;
 
 /** Events that have been written so far, and when the last of them was. */
 export interface Written {
   readonly events: number;
+  /** In all buckets. */
+  readonly points: number;
   readonly lastMs: number;
 }
 
 export interface Trial {
   readonly events: number;
+  readonly points: number;
   /** From the moment the events could be read to the answer of the write that held the last point. */
   readonly seconds: number;
   /** CPU of the consumer from that moment to its end, stopping and writing open archive objects included. */
@@ -58,11 +63,16 @@ export async function runTrial(
     const kinesisPid = kinesis.server.pid ?? 0;
     const kinesisBefore = cpuSeconds(kinesisPid);
     const { events, openedMs } = await kinesis.open(wiring.stream);
-    let done: Written = { events: 0, lastMs: openedMs };
-    while (done.events < events) {
+    let done: Written = { events: 0, points: 0, lastMs: openedMs };
+    let changedMs = openedMs;
+    while (done.events < events || Date.now() - changedMs < QUIET_MS) {
       await sleep(POLL_MS);
       if (server.pid === undefined) throw new Error(`${consumer.name} has ended early. ${server.tail()}`);
-      done = await written();
+      const now = await written();
+      if (now.points !== done.points) {
+        done = now;
+        changedMs = Date.now();
+      }
       if (Date.now() - openedMs > DEADLINE_MS) break;
     }
     const threads = cpuSecondsByThread(pid);
@@ -72,6 +82,7 @@ export async function runTrial(
     await server.ended();
     return {
       events: done.events,
+      points: done.points,
       seconds: (done.lastMs - openedMs) / 1000,
       cpuSeconds: cpuSecondsOfEndedChildren(supervisor) - before,
       threads: {

@@ -216,7 +216,7 @@ const rates = (contenders: readonly Contender[]): Plot => ({
   x: { label: 'events loaded (millions)' },
   y: { label: 'events/s', log: true },
   series: contenders.map(({ name, load }) => ({
-    name,
+    name: name.split(':')[0] ?? name,
     points: load.rates.map((rate, i) => [((i + 1) * load.events) / load.rates.length / 1e6, rate] as const),
   })),
 });
