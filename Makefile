@@ -6,7 +6,7 @@ BIN := node_modules/.bin
 # Node 20 is supported on purpose; the AWS SDK need not say at every start that it will not be for ever.
 export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
-.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test faults faults-memory mutations check clean \
+.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
 	check-format check-lint check-types check-plugin-types check-unit check-go
 
 help: ## list the targets
@@ -37,6 +37,9 @@ demo: build-backend ## the whole pipeline on local servers, live; DEMO_SECONDS=N
 
 test: install-tests build ## every suite; ends with "N passed, N failed"
 	@$(TSX) tools/test.ts
+
+bench: install build-backend build-gateway ## measures everything and writes docs/benchmarks.md; PARTS="ingest query" measures some, BENCH_FLAGS=--quick only tries
+	@$(TSX) bench/run.ts $(BENCH_FLAGS) $(PARTS)
 
 faults: build-backend ## the long form of the fault suite: a million events, 200 kills, a table; FAULTS_SEED=N and others repeat a run
 	@node --max-old-space-size=6144 --import tsx tests/faults/long.ts

@@ -34,7 +34,18 @@ export interface Target {
   readonly why?: string;
 }
 
+/** A picture that the part has made itself: a flame graph, say. */
+export interface Picture {
+  /** Name of an SVG file in {@link BenchContext.pictures}. */
+  readonly file: string;
+  /** A sentence of Markdown. */
+  readonly caption: string;
+}
+
 export interface PartResult {
+  /** How it was measured, in Markdown: method, inputs, what is and is not compared. Printed above the tables. */
+  readonly method?: string;
+  readonly pictures?: readonly Picture[];
   readonly tables: readonly Table[];
   readonly plots: readonly Plot[];
   readonly targets: readonly Target[];
@@ -43,6 +54,8 @@ export interface PartResult {
 export interface BenchContext {
   /** A run in miniature, which only shows that everything works: its figures mean nothing. */
   readonly quick: boolean;
+  /** Folder for pictures; it exists. */
+  readonly pictures: string;
   /** Interleaved rounds of each measurement; at least 5 in a full run. */
   readonly rounds: number;
   /** Progress, a line each, on stderr. */

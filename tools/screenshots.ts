@@ -50,10 +50,15 @@ async function save(page: Page, name: string, clip?: Clip): Promise<void> {
   progress.line(`${path}: ${Math.round(size / 1000)} kB`);
 }
 
+/** True where every chart has something on its canvas: a canvas is there before its lines are. Source text: it runs in the page. */
+const PAINTED = `[...document.querySelectorAll('.uplot canvas')].every((canvas) =>
+  canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value !== 0))`;
+
 /** Panels have drawn: what is looked for is there, and none is loading. */
 async function settled(page: Page, drawn: string): Promise<void> {
   await page.locator(drawn).first().waitFor();
   await page.waitForFunction(`document.querySelector('[aria-label="Panel loading bar"]') === null`);
+  await page.waitForFunction(PAINTED);
   await page.evaluate('document.fonts.ready.then(() => undefined)');
 }
 
@@ -114,7 +119,7 @@ async function take(host: string, backendUrl: string): Promise<void> {
     for (const [preset, { query: given, viz }] of Object.entries(EDITORS)) {
       await go(
         `/editor?query=${typeof given === 'string' ? given : given(share)}&viz=${viz}&${PEAK}`,
-        viz === 'table' ? '[role="row"]' : undefined,
+        viz === 'table' ? '[role="gridcell"]' : undefined,
       );
       await save(page, `editor-${preset}`);
     }

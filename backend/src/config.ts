@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserpulseError } from './errors.ts';
+import { shownUrl } from './secrets.ts';
 
 /** Environment as given by the composition root. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -13,6 +14,12 @@ const wholeNumber = (min: number, max: number) =>
     .transform(Number)
     .refine((n) => n >= min && n <= max, `must be between ${min} and ${max}`);
 
+const fraction = z
+  .string()
+  .regex(/^\d+(\.\d+)?$/, 'must be a number such as 0.5')
+  .transform(Number)
+  .refine((n) => n > 0 && n <= 1, 'must be more than 0 and at most 1');
+
 /** `first:N` or `last:N`: which characters of an id are its prefix tag. Bounds keep the tag's cardinality at most 10^6. */
 const prefixScheme = (maxLength: number) =>
   z
@@ -23,6 +30,13 @@ const prefixScheme = (maxLength: number) =>
       return { side, length: Number(length) };
     })
     .refine((s) => s.length <= maxLength, `N must be at most ${maxLength}`);
+
+/** Whether a URL has parts that hold credentials and that nothing here would use. */
+const hasMore = (url: URL): boolean => `${url.username}${url.password}${url.search}${url.hash}` !== '';
+const PLAIN = 'must have no user name, password, query or fragment: addresses are shown in messages';
+
+/** HTTP carries nothing else in a header, and a line break at the end, as files have one, would only fail later. */
+const token = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without white space');
 
 const storeUrl = (example: string, protocols: readonly string[]) =>
   z.string().transform((text, ctx) => {
@@ -38,6 +52,10 @@ const storeUrl = (example: string, protocols: readonly string[]) =>
         code: 'custom',
         message: `must begin with ${protocols.map((p) => `${p}//`).join(' or ')}, for example ${example}`,
       });
+      return z.NEVER;
+    }
+    if (hasMore(url)) {
+      ctx.addIssue({ code: 'custom', message: PLAIN });
       return z.NEVER;
     }
     if (url.protocol === 's3:' && url.hostname === '') {
@@ -96,14 +114,16 @@ const retention = z
 const settings = {
   influxHost: [
     'INFLUX_HOST',
-    z.url({ protocol: /^https?$/, error: 'must be a URL such as http://localhost:8086' }),
+    z
+      .url({ protocol: /^https?$/, error: 'must be a URL such as http://localhost:8086' })
+      .refine((text) => !hasMore(new URL(text)), PLAIN),
     'http://localhost:8086',
     'Address of InfluxDB 2.',
   ],
   influxOrg: ['INFLUX_ORG', z.string().min(1), undefined, 'Organisation that holds the buckets.'],
   influxToken: [
     'INFLUX_TOKEN',
-    z.string().min(1),
+    token(),
     undefined,
     'Token: an operator token for `setup`, the narrower ones it prints for everything else.',
   ],
@@ -160,7 +180,7 @@ const settings = {
   ],
   apiToken: [
     'USERPULSE_API_TOKEN',
-    z.string().min(16, 'must have at least 16 characters'),
+    token().min(16, 'must have at least 16 characters'),
     undefined,
     'Bearer token that /v1 asks for; at least 16 characters.',
   ],
@@ -181,6 +201,24 @@ const settings = {
     wholeNumber(0, 86_400_000),
     '600000',
     'How far (ms) an event may lie ahead of its arrival on the stream.',
+  ],
+  rejectMaxRatio: [
+    'USERPULSE_REJECT_MAX_RATIO',
+    fraction,
+    '0.5',
+    'Ingest stops rather than dead-letter more than this fraction of what it reads; `1` = never.',
+  ],
+  rejectMinRecords: [
+    'USERPULSE_REJECT_MIN_RECORDS',
+    wholeNumber(1, 1_000_000_000),
+    '1000',
+    'Events and rejections within the window below which that fraction says nothing.',
+  ],
+  rejectWindowMs: [
+    'USERPULSE_REJECT_WINDOW_MS',
+    wholeNumber(1000, 86_400_000),
+    '60000',
+    'Time (ms) over which that fraction is taken.',
   ],
   pollIntervalMs: [
     'USERPULSE_POLL_INTERVAL_MS',
@@ -284,7 +322,7 @@ export function loadConfig<K extends SettingName>(
     if (parsed.success) out[name] = parsed.data;
     else
       problems.push(
-        `${variable} ${parsed.error.issues.map((i) => i.message).join('; ')}.${name === 'influxToken' || name === 'apiToken' ? '' : ` It is "${text}".`}`,
+        `${variable} ${parsed.error.issues.map((i) => i.message).join('; ')}.${name === 'influxToken' || name === 'apiToken' ? '' : ` It is "${shownUrl(text)}".`}`,
       );
   }
   const listen = out.listen as Config['listen'] | undefined;

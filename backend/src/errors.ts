@@ -23,9 +23,11 @@ export type ErrorCode =
   | 'archive_unauthorized'
   | 'archive_not_found'
   | 'archive_conflict'
+  | 'archive_damaged'
   | 'checkpoint_unusable'
   | 'checkpoint_locked'
   | 'checkpoint_trimmed'
+  | 'too_many_rejected'
   | 'input_unreadable'
   | 'drain_timeout'
   | 'aborted'
@@ -58,9 +60,11 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   archive_unauthorized: 503,
   archive_not_found: 503,
   archive_conflict: 503,
+  archive_damaged: 503,
   checkpoint_unusable: 503,
   checkpoint_locked: 503,
   checkpoint_trimmed: 503,
+  too_many_rejected: 503,
   drain_timeout: 503,
   config_invalid: 500,
   internal: 500,

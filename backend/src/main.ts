@@ -4,6 +4,7 @@ import { loadConfig } from './config.ts';
 import { commands } from './commands/index.ts';
 import type { CommandContext } from './commands/context.ts';
 import { UserpulseError } from './errors.ts';
+import { secretMask } from './secrets.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -23,10 +24,13 @@ async function main(argv: readonly string[]): Promise<number> {
     process.exit(0);
   });
 
+  const mask = secretMask(process.env);
+  const log = destination({ dest: 2, sync: true });
   const context: CommandContext = {
     env: process.env,
     cwd: process.cwd(),
     stdout: process.stdout,
+    stdin: process.stdin,
     stderr: process.stderr,
     stop: stop.signal,
     createLogger: (level): Logger =>
@@ -36,12 +40,15 @@ async function main(argv: readonly string[]): Promise<number> {
           base: null,
           timestamp: pino.stdTimeFunctions.isoTime,
           formatters: { level: (label) => ({ level: label }) },
-          redact: {
-            paths: ['token', '*.token', 'headers.authorization', '*.headers.authorization', 'authorization'],
-            censor: '[secret]',
+          // An error's own words and stack, and nothing that libraries hang on theirs: requests, with their headers, among it.
+          serializers: {
+            err: (error: Error) => {
+              const { type, message, stack } = pino.stdSerializers.err(error);
+              return { type, message, stack };
+            },
           },
         },
-        destination({ dest: 2, sync: true }),
+        { write: (line) => log.write(mask(line)) },
       ),
     config: (names, defaultPort = 8088) => loadConfig(process.env, names, { cwd: process.cwd(), defaultPort }),
   };
@@ -61,11 +68,13 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
     if (error instanceof UserpulseError) {
-      process.stderr.write(`userpulse: ${error.describe()}\n`);
+      process.stderr.write(mask(`userpulse: ${error.describe()}\n`));
       return 1;
     }
     process.stderr.write(
-      `userpulse: an error that should not occur: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      mask(
+        `userpulse: an error that should not occur: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      ),
     );
     return 70;
   }

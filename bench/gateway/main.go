@@ -39,6 +39,7 @@ type options struct {
 	gateway, backendURL, token, id string
 	to                             int64
 	rounds                         int
+	json                           bool
 }
 
 func main() {
@@ -49,6 +50,7 @@ func main() {
 	flag.StringVar(&o.id, "id", "88", "user id to ask for")
 	flag.Int64Var(&o.to, "to", 1341705593000, "end of the range, epoch ms")
 	flag.IntVar(&o.rounds, "rounds", 1000, "rounds measured, after a tenth as many to warm up")
+	flag.BoolVar(&o.json, "json", false, "print milliseconds as JSON, for bench/gateway/part.ts")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/gateway:", err)
@@ -96,6 +98,16 @@ func run(ctx context.Context, o options) error {
 		if round > o.rounds/10 {
 			direct, through, added = append(direct, alone), append(through, whole), append(added, whole-alone)
 		}
+	}
+	if o.json {
+		figures := map[string]map[string]float64{}
+		for name, all := range map[string][]time.Duration{"direct": direct, "through": through, "added": added} {
+			figures[name] = map[string]float64{}
+			for _, p := range []int{50, 95, 99} {
+				figures[name]["p"+strconv.Itoa(p)] = float64(percentile(all, p).Microseconds()) / 1000
+			}
+		}
+		return json.NewEncoder(os.Stdout).Encode(figures)
 	}
 	fmt.Printf("%d rounds, one series of %d points, backend %s\n", o.rounds, points, o.backendURL)
 	fmt.Printf("%-18s %10s %10s %10s\n", "", "p50", "p95", "p99")

@@ -73,7 +73,12 @@ func judge(base string, checks []check) *backend.CheckHealthResult {
 	default:
 		result.Message = fmt.Sprintf("Connected to Userpulse at %s. Checked: %s.", base, strings.Join(fine, ", "))
 	}
-	result.JSONDetails = details(strings.Join(append(wrong, doubtful...), "\n"), checks)
+	// One finding is the message already; several read better one below the other.
+	if findings := append(wrong, doubtful...); len(findings) > 1 {
+		result.JSONDetails = details(strings.Join(findings, "\n"), checks)
+	} else {
+		result.JSONDetails = details("", checks)
+	}
 	return result
 }
 

@@ -21,9 +21,9 @@ func TestHealthNamesWhatIsWrongAndTheWayOut(t *testing.T) {
 	}{
 		"all well": {200, "application/json", `{"status":"ok","checks":[` + ok + `]}`, backend.HealthStatusOk, "Checked: InfluxDB.", `"name":"influxdb"`},
 		"warning": {200, "application/json", `{"checks":[` + ok + `,` + lag + `]}`, backend.HealthStatusOk,
-			"Connected to Userpulse, with 1 warning: Kinesis lag: Shard 1 is 90 s behind. Start another ingest.", `"verboseMessage":"Kinesis lag`},
+			"Connected to Userpulse, with 1 warning: Kinesis lag: Shard 1 is 90 s behind. Start another ingest.", `{"checks":[`},
 		"error": {200, "application/json", `{"checks":[` + lag + `,` + archive + `]}`, backend.HealthStatusError,
-			"Archive: The bucket x does not exist. Run userpulse setup --create.", `"mend":"Run userpulse setup --create."`},
+			"Archive: The bucket x does not exist. Run userpulse setup --create.", `"verboseMessage":"Archive: The bucket x does not exist. Run userpulse setup --create.\nKinesis lag: `},
 		"error with 503":  {503, "application/json", `{"checks":[` + archive + `]}`, backend.HealthStatusError, "Archive: The bucket x", `"state":"error"`},
 		"a new state":     {200, "application/json", `{"checks":[{"name":"moon","state":"waning","message":"Half."}]}`, backend.HealthStatusError, "moon: Half.", `"waning"`},
 		"a wrong token":   {401, "application/json", `{"error":{"code":"unauthorized","message":"x"}}`, backend.HealthStatusError, "refused the API token", `"checks":[]`},

@@ -72,15 +72,16 @@ func parseBaseURL(text string) (*url.URL, error) {
 	if text == "" {
 		return nil, fmt.Errorf("the URL is missing: %s", mend)
 	}
-	base, err := url.Parse(text)
-	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return nil, fmt.Errorf("the URL %q is no http or https address: %s", text, mend)
-	}
-	if base.User != nil {
+	// The text is repeated nowhere: users who may only query see these messages, and credentials may stand in any part of it.
+	if strings.Contains(text, "@") {
 		return nil, fmt.Errorf("the URL holds a user name or password: take it out and %s", mend)
 	}
+	base, err := url.Parse(text)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return nil, fmt.Errorf("the URL is no http or https address: %s", mend)
+	}
 	if base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("the URL %q has a query string or fragment: %s", text, mend)
+		return nil, fmt.Errorf("the URL has a query string or fragment: %s", mend)
 	}
 	return base, nil
 }

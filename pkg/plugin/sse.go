@@ -45,7 +45,7 @@ func readEvents(reader io.Reader, alive func(), on func(event) error) error {
 		case "event":
 			name = value
 		case "data":
-			if size += len(value); size > maxEventBytes {
+			if size += len(value) + 1; size > maxEventBytes {
 				return fmt.Errorf("an event is larger than %d bytes", maxEventBytes)
 			}
 			data = append(data, value)

@@ -260,7 +260,8 @@ export const KINDS: readonly FaultKind[] = [
   }),
   reshard('UpdateShardCount', async (w) => {
     const open = (await w.openShards()).length;
-    await w.updateShardCount(open > 2 ? 2 : open + 1);
+    // Kinesis goes no further down than to half in one step.
+    await w.updateShardCount(open > 2 ? Math.max(2, Math.ceil(open / 2)) : open + 1);
   }),
 ];
 

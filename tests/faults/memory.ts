@@ -63,7 +63,7 @@ async function measure(w: FaultyWorld): Promise<boolean> {
     await sleep(10_000);
     const from = seconds();
     await Promise.all([w.influx.down('InfluxDB: down'), w.s3.down('S3: down')]);
-    await eventually(async () => (await w.inflightBytes()) > 60 * MIB, { what: 'a full buffer', timeoutMs: 120_000 });
+    await eventually(async () => (await w.inflightBytes()) > 30 * MIB, { what: 'a full buffer', timeoutMs: 120_000 });
     const full = seconds();
     for (const end = from + SETTINGS.FAULTS_OUTAGE_S; seconds() < end;) {
       say(
@@ -74,7 +74,7 @@ async function measure(w: FaultyWorld): Promise<boolean> {
     console.log(await memoryOf(ingest));
     await Promise.all([w.influx.up(), w.s3.up()]);
     outage = [from, seconds()];
-    console.log(`The budget of 64 MiB was full ${(full - from).toFixed(1)} s after both sinks had gone.`);
+    console.log(`Half of the byte budget was used ${(full - from).toFixed(1)} s after both sinks had gone.`);
   });
   say('draining');
   await w.world.untilDurable(undefined, 600_000);

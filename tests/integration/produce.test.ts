@@ -45,6 +45,7 @@ function produce(stream: string, args: readonly string[], more: Readonly<Record<
     env,
     cwd: process.cwd(),
     stdout: sink('out'),
+    stdin: process.stdin,
     stderr: sink('err'),
     stop: stop.signal,
     createLogger: () => pino({ level: 'silent' }),

@@ -96,12 +96,15 @@ export class Oracle {
   async comparePoints(role: Role, stored: AsyncIterable<PointField> | Iterable<PointField>): Promise<Difference> {
     const { missing, surplus } = await multisetDifference(map(this.points(role), keyOf), map(stored, keyOf));
     if (missing.length === 0) return { missing, surplus };
+    // An event has one place, however many fields its point has; among the totals the type alone is the series.
     const place = (text: string): string => {
       const [type = '', prefix = '', , ms = '', slot = ''] = text.split(' ');
-      return `${type} ${prefix} ${ms} ${slot}`;
+      return role === 'total' ? `${type} ${ms} ${slot}` : `${type} ${prefix} ${ms} ${slot}`;
     };
     const wanted = new Map(missing.map((text) => [place(text), 0]));
-    for (const point of this.points(role)) {
+    for (const event of this.#events.values()) {
+      const [point] = this.refuses(role, event) ? [] : pointFields(role, event);
+      if (point === undefined) continue;
       const at = place(keyOf(point));
       const before = wanted.get(at);
       if (before !== undefined) wanted.set(at, before + 1);

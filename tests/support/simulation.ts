@@ -28,6 +28,7 @@ import {
 } from '../../backend/src/ingest/stream-source.ts';
 import type { BucketRole, Schema } from '../../backend/src/schema/buckets.ts';
 import type { Archive, ArchiveObject } from '../../backend/src/sinks/archive.ts';
+import { LineBlock } from '../../backend/src/schema/line-block.ts';
 import type { PointSink, Refusal } from '../../backend/src/sinks/point-sink.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -201,6 +202,9 @@ class ModelSource implements StreamSource {
   }
 }
 
+const linesOf = (block: LineBlock): string[] =>
+  block.length === 0 ? [] : Buffer.from(block.bytes(0, block.length)).toString('latin1').split('\n');
+
 /** InfluxDB: points overwrite each other by series and time. */
 export class ModelInflux implements PointSink {
   readonly points = new Map<BucketRole, Map<string, string>>();
@@ -210,11 +214,11 @@ export class ModelInflux implements PointSink {
   gate: () => Promise<void> = () => Promise.resolve();
   writes = 0;
 
-  async write(role: BucketRole, lines: readonly string[], signal: AbortSignal): Promise<readonly Refusal[]> {
+  async write(role: BucketRole, block: LineBlock, signal: AbortSignal): Promise<readonly Refusal[]> {
     await abortable(this.gate(), signal);
     this.writes++;
     const refusals: Refusal[] = [];
-    lines.forEach((line, index) => {
+    linesOf(block).forEach((line, index) => {
       if (this.refuses(role, line)) refusals.push({ index, reason: 'the model refuses it' });
       else this.apply(role, line);
     });
@@ -333,6 +337,9 @@ export const SIMULATED_SETTINGS: IngestSettings = {
   start: { kind: 'trim_horizon' },
   onTrimmed: 'stop',
   maxAheadMs: 600_000,
+  rejectMaxRatio: 0.5,
+  rejectMinRecords: 1_000,
+  rejectWindowMs: 60_000,
   pollIntervalMs: 250,
   batchMaxLines: 20,
   batchMaxAgeMs: 250,
@@ -405,8 +412,8 @@ export function simulate(options: {
     if (isDead()) return never;
     if (crash !== undefined && ++writes === crash.write) {
       if (crash.when === 'half' && name === 'write') {
-        const [role, lines, signal] = args as [BucketRole, string[], AbortSignal];
-        Reflect.apply(member, target, [role, lines.slice(0, lines.length >> 1), signal]);
+        const [role, block, signal] = args as [BucketRole, LineBlock, AbortSignal];
+        Reflect.apply(member, target, [role, LineBlock.of(linesOf(block).slice(0, block.length >> 1)), signal]);
       } else if (crash.when === 'after') Reflect.apply(member, target, args);
       die();
       return never;

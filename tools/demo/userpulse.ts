@@ -70,6 +70,7 @@ const summary = z.object({
   kinesisRecords: z.number(),
   /** Kinesis records that may be on the stream twice, because an answer was lost. */
   uncertain: z.number(),
+  uncertainRecords: z.number(),
   bytes: z.number(),
   seconds: z.number(),
 });

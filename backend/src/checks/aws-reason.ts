@@ -15,6 +15,17 @@ const NOT_FOUND = /^(ResourceNotFoundException|NoSuchBucket|NotFound|404)$/;
 
 /** Sorts an error of the AWS SDK. The names are the error codes of Kinesis and S3. */
 export function awsFailure(error: unknown): AwsFailure {
+  const failure = sorted(error);
+  return { ...failure, reason: firstLine(failure.reason) };
+}
+
+/** To a wrong signature AWS answers with all that was signed, line by line, the session token included: only the first line is shown. */
+const firstLine = (text: string): string => {
+  const line = /^.*/.exec(text.trimStart())?.[0] ?? '';
+  return line.length <= 300 ? line : `${line.slice(0, 300)}…`;
+};
+
+function sorted(error: unknown): AwsFailure {
   if (!(error instanceof Error)) return { kind: 'other', reason: String(error) };
   const status = httpStatus(error);
   if (error.name === 'CredentialsProviderError' || /could not load credentials/i.test(error.message)) {

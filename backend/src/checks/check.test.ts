@@ -27,6 +27,11 @@ describe('runChecks', () => {
     expect(result?.message).toContain('USERPULSE_STREAM');
   });
 
+  it('takes an InfluxDB too busy to judge the prefix scheme for no failure', async () => {
+    const [result] = await runChecks([{ name: 'scheme', run: () => new Promise(() => undefined) }], { timeoutMs: 5 });
+    expect(result).toMatchObject({ name: 'scheme', state: 'warning', mend: expect.stringContaining('busy') });
+  });
+
   it('tells a check through its signal that it is late', async () => {
     let told = false;
     await runChecks(

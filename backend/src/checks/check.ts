@@ -66,13 +66,7 @@ async function runBounded(check: Check, timeoutMs: number, outer: AbortSignal | 
   const end = new AbortController();
   const signal = outer === undefined ? end.signal : AbortSignal.any([end.signal, outer]);
   const late = sleep(timeoutMs, undefined, { signal, ref: true }).then(
-    () =>
-      failed(
-        check.name,
-        codeWhenSilent(check.name),
-        `The check of ${describeName(check.name)} got no answer within ${timeoutMs / 1000} s.`,
-        'See whether its address is right and can be reached from this machine.',
-      ),
+    () => silent(check.name, timeoutMs),
     () => failed(check.name, 'aborted', `The check of ${describeName(check.name)} was stopped.`, 'Run it again.'),
   );
   try {
@@ -93,11 +87,23 @@ async function runBounded(check: Check, timeoutMs: number, outer: AbortSignal | 
   }
 }
 
-function codeWhenSilent(name: CheckName): ErrorCode {
+/** The prefix scheme is judged by reading points, which a busy InfluxDB may take long for: nothing is wrong with it then. */
+function silent(name: CheckName, timeoutMs: number): CheckResult {
+  const message = `The check of ${describeName(name)} got no answer within ${timeoutMs / 1000} s.`;
+  return name === 'scheme'
+    ? warned(name, message, 'InfluxDB is slow or busy. Check again when it has less to do.')
+    : failed(
+        name,
+        codeWhenSilent(name),
+        message,
+        'See whether its address is right and can be reached from this machine.',
+      );
+}
+
+function codeWhenSilent(name: Exclude<CheckName, 'scheme'>): ErrorCode {
   switch (name) {
     case 'influxdb':
     case 'buckets':
-    case 'scheme':
       return 'influx_unreachable';
     case 'stream':
     case 'lag':

@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { withoutToken } from '../secrets.ts';
 
 /** Which InfluxDB, which organisation, and with which token. */
 export interface InfluxTarget {
@@ -51,7 +52,7 @@ export async function callInflux(
     size += chunk.length;
     if (call.maxBytes !== undefined && size >= call.maxBytes) break;
   }
-  return { status: answer.statusCode, text: Buffer.concat(chunks).toString('utf8') };
+  return { status: answer.statusCode, text: withoutToken(Buffer.concat(chunks).toString('utf8'), target.token) };
 }
 
 /** InfluxDB's own words for a refusal, from its JSON error body; the raw text where it is something else. */

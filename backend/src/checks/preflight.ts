@@ -54,6 +54,11 @@ export async function preflightStart(on: IngestDependencies, signal?: AbortSigna
   refuse(await runAtStart([...influxChecks(on, ['write', 'read']), ...sourceChecks(on)], signal));
 }
 
+/** What `replay` writes to, looked at before the archive is read. @throws UserpulseError naming each setting that is wrong */
+export async function preflightReplay(on: ServeDependencies, signal?: AbortSignal): Promise<void> {
+  refuse(await runAtStart(influxChecks(on, ['write']), signal), 'cannot replay');
+}
+
 /** One message for everything that is wrong: nobody should mend a setting only to be told of the next. */
 export function refuse(results: readonly CheckResult[], what = 'cannot start'): void {
   const errors = results.filter((r) => r.state === 'error');

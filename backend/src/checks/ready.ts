@@ -18,7 +18,11 @@ export function influxReadiness(target: InfluxTarget): () => Promise<InfluxReadi
 
 export function readinessOf(results: readonly CheckResult[]): InfluxReadiness {
   const error = results.find((r) => r.state === 'error');
-  return error === undefined
-    ? { ready: true }
-    : { ready: false, code: error.code ?? 'internal', message: `${error.message} ${error.mend}`.trim() };
+  if (error === undefined) return { ready: true };
+  // Probes have no token, so they are not told where InfluxDB is.
+  return {
+    ready: false,
+    code: error.code ?? 'internal',
+    message: `The check "${error.name}" failed. GET /v1/health, which asks for the token, says why and what to do.`,
+  };
 }

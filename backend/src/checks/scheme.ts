@@ -8,10 +8,11 @@ import {
   prefixSchemeText,
   schemeOf,
   type IdPreset,
+  type PrefixScheme,
   type Schema,
 } from '../schema/buckets.ts';
 import { failed, passed, warned, type Check, type CheckResult } from './check.ts';
-import { judgeScheme, schemesThatExplain } from './spread.ts';
+import { judgeScheme, schemesThatExplain, spreadText } from './spread.ts';
 
 const ROLES = ['made', 'received', 'share'] as const satisfies readonly IdPreset[];
 const SETTING: Readonly<Record<IdPreset, string>> = {
@@ -98,18 +99,29 @@ function judge(role: IdPreset, { points, whole }: Sample, schema: Schema): Check
     );
   }
   if (!whole) return passed('scheme', `${bucket}: as ${prefixSchemeText(scheme)} says.`);
-  const { current, other, otherSpread, otherIsBetter } = judgeScheme(new Set(points.map((p) => p.id)), scheme);
-  const text = `${bucket}: ${current.ids} recent ids on ${current.prefixes} prefixes of ${prefixSchemeText(scheme)}.`;
+  const verdict = judgeScheme(new Set(points.map((p) => p.id)), scheme);
+  const { current } = verdict;
   // An ObjectId begins with its second: shares of one time belong on one prefix. Only too many of them are a problem.
-  if (role === 'share' ? current.fullest > MOST_SHARES : otherIsBetter) {
+  if (role === 'share' && current.fullest > MOST_SHARES)
     return warned(
       'scheme',
-      `${setting}=${prefixSchemeText(scheme)} spreads ids badly: ${current.ids} recent ids of ${bucket} share ${current.prefixes} prefixes, ${current.fullest} of them one; ${prefixSchemeText(other)} would use ${otherSpread.prefixes}.`,
-      `For a new installation set ${setting}=${role === 'share' ? `${scheme.side}:${Math.min(8, scheme.length + 1)}` : prefixSchemeText(other)}. For one with data: make new buckets, set it for ingest and serve, and fill them with "userpulse replay".`,
+      `${setting}=${prefixSchemeText(scheme)} spreads ids badly: ${current.ids} recent ids of ${bucket} share ${current.prefixes} prefixes, ${current.fullest} of them one.`,
+      change(setting, { ...scheme, length: Math.min(8, scheme.length + 1) }),
     );
-  }
-  return passed('scheme', text);
+  if (role !== 'share' && verdict.otherIsBetter)
+    return warned(
+      'scheme',
+      `${setting}=${prefixSchemeText(scheme)} spreads ids badly: of ${current.ids} recent ids of ${bucket}, ${spreadText(current, scheme)}; ${spreadText(verdict.bestSpread, verdict.best)}.`,
+      change(setting, verdict.best),
+    );
+  return passed(
+    'scheme',
+    `${bucket}: ${current.ids} recent ids on ${current.prefixes} prefixes of ${prefixSchemeText(scheme)}.`,
+  );
 }
+
+const change = (setting: string, scheme: PrefixScheme): string =>
+  `For a new installation set ${setting}=${prefixSchemeText(scheme)}. For one with data: make new buckets, set it for ingest and serve, and fill them with "userpulse replay".`;
 
 async function sample(reader: InfluxReader, role: IdPreset, schema: Schema, signal: AbortSignal): Promise<Sample> {
   let best = NOTHING;

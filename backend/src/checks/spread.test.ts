@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../produce/random.ts';
 import { prefixOf, type PrefixScheme } from '../schema/buckets.ts';
 import { judgeScheme, MIN_IDS, schemesThatExplain, spreadOf } from './spread.ts';
 
@@ -9,6 +10,10 @@ const sequential = (from: number, to: number, step = 1): Set<string> => {
   for (let id = from; id <= to; id += step) ids.add(String(id));
   return ids;
 };
+const drawn = (count: number, id: (random: number) => bigint): Set<string> => {
+  const random = seededRandom(1);
+  return new Set(Array.from({ length: count }, () => String(id(random()))));
+};
 
 describe('spreadOf', () => {
   it('finds that sequential ids of equal length share their leading digits', () => {
@@ -18,10 +23,16 @@ describe('spreadOf', () => {
     expect(spreadOf(ids, last(4)).prefixes).toBe(10_000);
   });
   it('counts the fullest prefix', () => {
-    expect(spreadOf(['12', '123', '1234', '99'], first(2))).toEqual({ ids: 4, prefixes: 2, fullest: 3 });
+    expect(spreadOf(['12', '123', '1234', '99'], first(2))).toMatchObject({ ids: 4, prefixes: 2, fullest: 3 });
   });
   it('of nothing is nothing', () => {
-    expect(spreadOf([], first(4))).toEqual({ ids: 0, prefixes: 0, fullest: 0 });
+    expect(spreadOf([], first(4))).toEqual({ ids: 0, prefixes: 0, fullest: 0, readsOneIn: 0 });
+  });
+  it('tells from a small sample which part of all ids a query reads', () => {
+    const sample = drawn(3_000, (random) => 10_000_000n + BigInt(Math.floor(random * 1_000_000)));
+    expect(spreadOf(sample, first(4)).readsOneIn / 100).toBeCloseTo(1, 1);
+    expect(spreadOf(sample, last(4)).readsOneIn / 10_000).toBeCloseTo(1, 1);
+    expect(spreadOf([...sample].slice(0, 300), first(4)).readsOneIn / 100).toBeCloseTo(1, 0);
   });
 });
 
@@ -29,7 +40,7 @@ describe('judgeScheme', () => {
   it('prefers the last digits of sequential ids', () => {
     const verdict = judgeScheme(sequential(10_000_000, 11_000_000, 997), first(4));
     expect(verdict.otherIsBetter).toBe(true);
-    expect(verdict.other).toEqual(last(4));
+    expect(verdict.best).toEqual(last(4));
   });
   it('is content with the last digits of the same ids', () => {
     expect(judgeScheme(sequential(10_000_000, 11_000_000, 997), last(4)).otherIsBetter).toBe(false);
@@ -39,6 +50,17 @@ describe('judgeScheme', () => {
       Array.from({ length: 3000 }, (_, i) => String((BigInt(i + 1) * 2654435761n) % 9007199254740993n)),
     );
     expect(judgeScheme(ids, first(4)).otherIsBetter).toBe(false);
+  });
+  it('prefers more of the last digits where the last four are few, as of ids that end in their machine', () => {
+    // Twitter's snowflakes: 2^22 a millisecond, so that all end alike but for a multiple of 16 in their last four digits.
+    const twoYears = 63_000_000_000;
+    const ids = drawn(3_000, (random) => (360_000_000_000n + BigInt(Math.floor(random * twoYears))) << 22n);
+    expect(judgeScheme(ids, first(4)).best).toEqual(last(5));
+  });
+  it('is content with a scheme that reads little, though another would read less', () => {
+    const ids = drawn(3_000, (random) => 1_000_000n + BigInt(Math.floor(random * 9_000_000)));
+    expect(spreadOf(ids, last(6)).readsOneIn).toBeGreaterThan(spreadOf(ids, last(4)).readsOneIn);
+    expect(judgeScheme(ids, last(4)).otherIsBetter).toBe(false);
   });
   it('says nothing on too few ids', () => {
     expect(judgeScheme(sequential(10_000_000, 10_000_000 + MIN_IDS - 2), first(4)).otherIsBetter).toBe(false);

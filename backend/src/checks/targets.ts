@@ -3,6 +3,7 @@ import type { Config, Environment } from '../config.ts';
 import type { BucketNames, Schema } from '../schema/buckets.ts';
 import type { ArchiveTarget } from './archive.ts';
 import type { InfluxTarget } from './influx-api.ts';
+import { shownUrl } from '../secrets.ts';
 import type { StreamTarget } from './stream.ts';
 
 /** The parts of the configuration that say where each dependency is. One place, so that every command names the same things. */
@@ -31,9 +32,14 @@ export const schemaOf = (
 
 const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
 
-/** The endpoint that the AWS SDK will use for a service, by its own rule: the service's variable, then the common one. */
-export const awsEndpoint = (env: Environment, service: 'KINESIS' | 'S3'): string | undefined =>
-  set(env[`AWS_ENDPOINT_URL_${service}`]) ?? set(env['AWS_ENDPOINT_URL']);
+/**
+ * The endpoint that the AWS SDK will use for a service, by its own rule: the service's variable, then the common one. For messages: without
+ * what may hold credentials.
+ */
+export function awsEndpoint(env: Environment, service: 'KINESIS' | 'S3'): string | undefined {
+  const endpoint = set(env[`AWS_ENDPOINT_URL_${service}`]) ?? set(env['AWS_ENDPOINT_URL']);
+  return endpoint === undefined ? undefined : shownUrl(endpoint);
+}
 
 export const awsRegion = (env: Environment): string | undefined => set(env['AWS_REGION']);
 

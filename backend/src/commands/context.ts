@@ -7,10 +7,11 @@ export interface CommandContext {
   readonly env: Environment;
   readonly cwd: string;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdin: NodeJS.ReadableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** Aborted by the first SIGTERM or SIGINT: stop taking in, finish what is begun. A second signal ends the process at once. */
   readonly stop: AbortSignal;
-  /** Structured log on stderr; secrets are redacted by their keys. */
+  /** Structured log on stderr; the values of secret settings are masked. */
   createLogger(level: Config<'logLevel'>['logLevel']): Logger;
   /** {@link loadConfig} on this environment. */
   config<K extends SettingName>(

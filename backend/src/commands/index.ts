@@ -1,17 +1,23 @@
 import type { RegisterCommand } from './context.ts';
+
+import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerIngest } from './ingest.ts';
 import { registerProduce } from './produce.ts';
+import { registerReplay } from './replay.ts';
 import { registerServe } from './serve.ts';
 import { registerSetup } from './setup.ts';
 import { registerStart } from './start.ts';
 
-/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, doctor. */
+/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, dead-letters, doctor. */
 export const commands: readonly RegisterCommand[] = [
   registerSetup,
   registerIngest,
   registerServe,
   registerStart,
   registerProduce,
+  registerReplay,
+  registerDeadLetters,
+
   registerDoctor,
 ];

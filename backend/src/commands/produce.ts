@@ -129,7 +129,8 @@ async function produce(context: CommandContext, options: ProduceOptions): Promis
   }
   const config = context.config(['stream']);
   const target = streamTarget(config, context.env);
-  const kinesis = createKinesisClient({ maxAttempts: 1 });
+  // A put whose answer is given up may be on the stream twice: a slow local server is waited for.
+  const kinesis = createKinesisClient({ maxAttempts: 1, requestTimeoutMs: 120_000 });
   try {
     refuse(await runChecks([streamCheck(kinesis, target)], { signal: context.stop }), 'cannot produce');
     const giveUp = new AbortController();
@@ -261,6 +262,7 @@ function report(
       kinesisRecords: sent.entries,
       retried: sent.retried,
       uncertain: sent.uncertain,
+      uncertainRecords: sent.uncertainRecords,
       unsent,
     })}\n`,
   );

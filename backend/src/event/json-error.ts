@@ -28,9 +28,9 @@ export function jsonSyntaxError(text: string): string {
           state = open.length === 0 ? 'end' : 'next';
           at++;
         } else {
-          SCALAR.lastIndex = at;
-          if (!SCALAR.test(text)) return wrong(text, at, state, open);
-          at = SCALAR.lastIndex;
+          const end = endOfScalar(text, at);
+          if (end === undefined) return wrong(text, at, state, open);
+          at = end;
           state = open.length === 0 ? 'end' : 'next';
         }
         break;
@@ -42,9 +42,9 @@ export function jsonSyntaxError(text: string): string {
           state = open.length === 0 ? 'end' : 'next';
           at++;
         } else {
-          STRING.lastIndex = at;
-          if (!STRING.test(text)) return wrong(text, at, state, open);
-          at = STRING.lastIndex;
+          const end = endOfString(text, at);
+          if (end === undefined) return wrong(text, at, state, open);
+          at = end;
           state = 'colon';
         }
         break;
@@ -71,11 +71,38 @@ type State = 'value' | 'value or ]' | 'name' | 'name or }' | 'colon' | 'next' | 
 
 const isSpace = (unit: number): boolean => unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09;
 
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/y;
-const SCALAR = new RegExp(
-  `true|false|null|-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|${STRING.source}`,
-  'y',
-);
+const LITERAL = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+/** Index after the scalar that begins at `at`; undefined where there is none. */
+function endOfScalar(text: string, at: number): number | undefined {
+  return text.charCodeAt(at) === QUOTE ? endOfString(text, at) : endOfMatch(LITERAL, text, at);
+}
+
+/**
+ * Index after the string that begins at `at`; undefined where there is none or it breaks a rule. A loop, because one regular expression
+ * for all of it keeps a way back for every character, and a record of 10 MiB, Kinesis's largest, overflows the engine's stack.
+ */
+function endOfString(text: string, at: number): number | undefined {
+  if (text.charCodeAt(at) !== QUOTE) return undefined;
+  for (let end = at + 1; end < text.length;) {
+    const unit = text.charCodeAt(end);
+    if (unit === QUOTE) return end + 1;
+    if (unit < 0x20) return undefined;
+    const next = unit === BACKSLASH ? endOfMatch(ESCAPE, text, end) : end + 1;
+    if (next === undefined) return undefined;
+    end = next;
+  }
+  return undefined;
+}
+
+function endOfMatch(pattern: RegExp, text: string, at: number): number | undefined {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : undefined;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 function expected(state: State, open: readonly string[]): string {
   switch (state) {

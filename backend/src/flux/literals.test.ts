@@ -8,10 +8,12 @@ describe('a string literal', () => {
     ['', '""'],
     ['say "hi"', '"say \\"hi\\""'],
     ['back\\slash', '"back\\\\slash"'],
-    ['${1 + 1}', '"\\${1 + 1}"'],
-    ['\\${x}', '"\\\\\\${x}"'],
-    ['$ {x} $$', '"$ {x} $$"'],
-    ['$${x}', '"$\\${x}"'],
+    ['${1 + 1}', '"\\x24{1 + 1}"'],
+    ['\\${x}', '"\\\\\\x24{x}"'],
+    ['$ {x} $$', '"\\x24 {x} \\x24\\x24"'],
+    // Flux's scanner takes "$\" together: the quote behind it would end the string, or the one behind "$\\" would not.
+    ['$"', '"\\x24\\""'],
+    ['$\\', '"\\x24\\\\"'],
     ['a\nb\rc\td', '"a\\nb\\rc\\td"'],
     ['") |> drop(columns: ["x"]) //', '"\\") |> drop(columns: [\\"x\\"]) //"'],
     ['é 😀', '"é 😀"'],
@@ -29,7 +31,7 @@ describe('a string literal', () => {
         fc.pre(!value.includes('\0'));
         const inner = string(value).text.slice(1, -1);
         const bare = inner.replace(/\\./g, '');
-        expect(bare).not.toMatch(/["\n\r]|\$\{/);
+        expect(bare).not.toMatch(/["\n\r$]/);
       }),
     );
   });

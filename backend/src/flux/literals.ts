@@ -35,16 +35,18 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\n': '\\n',
   '\r': '\\r',
   '\t': '\\t',
+  $: '\\x24',
 };
 
 /**
- * A string literal. Quotes, backslashes and line breaks are escaped, and `${` too, because Flux interpolates in every string literal
+ * A string literal. Quotes, backslashes and line breaks are escaped. A `$` is written as its code: Flux interpolates `${` in every string
+ * literal, and its scanner takes `$\` together, so that neither `\${` behind another `$` nor `$\\` before the closing quote would be safe
  * (https://docs.influxdata.com/flux/v0/data-types/basic/string/#string-interpolation).
  * @throws RangeError for a lone surrogate or a NUL, which no Flux source can hold.
  */
 export function string(value: string): Flux {
   if (/[\p{Cs}\0]/u.test(value)) throw new RangeError('A Flux string cannot hold a lone surrogate or a NUL.');
-  return trusted(`"${value.replace(/["\\\n\r\t]/g, (c) => ESCAPES[c] ?? c).replaceAll('${', '\\${')}"`);
+  return trusted(`"${value.replace(/["\\\n\r\t$]/g, (c) => ESCAPES[c] ?? c)}"`);
 }
 
 const INT64_MAX = 2n ** 63n - 1n;

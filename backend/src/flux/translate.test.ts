@@ -109,7 +109,7 @@ describe('the script of counts', () => {
       buckets: { ...schema.buckets, made: 'm "quoted" ${x}' },
       userPrefix: { side: 'last', length: 2 },
     }).text;
-    expect(text).toContain('from(bucket: "m \\"quoted\\" \\${x}")');
+    expect(text).toContain('from(bucket: "m \\"quoted\\" \\x24{x}")');
     expect(text).toContain('r.prefix == "56"');
   });
 

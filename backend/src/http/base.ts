@@ -1,6 +1,7 @@
 import { fastify } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { STATUS_CODES } from 'node:http';
+import { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { closeConnectionsOnStop } from './connections.ts';
 import { answer, httpError, type HttpError } from './errors.ts';
@@ -15,7 +16,12 @@ export function createApp(options: { readonly limits: HttpLimits; readonly logge
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
-    http: { maxHeaderSize: limits.headerBytes, headersTimeout: limits.requestMs },
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.requestMs,
+      // Node looks for requests that are late every 30 s unless told otherwise.
+      connectionsCheckingInterval: Math.min(1_000, limits.requestMs),
+    },
     // A request on a kept connection while we stop is answered like any other, and told to close.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -42,7 +48,18 @@ export function createApp(options: { readonly limits: HttpLimits; readonly logge
     },
   }).withTypeProvider<ZodTypeProvider>();
 
+  app.server.maxConnections = limits.connections;
   closeConnectionsOnStop(app);
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+    done();
+  });
+  // From here the client has to read. Node resets the time on each byte that leaves, and sets the keep-alive time after the last.
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    // Injected requests have no socket.
+    if (request.raw.socket instanceof Socket) request.raw.socket.setTimeout(limits.answerPatienceMs);
+    done(null, payload);
+  });
   app.setValidatorCompiler(validatorCompiler);
   // Answers are made here and typed by TypeScript; validating a million numbers again would only cost time.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));

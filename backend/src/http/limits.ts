@@ -10,6 +10,10 @@ export interface HttpLimits extends GateLimits {
   readonly pathIdLength: number;
   /** Time in which a client must have sent its whole request, in ms. */
   readonly requestMs: number;
+  /** Time after which a client that does not take the answer it is sent is disconnected, in ms. */
+  readonly answerPatienceMs: number;
+  /** Connections at once, requests or not; the next is closed. */
+  readonly connections: number;
   /** Time an idle connection is kept, in ms; longer than the 60 s of usual load balancers, which would else meet closed connections. */
   readonly keepAliveMs: number;
   /** Clients of /v1/stream at once. */
@@ -27,6 +31,8 @@ export const DEFAULT_LIMITS: HttpLimits = {
   headerBytes: 16_384,
   pathIdLength: 200,
   requestMs: 15_000,
+  answerPatienceMs: 30_000,
+  connections: 2_000,
   keepAliveMs: 72_000,
   streams: 200,
   streamPatienceMs: 10_000,

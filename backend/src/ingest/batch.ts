@@ -1,5 +1,6 @@
 import type { StreamRecord } from '../event/decode.ts';
 import type { BucketRole } from '../schema/buckets.ts';
+import { LineBlock } from '../schema/line-block.ts';
 import { renderLine, type Point } from '../schema/points.ts';
 import type { Move } from '../schema/slots.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
@@ -7,6 +8,7 @@ import type { NotedMove } from './checkpoint.ts';
 import type { Lane, Span } from './lane.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { EventItem, EventPlacer, PlaceObserver } from './place-events.ts';
+import type { RejectGuard } from './reject-guard.ts';
 import type { Ticket } from './resolved-prefix.ts';
 import type { ArchiveItem } from './written-record.ts';
 
@@ -22,7 +24,7 @@ interface Adding {
 }
 
 interface BucketLines {
-  readonly lines: string[];
+  readonly lines: LineBlock;
   /** The archive line that each point belongs to, by index. */
   readonly owners: LineItem[];
 }
@@ -35,12 +37,16 @@ export interface WrittenNotice {
   readonly toMs: number;
 }
 
+/** As many as three batches have. */
+const MAX_SPARE = 12;
+
 /**
  * Records of any shards whose points go to InfluxDB together: one write per bucket. A record is never split over two batches.
  */
 export class Batch implements PlaceObserver {
   readonly createdAtMs: number;
   readonly #maxLines: number;
+  readonly #spare: LineBlock[];
   readonly #byRole = new Map<BucketRole, BucketLines>();
   readonly #spans = new Map<Lane, Ticket<Span>>();
   readonly #moves = new Map<Lane, NotedMove[]>();
@@ -51,9 +57,11 @@ export class Batch implements PlaceObserver {
   #toMs = -Infinity;
   #oldestArrivalMs = Infinity;
 
-  constructor(createdAtMs: number, maxLines: number) {
+  /** @param spare blocks whose memory may be used again; those of this batch join them when it is written */
+  constructor(createdAtMs: number, maxLines: number, spare: LineBlock[] = []) {
     this.createdAtMs = createdAtMs;
     this.#maxLines = maxLines;
+    this.#spare = spare;
   }
 
   /** Whether one of its writes has reached the most lines, or it has many records without any. */
@@ -70,7 +78,7 @@ export class Batch implements PlaceObserver {
     return this.#oldestArrivalMs;
   }
 
-  add(lane: Lane, record: StreamRecord, placer: EventPlacer, metrics: IngestMetrics): void {
+  add(lane: Lane, record: StreamRecord, placer: EventPlacer, metrics: IngestMetrics, guard: RejectGuard): void {
     this.#records++;
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
     const adding: Adding = { lane, record, metrics, item: undefined, line: undefined };
@@ -79,6 +87,7 @@ export class Batch implements PlaceObserver {
     const { items, outsideShard } = placer.place(record, lane.hashRange, this, (item) => {
       if (item.kind === 'rejection') {
         metrics.rejected.inc({ code: item.code });
+        guard.rejected({ ...item, shardId: lane.shardId, sequenceNumber: record.sequenceNumber });
         archived.push(item);
       } else if (adding.line !== undefined && adding.item === item) archived.push(adding.line);
       else throw new Error('An event has no point.');
@@ -100,6 +109,7 @@ export class Batch implements PlaceObserver {
     metrics.bytesRead.inc(record.data.byteLength);
     const events = items.reduce((count, item) => count + (item.kind === 'event' ? 1 : 0), 0);
     if (events > 0) metrics.events.inc(events);
+    guard.accepted(events);
     if (outsideShard > 0) metrics.outsideShard.inc(outsideShard);
   }
 
@@ -116,10 +126,11 @@ export class Batch implements PlaceObserver {
     if (adding.line === undefined) throw new Error('An event has no line.');
     let bucket = this.#byRole.get(point.role);
     if (bucket === undefined) {
-      bucket = { lines: [], owners: [] };
+      bucket = { lines: this.#spare.pop() ?? new LineBlock(), owners: [] };
       this.#byRole.set(point.role, bucket);
     }
-    this.#most = Math.max(this.#most, bucket.lines.push(renderLine(point, slot)));
+    bucket.lines.push(renderLine(point, slot));
+    this.#most = Math.max(this.#most, bucket.lines.length);
     bucket.owners.push(adding.line);
     if (collided) adding.metrics.pointCollisions.inc({ bucket: point.role });
   }
@@ -145,14 +156,22 @@ export class Batch implements PlaceObserver {
    * Writes all buckets side by side. Resolves when every point is durable, or refused for good and noted with its line.
    * @throws the signal's reason when aborted
    */
-  async write(sink: PointSink, metrics: IngestMetrics, signal: AbortSignal): Promise<WrittenNotice> {
+  async write(
+    sink: PointSink,
+    metrics: IngestMetrics,
+    guard: RejectGuard,
+    signal: AbortSignal,
+  ): Promise<WrittenNotice> {
     await Promise.all(
       [...this.#byRole].map(async ([role, { lines, owners }]) => {
         const refusals = await sink.write(role, lines, signal);
         for (const { index, reason } of refusals) {
           const owner = owners[index];
           if (owner === undefined) throw new Error(`A refusal names line ${index} of ${owners.length}.`);
-          if (owner.refused === undefined) metrics.rejected.inc({ code: 'influx_refused' });
+          if (owner.refused === undefined) {
+            metrics.rejected.inc({ code: 'influx_refused' });
+            guard.refused(`${role}: ${reason}`);
+          }
           // Of several refused points of an event the reason of the first bucket by name stays: whichever answers first must not matter.
           const text = `${role}: ${reason}`;
           if (owner.refused === undefined || text < owner.refused) owner.refused = text;
@@ -165,6 +184,11 @@ export class Batch implements PlaceObserver {
 
   /** After {@link write}: the records go on. */
   settle(): void {
+    for (const { lines } of this.#byRole.values()) {
+      lines.clear();
+      if (this.#spare.length < MAX_SPARE) this.#spare.push(lines);
+    }
+    this.#byRole.clear();
     for (const [lane, ticket] of this.#spans) lane.closeSpan(ticket);
   }
 }

@@ -1,3 +1,4 @@
+import type { LineBlock } from '../schema/line-block.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
 import { Batch, type WrittenNotice } from './batch.ts';
 import { withMoves } from './checkpoint.ts';
@@ -5,11 +6,13 @@ import { after, type Clock } from './clock.ts';
 import type { Lane } from './lane.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { EventPlacer } from './place-events.ts';
+import type { RejectGuard } from './reject-guard.ts';
 
 export interface BatcherOptions {
   readonly sink: PointSink;
   readonly placer: EventPlacer;
   readonly metrics: IngestMetrics;
+  readonly guard: RejectGuard;
   readonly clock: Clock;
   /** Most lines of one write. A record whose events are more than that is still written whole. */
   readonly maxLines: number;
@@ -35,6 +38,7 @@ const TURN = 64;
 export class Batcher {
   readonly #o: BatcherOptions;
   readonly #lanes: Lane[] = [];
+  readonly #spare: LineBlock[] = [];
   #forming: Batch | undefined;
   #inFlight = 0;
   #pumping = false;
@@ -89,8 +93,10 @@ export class Batcher {
 
   /** @returns whether there is more to do at once */
   #fillOne(): boolean {
-    const { clock, maxLines, maxAgeMs, maxInFlight, placer, metrics } = this.#o;
-    this.#forming ??= this.#lanes.some((lane) => lane.hasQueued) ? new Batch(clock.now(), maxLines) : undefined;
+    const { clock, maxLines, maxAgeMs, maxInFlight, placer, metrics, guard } = this.#o;
+    this.#forming ??= this.#lanes.some((lane) => lane.hasQueued)
+      ? new Batch(clock.now(), maxLines, this.#spare)
+      : undefined;
     const batch = this.#forming;
     if (batch === undefined) return false;
     while (!batch.isFull()) {
@@ -99,9 +105,10 @@ export class Batcher {
       for (let n = 0; n < TURN && !batch.isFull(); n++) {
         const record = lane.take();
         if (record === undefined) break;
-        batch.add(lane, record, placer, metrics);
+        batch.add(lane, record, placer, metrics, guard);
       }
     }
+    guard.check();
     const waitMs = batch.createdAtMs + maxAgeMs - clock.now();
     if (!batch.isFull() && !this.#hurry && waitMs > 0) {
       this.#cancelTimer ??= after(clock, waitMs, () => {
@@ -147,9 +154,10 @@ export class Batcher {
   }
 
   async #write(batch: Batch, movesSaved: Promise<unknown>): Promise<void> {
-    const { sink, metrics, signal, onWritten, onSettled } = this.#o;
+    const { sink, metrics, guard, signal, onWritten, onSettled } = this.#o;
     await movesSaved;
-    const notice = await batch.write(sink, metrics, signal);
+    const notice = await batch.write(sink, metrics, guard, signal);
+    guard.check();
     onWritten(notice, batch.oldestArrivalMs);
     batch.settle();
     onSettled();

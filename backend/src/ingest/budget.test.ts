@@ -28,6 +28,24 @@ describe('ByteBudget', () => {
     expect(budget.used).toBe(100);
   });
 
+  it('takes from the whole what it takes as a part of it, and gives both back', async () => {
+    const whole = new ByteBudget(100);
+    const part = new ByteBudget(50, undefined, whole);
+    await part.reserve(40, never);
+    part.charge(5);
+    expect([part.used, whole.used]).toEqual([45, 45]);
+    whole.charge(50);
+    const stop = new AbortController();
+    const quitter = part.reserve(5, stop.signal);
+    part.release(5);
+    expect(await settled(quitter)).toBe(true);
+    const waiting = part.reserve(10, stop.signal);
+    expect(await settled(waiting)).toBe(false);
+    stop.abort(new Error('stopped'));
+    await expect(waiting).rejects.toThrow('stopped');
+    expect([part.used, whole.used]).toEqual([45, 95]);
+  });
+
   it('lets in what is larger than the whole budget when nothing else is held', async () => {
     const budget = new ByteBudget(100);
     await budget.reserve(1, never);

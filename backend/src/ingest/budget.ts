@@ -9,12 +9,17 @@ export class ByteBudget {
   readonly maxBytes: number;
   readonly #waiting: Waiter[] = [];
   readonly #onWait: () => void;
+  readonly #whole: ByteBudget | undefined;
   #used = 0;
 
-  /** @param onWait called when someone begins to wait: whoever can free bytes should do so now */
-  constructor(maxBytes: number, onWait: () => void = () => undefined) {
+  /**
+   * @param onWait called when someone begins to wait: whoever can free bytes should do so now
+   * @param whole the budget that this one is a part of: what is taken here is taken there too
+   */
+  constructor(maxBytes: number, onWait: () => void = () => undefined, whole?: ByteBudget) {
     this.maxBytes = maxBytes;
     this.#onWait = onWait;
+    this.#whole = whole;
   }
 
   get used(): number {
@@ -31,6 +36,16 @@ export class ByteBudget {
    * @throws the signal's reason when it is aborted while waiting
    */
   async reserve(bytes: number, signal: AbortSignal): Promise<void> {
+    await this.#reserveHere(bytes, signal);
+    try {
+      await this.#whole?.reserve(bytes, signal);
+    } catch (error) {
+      this.#releaseHere(bytes);
+      throw error;
+    }
+  }
+
+  async #reserveHere(bytes: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#waiting.length === 0 && this.#fits(bytes)) {
       this.#used += bytes;
@@ -60,9 +75,15 @@ export class ByteBudget {
   /** Takes bytes at once: they are held already, or belong to what is held. */
   charge(bytes: number): void {
     this.#used += bytes;
+    this.#whole?.charge(bytes);
   }
 
   release(bytes: number): void {
+    this.#releaseHere(bytes);
+    this.#whole?.release(bytes);
+  }
+
+  #releaseHere(bytes: number): void {
     this.#used -= bytes;
     if (this.#used < 0) throw new RangeError(`More bytes were released than were held: ${this.#used}.`);
     this.#grant();

@@ -22,6 +22,7 @@ import { Limiter } from './limiter.ts';
 import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
 import { EventPlacer } from './place-events.ts';
 import { segmentToSeal } from './pressure.ts';
+import { RejectGuard } from './reject-guard.ts';
 import { ShardArchive } from './shard-archive.ts';
 import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from './shard-checkpoint.ts';
 import { decideShards, type ShardInfo, type ShardProgress } from './shard-order.ts';
@@ -35,6 +36,9 @@ export interface IngestSettings {
   readonly start: { readonly kind: 'trim_horizon' | 'latest' } | { readonly kind: 'time'; readonly ms: number };
   readonly onTrimmed: 'stop' | 'continue';
   readonly maxAheadMs: number;
+  readonly rejectMaxRatio: number;
+  readonly rejectMinRecords: number;
+  readonly rejectWindowMs: number;
   readonly pollIntervalMs: number;
   readonly batchMaxLines: number;
   readonly batchMaxAgeMs: number;
@@ -97,7 +101,7 @@ export interface Ingest {
   /**
    * Resolves after a stop when everything that was read is durable.
    * @throws UserpulseError why ingest has ended otherwise: `checkpoint_locked`, `checkpoint_unusable`, `checkpoint_trimmed`, `archive_conflict`,
-   *   `stream_not_found`, `drain_timeout`
+   *   `stream_not_found`, `too_many_rejected`, `drain_timeout`
    */
   readonly done: Promise<void>;
   status(): IngestStatus;
@@ -167,6 +171,11 @@ const TICK_MS = 250;
 /** How stale the checkpoint of a quiet shard may get; see ShardCheckpoint.completeToMs. */
 const QUIET_SAVE_MS = 300_000;
 const MAX_IN_FLIGHT = 4;
+/**
+ * Share of the byte budget for records that are not written yet. Reading further ahead brings nothing, since writing is what takes time; it only makes
+ * more for the garbage collector to move about. The rest is for open archive segments, which grow for minutes.
+ */
+const READ_AHEAD = 5 / 8;
 const MAX_PUTS = 4;
 const MAX_WARMING = 8;
 
@@ -175,6 +184,8 @@ class Ingestion {
   readonly #clock: Clock;
   readonly #metrics: IngestMetrics;
   readonly #budget: ByteBudget;
+  /** The part of the budget that records may take between the stream and InfluxDB. */
+  readonly #unwritten: ByteBudget;
   readonly #placer: EventPlacer;
   readonly #batcher: Batcher;
   readonly #puts = new Limiter(MAX_PUTS);
@@ -211,6 +222,7 @@ class Ingestion {
     setMaxListeners(0, this.#stop.signal, this.#deadline.signal);
     const { settings } = options;
     this.#budget = new ByteBudget(settings.bufferMaxBytes, () => this.#relievePressure());
+    this.#unwritten = new ByteBudget(Math.floor(settings.bufferMaxBytes * READ_AHEAD), undefined, this.#budget);
     this.#placer = new EventPlacer({
       schema: options.schema,
       maxAheadMs: settings.maxAheadMs,
@@ -228,6 +240,11 @@ class Ingestion {
       sink: options.sink,
       placer: this.#placer,
       metrics: this.#metrics,
+      guard: new RejectGuard(this.#clock, {
+        maxRatio: settings.rejectMaxRatio,
+        minRecords: settings.rejectMinRecords,
+        windowMs: settings.rejectWindowMs,
+      }),
       clock: this.#clock,
       maxLines: settings.batchMaxLines,
       maxAgeMs: settings.batchMaxAgeMs,
@@ -597,7 +614,7 @@ class Ingestion {
       hashRange: shard.hashRange,
       cell,
       archive,
-      budget: this.#budget,
+      budget: this.#unwritten,
       now: () => this.#clock.now(),
     });
     this.#lanes.set(shard.shardId, lane);
@@ -636,7 +653,7 @@ class Ingestion {
       start: this.#start,
       after: { sequenceNumber: this.#resume.get(lane.shardId) ?? lane.cell.value.sequenceNumber, completeToMs },
       pollIntervalMs: this.#o.settings.pollIntervalMs,
-      budget: this.#budget,
+      budget: this.#unwritten,
       pageBytes: this.#pageBytes(),
       ...this.#readerHooks(),
     });

@@ -1,5 +1,6 @@
 import type { HashRange, StreamRecord } from '../event/decode.ts';
 import type { ByteBudget } from './budget.ts';
+import { Fifo } from './fifo.ts';
 import { ResolvedPrefix, type Ticket } from './resolved-prefix.ts';
 import type { ShardArchive } from './shard-archive.ts';
 import type { CheckpointCell } from './shard-checkpoint.ts';
@@ -47,8 +48,7 @@ export class Lane {
   readonly #now: () => number;
   readonly #spans = new ResolvedPrefix<Span>();
   #mode: LaneMode = 'reading';
-  #queue: StreamRecord[] = [];
-  #queueHead = 0;
+  readonly #queue = new Fifo<StreamRecord>();
   #queuedBytes = 0;
   #batchedRecords = 0;
   #millisBehind = 0;
@@ -117,7 +117,7 @@ export class Lane {
     return this.#lastReadMs;
   }
   get hasQueued(): boolean {
-    return this.#queueHead < this.#queue.length;
+    return this.#queue.size > 0;
   }
   /** Bytes charged for records that are not written yet. */
   get queuedBytes(): number {
@@ -125,7 +125,7 @@ export class Lane {
   }
   /** Records read and not written yet. */
   get unwritten(): number {
-    return this.#queue.length - this.#queueHead + this.#batchedRecords;
+    return this.#queue.size + this.#batchedRecords;
   }
   /** All that was read is durable everywhere. */
   get settled(): boolean {
@@ -134,7 +134,7 @@ export class Lane {
 
   /** Arrival time (ms) up to which all points are durable. */
   influxWatermarkMs(): number {
-    const oldest = this.#spans.oldest?.records[0]?.arrivalMs ?? this.#queue[this.#queueHead]?.approximateArrivalMs;
+    const oldest = this.#spans.oldest?.records[0]?.arrivalMs ?? this.#queue.first?.approximateArrivalMs;
     return oldest === undefined ? this.#readToMs : Math.min(oldest, this.#readToMs);
   }
 
@@ -173,14 +173,8 @@ export class Lane {
 
   /** The next record for a batch. */
   take(): StreamRecord | undefined {
-    const record = this.#queue[this.#queueHead];
-    if (record === undefined) return undefined;
-    this.#queueHead++;
-    if (this.#queueHead === this.#queue.length || this.#queueHead > 4096) {
-      this.#queue = this.#queue.slice(this.#queueHead);
-      this.#queueHead = 0;
-    }
-    this.#batchedRecords++;
+    const record = this.#queue.shift();
+    if (record !== undefined) this.#batchedRecords++;
     return record;
   }
 

@@ -21,7 +21,7 @@ describe('nextPauseMs', () => {
 describe('PageSize', () => {
   it('asks for about as many records as give the page its bytes', () => {
     const size = new PageSize(1_000_000);
-    expect(size.limit()).toBe(1_000);
+    expect(size.limit()).toBe(16);
     size.seen(1_000, 200_000);
     expect(size.limit()).toBe(5_000);
     size.seen(10, 10_000_000);

@@ -11,7 +11,8 @@ const QUIET_INTERVAL_MS = 500;
 
 /** Most records of one GetRecords. */
 const MAX_LIMIT = 10_000;
-const FIRST_LIMIT = 1_000;
+/** Before anything is known of a shard's records: each may be an aggregate of a megabyte, and every shard begins at once. */
+const FIRST_LIMIT = 16;
 
 /**
  * How long to wait before the next read of a shard, in ms.

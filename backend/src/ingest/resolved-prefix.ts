@@ -1,19 +1,20 @@
+import { Fifo } from './fifo.ts';
+
 /**
  * Things that are begun in order, are resolved in any order, and leave in order: what leaves is always the resolved prefix. A checkpoint
  * that follows what leaves therefore never passes something unresolved.
  */
 export class ResolvedPrefix<T> {
-  #slots: Slot<T>[] = [];
-  #head = 0;
+  readonly #slots = new Fifo<Slot<T>>();
 
   /** Things that have not left. */
   get size(): number {
-    return this.#slots.length - this.#head;
+    return this.#slots.size;
   }
 
   /** The oldest thing that has not left. */
   get oldest(): T | undefined {
-    return this.#slots[this.#head]?.value;
+    return this.#slots.first?.value;
   }
 
   add(value: T): Ticket<T> {
@@ -28,14 +29,9 @@ export class ResolvedPrefix<T> {
     if (slot.resolved) throw new Error('A ticket was resolved twice.');
     slot.resolved = true;
     const out: T[] = [];
-    for (let next = this.#slots[this.#head]; next?.resolved === true; next = this.#slots[this.#head]) {
-      out.push(next.value);
-      this.#head++;
-    }
-    // Forget what left once it is the larger half: constant time per thing, and no array that grows for ever.
-    if (this.#head > 64 && this.#head * 2 > this.#slots.length) {
-      this.#slots = this.#slots.slice(this.#head);
-      this.#head = 0;
+    while (this.#slots.first?.resolved === true) {
+      out.push(this.#slots.first.value);
+      this.#slots.shift();
     }
     return out;
   }

@@ -281,6 +281,35 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     world.expectExact();
   });
 
+  it('stops before a bad deploy becomes dead letters, keeps it on the stream, and passes it when told to', async () => {
+    const world = new World(15, 2);
+    for (let n = 0; n < 100; n++) world.put();
+    const first = world.start();
+    await world.untilArchived(first);
+    await first.stop();
+    const letters = world.archive.lines('rejected').length;
+    for (let n = 0; n < 1_500; n++) {
+      const data = Buffer.from(`{"eventId":"bad${n}","type":"LIKE"}`);
+      world.stream.put(world.pick(world.stream.open), world.oracle.poison(data));
+    }
+    for (let n = 0; n < 50; n++) world.put();
+    // As an orchestrator does: started again, it stops again, and no further on.
+    for (let start = 0; start < 3; start++) {
+      const run = world.start({
+        settings: { archiveMaxBytes: 1_048_576, archiveMaxAgeMs: 86_400_000, bufferMaxBytes: 67_108_864 },
+      });
+      await expect(run.ingest.done).rejects.toMatchObject({
+        code: 'too_many_rejected',
+        message: expect.stringContaining('"type_invalid"'),
+      });
+      expect(world.archive.lines('rejected')).toHaveLength(letters);
+    }
+    const last = world.start({ settings: { rejectMaxRatio: 1 } });
+    await world.untilArchived(last);
+    await last.stop();
+    world.expectExact();
+  });
+
   it('reports a checkpoint that the stream has trimmed, and goes on only when told to', async () => {
     const world = new World(10, 1);
     // A day lies between both halves: longer than places are remembered.

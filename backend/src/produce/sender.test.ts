@@ -91,7 +91,7 @@ describe('Sender', () => {
     await s.add(entry('a'));
     await s.add(entry('b'));
     await s.finish();
-    expect(s.sent).toMatchObject({ entries: 2, retried: 6, uncertain: 6 });
+    expect(s.sent).toMatchObject({ entries: 2, retried: 6, uncertain: 6, uncertainRecords: 6 });
   });
 
   it('ends with the error when calls have failed for too long, and knows what is not sent', async () => {

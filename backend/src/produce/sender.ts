@@ -46,6 +46,8 @@ export interface Sent {
   readonly retried: number;
   /** Entries of calls whose answer was lost: they were put again and may be on the stream twice. */
   readonly uncertain: number;
+  /** User records in those. */
+  readonly uncertainRecords: number;
   /** Why entries were put again the last time, for people. */
   readonly lastReason: string | undefined;
 }
@@ -63,7 +65,15 @@ export class Sender {
   #queuedBytes = 0;
   #failure: { readonly error: unknown } | undefined;
   #lastSuccessMs: number;
-  #sent: Sent = { counts: NOTHING, entries: 0, bytes: 0, retried: 0, uncertain: 0, lastReason: undefined };
+  #sent: Sent = {
+    counts: NOTHING,
+    entries: 0,
+    bytes: 0,
+    retried: 0,
+    uncertain: 0,
+    uncertainRecords: 0,
+    lastReason: undefined,
+  };
   #accepted = 0;
 
   constructor(options: SenderOptions) {
@@ -134,7 +144,7 @@ export class Sender {
         const failure = classify(error);
         if (failure.kind === 'fatal' || clock.now() - this.#lastSuccessMs > giveUpAfterMs) throw failure.error;
         this.#sent = { ...this.#sent, lastReason: failure.error.message };
-        if (failure.uncertain) this.#sent = { ...this.#sent, uncertain: this.#sent.uncertain + left.length };
+        if (failure.uncertain) this.#doubt(left);
       }
       if (left.length === 0) return;
       // Another call has ended the run: its error is the one to tell.
@@ -151,6 +161,15 @@ export class Sender {
       counts: entries.reduce((sum, entry) => addCounts(sum, entry.counts), counts),
       entries: before + entries.length,
       bytes: entries.reduce((sum, entry) => sum + entry.data.length, bytes),
+    };
+  }
+
+  #doubt(entries: readonly Entry[]): void {
+    const { uncertain, uncertainRecords } = this.#sent;
+    this.#sent = {
+      ...this.#sent,
+      uncertain: uncertain + entries.length,
+      uncertainRecords: entries.reduce((sum, entry) => sum + recordsIn(entry.counts), uncertainRecords),
     };
   }
 

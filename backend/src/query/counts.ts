@@ -1,4 +1,4 @@
-import type { InfluxReader } from './influx-reader.ts';
+import type { CountHandler } from './count-reader.ts';
 import { tooManySeries, type Reading, type SeriesPlan } from './plan.ts';
 import { MAX_SERIES } from './request.ts';
 import type { Window } from './windows.ts';
@@ -25,6 +25,9 @@ export function windowAt(windows: readonly Window[], ms: number): number {
   }
   return low - 1;
 }
+
+const holds = (window: Window | undefined, ms: number): boolean =>
+  window !== undefined && ms >= window.startMs && ms < window.endMs;
 
 /** Adds up the counts of grains to the counts of windows, series by series. */
 export class Counts {
@@ -59,14 +62,19 @@ export class Counts {
     return counts;
   }
 
-  /** @param ms a time in the grain; null where there is one count for the whole range */
-  add(id: string | undefined, type: string, ms: number | null, count: number): void {
+  /** Takes the counts of the grains of one id and type, which may come in any order. */
+  handler(id: string | undefined, type: string): CountHandler {
     const counts = this.#counts(
       this.#plan.groupBy.has('id') && this.#plan.ids.length > 0 ? id : undefined,
       this.#plan.groupBy.has('type') ? type : undefined,
     );
-    const at = ms === null ? 0 : Math.max(windowAt(this.#reading.windows, ms), 0);
-    counts[at] = (counts[at] ?? 0) + count;
+    const { windows } = this.#reading;
+    let at = 0;
+    return (ms, count) => {
+      // Grains come in the order of time, so most often the next one lies in this window or the next.
+      if (ms !== null && !holds(windows[at], ms) && !holds(windows[++at], ms)) at = Math.max(windowAt(windows, ms), 0);
+      counts[at] = (counts[at] ?? 0) + count;
+    };
   }
 
   /** Series in the order of the ids and types asked for; types that were not asked for by name. An id without any gets one of zeros. */
@@ -83,29 +91,4 @@ export class Counts {
     }
     return out;
   }
-}
-
-/** Where in a table's rows the columns are that a count needs. */
-const position = (columns: readonly string[], name: string): number => columns.indexOf(name);
-
-/** The handler of a {@link InfluxReader.rows} call that fills the counts of the readings which the streams belong to. */
-export function countRows(
-  sinks: ReadonlyMap<string, { readonly counts: Counts; readonly id: string | undefined }>,
-): Parameters<InfluxReader['rows']>[1] {
-  return (columns) => {
-    const result = position(columns, 'result');
-    const time = position(columns, '_time');
-    const value = position(columns, '_value');
-    const type = position(columns, 'type');
-    return (row) => {
-      const sink = sinks.get(row[result] ?? '');
-      if (sink === undefined)
-        throw new Error(`InfluxDB answered with a result "${row[result] ?? ''}" that was not asked for.`);
-      const at = time === -1 ? null : Date.parse(row[time] ?? '');
-      const count = Number(row[value]);
-      if (Number.isNaN(at) || !Number.isSafeInteger(count))
-        throw new Error(`InfluxDB answered with a row that is no count: ${row.join(',')}`);
-      sink.counts.add(sink.id, row[type] ?? '', at, count);
-    };
-  };
 }

@@ -4,6 +4,7 @@ import { Agent, request, type Dispatcher } from 'undici';
 import { influxMessage, networkReason, type InfluxTarget } from '../checks/influx-api.ts';
 import { UserpulseError } from '../errors.ts';
 import type { Flux } from '../flux/literals.ts';
+import { withoutToken } from '../secrets.ts';
 import { CsvReader } from './csv.ts';
 
 /** One CSV row of an answer: the values by column, in the order of the header. */
@@ -110,8 +111,8 @@ export class HttpInfluxReader implements InfluxReader {
   }
 
   #refusal(status: number, text: string): UserpulseError {
-    const reason = influxMessage(text);
-    const { host, org } = this.#options;
+    const { host, org, token } = this.#options;
+    const reason = influxMessage(withoutToken(text, token));
     if (status === 401)
       return new UserpulseError('influx_unauthorized', `InfluxDB at ${host} refuses the token: ${reason}.`, {
         hint: 'Check INFLUX_TOKEN and INFLUX_ORG; the token needs read permission on the four buckets.',

@@ -172,7 +172,8 @@ export function grainOf(windows: readonly Window[], range: Range, every: Duratio
   let everyMs = 0;
   let before = first;
   for (const bound of rest) {
-    everyMs = gcd(everyMs, bound - before);
+    // Nearly all are as long as the one before.
+    if (everyMs === 0 || (bound - before) % everyMs !== 0) everyMs = gcd(everyMs, bound - before);
     before = bound;
   }
   // One bound alone does not say how long the windows are, and any length that reaches to it will do.

@@ -3,7 +3,8 @@ import { STATUS, UserpulseError } from '../errors.ts';
 import type { Flux } from '../flux/literals.ts';
 import { countScript, idScript, typesScript } from '../flux/translate.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { Counts, countRows, type Series } from './counts.ts';
+import { CountReader } from './count-reader.ts';
+import { Counts, type Series } from './counts.ts';
 import { seriesFrame, topFrame, valueSeries, type ValueSeries } from './frames.ts';
 import type { InfluxReader } from './influx-reader.ts';
 import { LiveHub } from './live.ts';
@@ -288,7 +289,13 @@ class InfluxQueryService implements QueryService {
     if (earlier !== undefined)
       for (const stream of plan.compare?.earlier.streams ?? [])
         sinks.set(stream.name, { counts: earlier, id: stream.ids[0] });
-    await this.#influx.rows(this.#script(plan), countRows(sinks), signal);
+    const reader = new CountReader((result, type) => {
+      const sink = sinks.get(result);
+      if (sink === undefined) throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
+      return sink.counts.handler(sink.id, type);
+    });
+    await this.#influx.bytes(this.#script(plan), (chunk) => reader.push(chunk), signal);
+    reader.end();
     return { now: now.series(), earlier: earlier?.series() };
   }
 

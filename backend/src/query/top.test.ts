@@ -57,7 +57,20 @@ describe('counting ids', () => {
   it('adds up the tables of an answer, however it is cut', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.array(fc.integer({ min: 1, max: 30 }).map(String), { minLength: 1 }), { maxLength: 4 }),
+        // Enough tables for their number to grow by a digit, and ids of one digit to nineteen.
+        fc.array(
+          fc.array(
+            fc
+              .oneof(
+                fc.integer({ min: 1, max: 30 }),
+                fc.bigInt(10n ** 7n, 10n ** 7n + 30n),
+                fc.bigInt(2n ** 63n - 30n, 2n ** 63n - 1n),
+              )
+              .map(String),
+            { minLength: 1 },
+          ),
+          { maxLength: 12 },
+        ),
         fc.integer({ min: 1, max: 40 }),
         fc.integer({ min: 1, max: 12 }),
         (tables, chunkBytes, n) => {
@@ -65,7 +78,7 @@ describe('counting ids', () => {
           for (const id of tables.flat()) counts.set(id, (counts.get(id) ?? 0) + 1);
           const expected = [...counts]
             .map(([id, count]) => ({ id, count }))
-            .sort((a, b) => b.count - a.count || Number(a.id) - Number(b.id))
+            .sort((a, b) => b.count - a.count || (BigInt(a.id) < BigInt(b.id) ? -1 : 1))
             .slice(0, n);
           const counter = count(answer(tables), chunkBytes);
           expect(counter.top(n)).toEqual(expected);

@@ -5,6 +5,7 @@ import type { TopResult } from './request.ts';
 /** Digits of the longest id, a share's; a user's has at most 19. */
 const MOST_DIGITS = 24;
 const COMMA = 0x2c;
+const ZERO = 0x30;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
@@ -26,6 +27,8 @@ export class IdCounter {
   #digits = 0;
   #isId = true;
   #length = 0;
+  /** Where in the line before its last field began: `,_result,0,` is the same in every row of a table. */
+  #prefix = 0;
   /** Text of the line, kept for headers and errors only. */
   #text = '';
   #expects: 'header' | 'id' | 'error' = 'header';
@@ -51,15 +54,32 @@ export class IdCounter {
       this.#isId,
       this.#length,
     ];
+    let prefix = this.#prefix;
+    let field = 0;
     let keepsText = this.#expects !== 'id';
     const bytes = chunk.length;
     for (let at = 0; at < bytes; at++) {
+      // What comes before the id is skipped where it is as long as in the row before. Only a row begins with a comma, a header follows an
+      // empty line, and a comma further on begins a field as ever: nothing but the looking is left out.
+      if (length === 0 && prefix > 0 && !keepsText && chunk[at] === COMMA && chunk[at + prefix - 1] === COMMA) {
+        at += prefix;
+        length = field = prefix;
+        // Eight digits fit into one word, and few ids of users have more.
+        for (let digit = (chunk[at] ?? 0) - ZERO; digits < 8 && digit >= 0 && digit <= 9; digits++) {
+          low = (low << 4) | digit;
+          digit = (chunk[++at] ?? 0) - ZERO;
+        }
+        length += digits;
+        if (at >= bytes) break;
+      }
       const byte = chunk[at] ?? LINE_FEED;
       if (byte === LINE_FEED) {
         this.#high = high;
         this.#middle = middle;
         this.#low = low;
         this.#endLine(length, isId && digits > 0 && digits <= MOST_DIGITS);
+        prefix = field;
+        field = 0;
         high = middle = low = digits = length = 0;
         isId = true;
         keepsText = this.#expects !== 'id';
@@ -71,9 +91,10 @@ export class IdCounter {
       if (byte === COMMA) {
         high = middle = low = digits = 0;
         isId = true;
+        field = length;
         continue;
       }
-      const digit = byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : -1;
+      const digit = byte >= ZERO && byte <= 0x39 ? byte - ZERO : byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : -1;
       if (digit < 0) isId = false;
       high = (high << 4) | (middle >>> 28);
       middle = (middle << 4) | (low >>> 28);
@@ -88,6 +109,8 @@ export class IdCounter {
       isId,
       length,
     ];
+    // A line that goes on in the next chunk is read in full there.
+    this.#prefix = length === 0 ? prefix : 0;
   }
 
   /** To be called after the last chunk: InfluxDB ends every line, but a line cut short must not go unnoticed. */
@@ -144,12 +167,14 @@ const before = (a: Entry, b: Entry): boolean =>
         ? a.middle < b.middle
         : a.low < b.low;
 
-/** Counts by 96-bit key: open addressing in flat arrays, at most half full. A count of 0 marks a free place. */
+/** Words of a place in the table: three of the key and the count, which lie side by side because each look at a place is a cache miss. */
+const WORDS = 4;
+
+/** Counts by 96-bit key: open addressing in a flat array, at most half full. A count of 0 marks a free place. */
 class IdTable {
   readonly #most: number;
   #mask = (1 << 12) - 1;
-  #keys = new Uint32Array(3 << 12);
-  #counts = new Uint32Array(1 << 12);
+  #places = new Uint32Array(WORDS << 12);
   size = 0;
 
   constructor(most: number) {
@@ -158,8 +183,8 @@ class IdTable {
 
   /** @throws UserpulseError bad_request */
   add(high: number, middle: number, low: number): void {
-    const place = this.#find(high, middle, low);
-    const count = this.#counts[place] ?? 0;
+    const at = this.#find(high, middle, low);
+    const count = this.#places[at + 3] ?? 0;
     if (count === 0) {
       if (this.size >= this.#most)
         throw new UserpulseError(
@@ -167,60 +192,60 @@ class IdTable {
           `More than ${this.#most.toLocaleString('en-US')} different ids occur in this range.`,
           { hint: 'Ask for a shorter range or for fewer types.' },
         );
-      this.#put(place, high, middle, low, 1);
+      this.#put(at, high, middle, low, 1);
       this.size++;
       if (this.size * 2 > this.#mask) this.#grow();
       return;
     }
-    this.#counts[place] = count + 1;
+    this.#places[at + 3] = count + 1;
   }
 
-  #put(place: number, high: number, middle: number, low: number, count: number): void {
-    this.#keys[place * 3] = high;
-    this.#keys[place * 3 + 1] = middle;
-    this.#keys[place * 3 + 2] = low;
-    this.#counts[place] = count;
+  #put(at: number, high: number, middle: number, low: number, count: number): void {
+    this.#places[at] = high;
+    this.#places[at + 1] = middle;
+    this.#places[at + 2] = low;
+    this.#places[at + 3] = count;
   }
 
-  /** The place of a key, or the free one where it belongs. */
+  /** Where the place of a key begins, or the free one where it belongs. */
   #find(high: number, middle: number, low: number): number {
-    const keys = this.#keys;
-    let place = hash(high, middle, low) & this.#mask;
-    while (
-      this.#counts[place] !== 0 &&
-      (keys[place * 3 + 2] !== low || keys[place * 3 + 1] !== middle || keys[place * 3] !== high)
-    )
-      place = (place + 1) & this.#mask;
-    return place;
+    const places = this.#places;
+    const mask = this.#mask;
+    let place = hash(high, middle, low) & mask;
+    for (;;) {
+      const at = place * WORDS;
+      if (places[at + 3] === 0 || (places[at + 2] === low && places[at + 1] === middle && places[at] === high))
+        return at;
+      place = (place + 1) & mask;
+    }
   }
 
   #grow(): void {
-    const [keys, counts] = [this.#keys, this.#counts];
-    const places = counts.length * 2;
-    this.#mask = places - 1;
-    this.#keys = new Uint32Array(places * 3);
-    this.#counts = new Uint32Array(places);
-    counts.forEach((count, i) => {
-      if (count === 0) return;
-      const [high = 0, middle = 0, low = 0] = [keys[i * 3], keys[i * 3 + 1], keys[i * 3 + 2]];
-      this.#put(this.#find(high, middle, low), high, middle, low, count);
-    });
+    const old = this.#places;
+    this.#mask = this.#mask * 2 + 1;
+    this.#places = new Uint32Array(old.length * 2);
+    for (let at = 0; at < old.length; at += WORDS) {
+      const [high = 0, middle = 0, low = 0, count = 0] = [old[at], old[at + 1], old[at + 2], old[at + 3]];
+      if (count > 0) this.#put(this.#find(high, middle, low), high, middle, low, count);
+    }
   }
 
   top(n: number): Entry[] {
     const best: Entry[] = [];
-    this.#counts.forEach((count, i) => {
+    const places = this.#places;
+    for (let at = 0; at < places.length; at += WORDS) {
+      const count = places[at + 3] ?? 0;
       const last = best[n - 1];
       // Most ids are far from the first n: look at their key only where it can matter.
-      if (count === 0 || (last !== undefined && count < last.count)) return;
-      const [high = 0, middle = 0, low = 0] = [this.#keys[i * 3], this.#keys[i * 3 + 1], this.#keys[i * 3 + 2]];
+      if (count === 0 || (last !== undefined && count < last.count)) continue;
+      const [high = 0, middle = 0, low = 0] = [places[at], places[at + 1], places[at + 2]];
       const entry = { high, middle, low, count };
-      if (last !== undefined && !before(entry, last)) return;
+      if (last !== undefined && !before(entry, last)) continue;
       let place = best.length;
       for (let other = best[place - 1]; other !== undefined && before(entry, other); other = best[place - 1]) place--;
       best.splice(place, 0, entry);
       if (best.length > n) best.pop();
-    });
+    }
     return best;
   }
 }

@@ -77,6 +77,16 @@ describe('SlotTable', () => {
     expect(after.assign(point, identity('a', 7)).slot).toBe(7);
   });
 
+  it('takes no notice of a move that was made in another series: the prefix scheme has changed since', () => {
+    const before = table();
+    before.assign(point, identity('a', 7));
+    const { move } = before.assign(point, identity('b', 7));
+    const after = table([move!]);
+    const elsewhere = { ...point, series: 'interaction,prefix=23,type=like' };
+    expect(after.assign(elsewhere, identity('b', 7)).slot).toBe(7);
+    expect(after.assign(elsewhere, identity('c', 8)).slot).toBe(8);
+  });
+
   it('restores what JSON made of a move', () => {
     const before = table();
     before.assign(point, identity('a', 7));

@@ -31,6 +31,9 @@ export interface Assignment {
   readonly move: Move | undefined;
 }
 
+/** Which event (value) took which slot (key); both are 64-bit hashes as two words. See {@link RecentTable}. */
+export type SlotMemory = Pick<RecentTable, 'find' | 'holds' | 'add' | 'replace'>;
+
 /**
  * Remembers which event took which (role, series, millisecond, slot) lately, so that different events never share a point; see
  * "Point identity" in docs/architecture.md.
@@ -42,7 +45,7 @@ export interface Assignment {
  *   forgotten, it needs a second coincidence of one in a million within the same series and millisecond, later than the memory reaches.
  */
 export class SlotTable {
-  readonly #taken: RecentTable;
+  readonly #taken: SlotMemory;
   readonly #moves = new Map<string, Move>();
   readonly #maxMoves: number;
   /** Known moves per low bits of the event's key: a look-up by text only where one is likely. */
@@ -51,9 +54,12 @@ export class SlotTable {
   /**
    * @param options.capacity points remembered, 16 bytes each; a good value is what arrives in half a minute: 2^21 at 25,000 events/s
    * @param options.maxMoves moves remembered, about 200 bytes each, the oldest out
+   * @param options.taken a memory of another kind: one that forgets nothing, for who can afford it
    */
-  constructor(options: { readonly capacity: number; readonly maxMoves?: number }) {
-    this.#taken = new RecentTable(options.capacity);
+  constructor(
+    options: { readonly maxMoves?: number } & ({ readonly capacity: number } | { readonly taken: SlotMemory }),
+  ) {
+    this.#taken = 'taken' in options ? options.taken : new RecentTable(options.capacity);
     this.#maxMoves = options.maxMoves ?? 65_536;
   }
 
@@ -89,12 +95,15 @@ export class SlotTable {
 
   assign(point: Point, event: EventIdentity): Assignment {
     const [key0, key1] = event.key;
-    if (this.#moveFilter[key0 & FILTER_MASK] !== 0) {
-      const known = this.#moves.get(moveKey(point.role, hexOf(event.key)));
-      if (known !== undefined) return { slot: known.slot, collided: false, move: undefined };
-    }
     const place0 = placeHash(point, 0x9747b28c);
     const place1 = placeHash(point, 0x3c6ef372);
+    if (this.#moveFilter[key0 & FILTER_MASK] !== 0) {
+      const known = this.#moves.get(moveKey(point.role, hexOf(event.key)));
+      // A move made under another prefix scheme is about another series.
+      if (known?.event.slice(KEY_DIGITS) === hexOf([place0, place1])) {
+        return { slot: known.slot, collided: false, move: undefined };
+      }
+    }
     let slot = event.slot;
     // As many steps as there are slots at most: should all of them be taken, the event shares its own.
     for (let step = 0; step < SLOTS; step++) {

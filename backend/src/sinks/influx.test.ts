@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
+import { LineBlock } from '../schema/line-block.ts';
 import { InfluxSink } from './influx.ts';
 
 interface Answer {
@@ -72,7 +73,7 @@ const go = new AbortController().signal;
 
 describe('InfluxSink', () => {
   it('sends a batch as one zipped request with bucket, organisation and precision', async () => {
-    expect(await sink.write('made', lines(3), go)).toEqual([]);
+    expect(await sink.write('made', LineBlock.of(lines(3)), go)).toEqual([]);
     expect(requests).toEqual([lines(3)]);
     expect(seen[0]!.url).toBe('/behind/a/proxy/api/v2/write?org=my+org&bucket=made+bucket&precision=ns');
     expect(seen[0]!.headers).toMatchObject({ authorization: 'Token secret-token', 'content-encoding': 'gzip' });
@@ -82,7 +83,7 @@ describe('InfluxSink', () => {
     const all = lines(1_000);
     const bad = new Set([0, 7, 500, 999].map((n) => all[n]!));
     answer = (sent) => (sent.some((line) => bad.has(line)) ? { status, message: 'unable to parse' } : { status: 204 });
-    const refusals = await sink.write('made', all, go);
+    const refusals = await sink.write('made', LineBlock.of(all), go);
     expect(refusals).toEqual([0, 7, 500, 999].map((index) => ({ index, reason: 'unable to parse' })));
     expect(written.size).toBe(996);
     expect(requests.length).toBeLessThan(100);
@@ -95,7 +96,7 @@ describe('InfluxSink', () => {
         ? { status: 204 }
         : { status: 422, message: `partial write: field type conflict dropped=${bad}` };
     };
-    const refusals = await sink.write('made', lines(64), go);
+    const refusals = await sink.write('made', LineBlock.of(lines(64)), go);
     expect(refusals.map((r) => r.index)).toEqual(Array.from({ length: 63 }, (_, n) => n + 1));
     expect(requests.length).toBeLessThan(16);
   });
@@ -103,7 +104,7 @@ describe('InfluxSink', () => {
   it('halves what is too large for InfluxDB and refuses only a line that is too large by itself', async () => {
     answer = (sent) =>
       sent.length > 2 || sent.includes(lines(8)[5]!) ? { status: 413, message: 'too large' } : { status: 204 };
-    expect(await sink.write('made', lines(8), go)).toEqual([{ index: 5, reason: 'too large' }]);
+    expect(await sink.write('made', LineBlock.of(lines(8)), go)).toEqual([{ index: 5, reason: 'too large' }]);
     expect(written.size).toBe(7);
   });
 
@@ -112,7 +113,7 @@ describe('InfluxSink', () => {
       status: 422,
       message: 'failure writing points to database: partial write: points beyond retention policy dropped=2',
     });
-    expect(await sink.write('made', lines(5), go)).toEqual([]);
+    expect(await sink.write('made', LineBlock.of(lines(5)), go)).toEqual([]);
     expect(expired).toEqual([2]);
     expect(requests).toHaveLength(1);
   });
@@ -130,7 +131,7 @@ describe('InfluxSink', () => {
     let left = 3;
     answer = () => (left-- > 0 ? failure : { status: 204 });
     const begun = clock.now();
-    expect(await sink.write('made', lines(2), go)).toEqual([]);
+    expect(await sink.write('made', LineBlock.of(lines(2)), go)).toEqual([]);
     expect(requests).toEqual([lines(2), lines(2), lines(2), lines(2)]);
     expect(retries).toEqual([reason, reason, reason]);
     if (typeof failure === 'object' && failure.headers !== undefined)
@@ -144,6 +145,6 @@ describe('InfluxSink', () => {
       if (requests.length === 5) stop.abort(reason);
       return { status: 503 };
     };
-    await expect(sink.write('made', lines(1), stop.signal)).rejects.toBe(reason);
+    await expect(sink.write('made', LineBlock.of(lines(1)), stop.signal)).rejects.toBe(reason);
   });
 });

@@ -1,4 +1,5 @@
 import type { BucketRole } from '../schema/buckets.ts';
+import type { LineBlock } from '../schema/line-block.ts';
 
 /** A line that the store will never take. */
 export interface Refusal {
@@ -12,9 +13,9 @@ export interface Refusal {
 export interface PointSink {
   /**
    * Resolves when every line is durable or refused for good.
-   * @param lines line protocol without newlines, times in ns
+   * @param lines times in ns
    * @throws the signal's reason when aborted
    */
-  write(role: BucketRole, lines: readonly string[], signal: AbortSignal): Promise<readonly Refusal[]>;
+  write(role: BucketRole, lines: LineBlock, signal: AbortSignal): Promise<readonly Refusal[]>;
   close(): Promise<void>;
 }

@@ -81,7 +81,7 @@ export function AnnotationRoute() {
       {(loaded) => (
         <>
           <h1 className="h3">Annotation</h1>
-          <Editor {...loaded} given={given as AnnotationQuery} />
+          <Editor {...loaded} given={given} />
         </>
       )}
     </Loaded>

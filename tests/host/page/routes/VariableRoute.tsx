@@ -22,7 +22,7 @@ function Preview({ query }: { query: DataQuery }) {
     const variable = new QueryVariable({
       name: 'value',
       label: 'Value',
-      query: query as never,
+      query: query,
       datasource: { type: PLUGIN_ID, uid: '' },
       isMulti: true,
     });
@@ -49,7 +49,7 @@ function Preview({ query }: { query: DataQuery }) {
       <p style={{ marginTop: 16 }}>{loading ? 'Loading …' : `${options.length} values`}</p>
       <ol data-testid="host-variable-values">
         {options.map(({ label, value }) => (
-          <li key={String(value)}>{label}</li>
+          <li key={JSON.stringify(value)}>{label}</li>
         ))}
       </ol>
     </UrlSyncContextProvider>

@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readGetRecords } from './get-records.ts';
+
+const record = (data: Uint8Array, key: string, n: number) => ({
+  ApproximateArrivalTimestamp: 1_767_571_200 + n / 1000,
+  Data: Buffer.from(data).toString('base64'),
+  PartitionKey: key,
+  SequenceNumber: `49${String(n).padStart(54, '0')}`,
+});
+const read = (value: unknown, space?: number) => readGetRecords(Buffer.from(JSON.stringify(value, null, space)));
+
+describe('readGetRecords', () => {
+  it('gives back every record, whatever its bytes, its key and the white space around it', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.uint8Array({ maxLength: 40 }), fc.string({ unit: 'binary' })), { maxLength: 6 }),
+        fc.constantFrom(undefined, 2),
+        (input, space) => {
+          const Records = input.map(([data, key], n) => record(data, key, n));
+          const answer = read(
+            { MillisBehindLatest: 7, NextShardIterator: 'a"]}', Records, ChildShards: [{ a: [] }] },
+            space,
+          );
+          expect(answer.NextShardIterator).toBe('a"]}');
+          expect(answer.MillisBehindLatest).toBe(7);
+          expect(answer.Records.map((each) => [new Uint8Array(each.Data), each.PartitionKey])).toEqual(
+            // JSON in UTF-8 cannot hold a lone surrogate as itself, and JSON.stringify escapes it.
+            input.map(([data, key]) => [data, key]),
+          );
+          answer.Records.forEach((each, n) => {
+            expect(each.SequenceNumber).toBe(Records[n]?.SequenceNumber);
+            expect(each.ApproximateArrivalTimestamp?.getTime()).toBe(1_767_571_200_000 + n);
+          });
+        },
+      ),
+    );
+  });
+
+  it('is not misled by a member of that name elsewhere', () => {
+    const answer = read({
+      x: { Records: [{ Data: 'AAAA' }] },
+      y: 'Records',
+      Records: [record(Uint8Array.of(1), 'k', 0)],
+    });
+    expect(answer.Records).toHaveLength(1);
+    expect(answer.Records[0]?.PartitionKey).toBe('k');
+  });
+
+  it('takes a missing array, iterator, or null for none', () => {
+    expect(read({ NextShardIterator: null })).toEqual({
+      Records: [],
+      NextShardIterator: undefined,
+      MillisBehindLatest: undefined,
+    });
+    expect(read({ Records: [] }).Records).toEqual([]);
+  });
+
+  it.each([
+    ['[]', 'no JSON object'],
+    ['{"Records":[{"Data":"AA', 'middle of a string'],
+    ['{"Records":[{"Data":"AAAA"}', 'middle of its records'],
+    ['{"Records":[{"Data":"A-*A"}]}', 'not base64'],
+    ['{"Records":[{"Data":"AAAA","SequenceNumber":1}]}', 'SequenceNumber'],
+    ['{"Records":[{"Data" "AAAA"}]}', 'JSON'],
+  ])('refuses %s', (text, reason) => {
+    expect(() => readGetRecords(Buffer.from(text))).toThrow(reason);
+  });
+});

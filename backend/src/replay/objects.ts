@@ -1,0 +1,75 @@
+import { objectLines } from '../archive/lines.ts';
+import type { ArchiveReader, StoredObject } from '../archive/reader.ts';
+import type { InteractionEvent, RejectionCode } from '../event/event.ts';
+import { parseEvent, type ArrivalRule } from '../event/parse.ts';
+import { dayOf } from '../sinks/archive-keys.ts';
+
+/**
+ * A line was judged against its arrival when it came; the archive keeps only what passed, and does not keep when that was. So it is not judged
+ * a second time: no time is too far ahead here.
+ */
+const ARCHIVED: ArrivalRule = { arrivalMs: Infinity, maxAheadMs: 0 };
+
+export interface InvalidLine {
+  readonly code: RejectionCode | 'other_day';
+  readonly reason: string;
+}
+
+/** A line of the archive → its event, or why it is none of this day. */
+export function parseLine(line: Uint8Array, day: number): InteractionEvent | InvalidLine {
+  const parsed = parseEvent(line, ARCHIVED);
+  if ('code' in parsed) return parsed;
+  if (dayOf(parsed.event.occurredAtMs) === day) return parsed.event;
+  return { code: 'other_day', reason: 'Its occurredAt lies on another day than the key says.' };
+}
+
+export interface ObjectChunk {
+  readonly object: StoredObject;
+  readonly lines: readonly Uint8Array[];
+  /** Number of its first line within the object, from 1. */
+  readonly firstLine: number;
+}
+
+/**
+ * The lines of several objects, in the order of the objects. While one is being worked on, the next ones are fetched and unzipped as far as
+ * their buffers reach, so that neither the way to S3 nor gunzip is waited for.
+ * @param parallel objects that are open at a time
+ * @param onEnd an object has been read to its end
+ */
+export async function* linesInOrder(
+  reader: ArchiveReader,
+  objects: readonly StoredObject[],
+  parallel: number,
+  signal: AbortSignal,
+  onEnd: (object: StoredObject) => void,
+): AsyncGenerator<ObjectChunk, void, void> {
+  const open: ReturnType<typeof begin>[] = [];
+  let next = 0;
+  try {
+    while (next < objects.length || open.length > 0) {
+      for (; open.length < parallel && next < objects.length; next++) {
+        const object = objects[next];
+        if (object !== undefined) open.push(begin(reader, object, signal));
+      }
+      const current = open[0];
+      if (current === undefined) return;
+      let firstLine = 1;
+      for (let step = await current.first; step.done !== true; step = await current.lines.next()) {
+        yield { object: current.object, lines: step.value, firstLine };
+        firstLine += step.value.length;
+      }
+      onEnd(current.object);
+      open.shift();
+    }
+  } finally {
+    await Promise.allSettled(open.map(({ lines }) => lines.return()));
+  }
+}
+
+function begin(reader: ArchiveReader, object: StoredObject, signal: AbortSignal) {
+  const lines = objectLines(reader, object.key, signal);
+  const first = lines.next();
+  // Reported when it is this object's turn; until then it must not look unhandled.
+  first.catch(() => undefined);
+  return { object, lines, first };
+}

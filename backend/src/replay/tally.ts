@@ -1,0 +1,36 @@
+import type { BucketRole } from '../schema/buckets.ts';
+
+/** What a replay has read and written. */
+export class Tally {
+  objects = 0;
+  lines = 0;
+  /** Different events of the types asked for. */
+  events = 0;
+  repeated = 0;
+  otherTypes = 0;
+  /** Points whose own place was taken by another event. */
+  moved = 0;
+  readonly byType = new Map<string, number>();
+  readonly points: Record<BucketRole, number> = { made: 0, received: 0, share: 0, total: 0 };
+  /** Points older than their bucket keeps. */
+  expired = 0;
+  /** Lines that are no events of their day, by code. */
+  readonly invalid = new Map<string, { lines: number; readonly example: string }>();
+
+  get invalidLines(): number {
+    let sum = 0;
+    for (const { lines } of this.invalid.values()) sum += lines;
+    return sum;
+  }
+
+  noteInvalid(code: string, example: () => string): void {
+    const seen = this.invalid.get(code);
+    if (seen === undefined) this.invalid.set(code, { lines: 1, example: example() });
+    else seen.lines++;
+  }
+
+  noteEvent(type: string): void {
+    this.events++;
+    this.byType.set(type, (this.byType.get(type) ?? 0) + 1);
+  }
+}

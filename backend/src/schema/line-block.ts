@@ -1,0 +1,54 @@
+const FIRST_BYTES = 4 * 1024;
+const NEWLINE = 0x0a;
+
+/**
+ * Lines of line protocol as the bytes that go into a request. Thousands of lines that wait as strings are tens of thousands of small objects, each
+ * of which the garbage collector moves about until the request is answered.
+ */
+export class LineBlock {
+  #bytes: Buffer = Buffer.alloc(0);
+  #length = 0;
+  /** End of each line, its newline included. */
+  #ends: number[] = [];
+
+  /** @param lines without newlines */
+  static of(lines: Iterable<string>): LineBlock {
+    const block = new LineBlock();
+    for (const line of lines) block.push(line);
+    return block;
+  }
+
+  /** Number of lines. */
+  get length(): number {
+    return this.#ends.length;
+  }
+
+  /** @param line without its newline; ASCII, as all our line protocol is; see pointsOf */
+  push(line: string): void {
+    const end = this.#length + line.length + 1;
+    if (end > this.#bytes.length) this.#grow(end);
+    this.#bytes.write(line, this.#length, 'latin1');
+    this.#bytes[end - 1] = NEWLINE;
+    this.#length = end;
+    this.#ends.push(end);
+  }
+
+  /** Lines `from` to before `to`, at least one, with newlines between them. A view, valid until the next {@link push}. */
+  bytes(from: number, to: number): Uint8Array {
+    const end = this.#ends[to - 1];
+    if (from >= to || end === undefined) throw new RangeError(`There are no lines ${from} to ${to} of ${this.length}.`);
+    return this.#bytes.subarray(from === 0 ? 0 : this.#ends[from - 1], end - 1);
+  }
+
+  /** Without lines, but with its memory: to be filled again, once nobody reads its {@link bytes} any more. */
+  clear(): void {
+    this.#length = 0;
+    this.#ends = [];
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, needed, this.#bytes.length * 2));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+}

@@ -1,0 +1,165 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BenchContext, BenchPart } from '../part.ts';
+import { lifion, telegraf } from '../peers/peers.ts';
+import { figure } from '../stats.ts';
+import { measureCeiling } from './ceiling.ts';
+import { userpulse, type Consumer } from './consumers.ts';
+import type { StreamSpec } from './fake-stream.ts';
+import { FakeKinesis, FakeSinks } from './fakes.ts';
+import { measureLatency, type Latency } from './latency.ts';
+import { profileRun, type ProfiledRun } from './profile.ts';
+import { RealSinks, type RealTrial } from './real.ts';
+import { report } from './report.ts';
+import { runTrial, type Trial } from './trial.ts';
+
+/** Real input, beside the checkout where there is one; or named. */
+const HIGGS =
+  process.env['HIGGS_FILE'] ??
+  fileURLToPath(new URL('../../../shared/data/higgs-activity_time.txt.gz', import.meta.url));
+
+/** Shards enough that their quota (2 MB/s each) does not bind: 48 MB/s. */
+const SHARDS = 24;
+const LIVE = { shards: 8, eventBytes: 1024 };
+/** Loads at which the time from put to queryable is measured, as fractions of the capacity. */
+const LOADS = [0.1, 0.5, 0.9] as const;
+
+export interface Workload {
+  readonly title: string;
+  readonly spec: StreamSpec;
+}
+
+/** All trials of one consumer on one workload, a round each. */
+export interface Series {
+  readonly workload: Workload;
+  readonly consumer: Consumer;
+  readonly trials: Trial[];
+}
+
+export interface LoadLatency {
+  readonly load: number;
+  readonly perSecond: number;
+  readonly rounds: Latency[];
+}
+
+export interface Measured {
+  readonly ceiling: Awaited<ReturnType<typeof measureCeiling>>[];
+  readonly own: Series[];
+  readonly peers: Series[];
+  readonly profiled: ProfiledRun;
+  readonly real: RealTrial[];
+  readonly latencies: LoadLatency[];
+}
+
+export const part: BenchPart = {
+  name: 'ingest',
+  title: 'Ingest: from Kinesis to InfluxDB and the archive',
+  run: async (context) => {
+    const root = await mkdtemp(join(await realpath(tmpdir()), 'userpulse-bench-'));
+    const stops: (() => Promise<void>)[] = [];
+    try {
+      return report(await measure(root, context, stops), context);
+    } finally {
+      for (const stop of stops.reverse()) await stop();
+      await rm(root, { recursive: true, force: true, maxRetries: 3 });
+    }
+  },
+};
+
+function workloads(quick: boolean): readonly [Workload, ...Workload[]] {
+  const of = (title: string, name: string, events: number, eventBytes: number, aggregated: boolean): Workload => ({
+    title,
+    spec: { name, shards: SHARDS, events: quick ? 20_000 : events, eventBytes, aggregated },
+  });
+  const higgs = of('Higgs, plain', 'higgs', 200_000, 1, false);
+  return [
+    of('1 KB, plain', 'plain-1k', 200_000, 1024, false),
+    of('0.2 KB, plain', 'plain-200', 200_000, 200, false),
+    of('1 KB, KPL-aggregated', 'kpl-1k', 200_000, 1024, true),
+    of('0.2 KB, KPL-aggregated', 'kpl-200', 200_000, 200, true),
+    ...(existsSync(HIGGS) ? [{ ...higgs, spec: { ...higgs.spec, higgsFile: HIGGS } }] : []),
+  ];
+}
+
+async function measure(root: string, context: BenchContext, stops: (() => Promise<void>)[]): Promise<Measured> {
+  const { quick, rounds, say } = context;
+  const kinesis = await FakeKinesis.start(root);
+  stops.push(() => kinesis.server.stop());
+  const sinks = await FakeSinks.start(root);
+  stops.push(() => sinks.server.stop());
+  const { consumer: telegrafConsumer } = await telegraf();
+  const { consumer: lifionConsumer, table } = await lifion(root);
+  stops.push(() => table.stop());
+
+  const all = workloads(quick);
+  const [main] = all;
+  const records = new Map<string, number>();
+  for (const { title, spec } of all) {
+    say(`making ${spec.events} events: ${title}`);
+    records.set(spec.name, await kinesis.create(spec));
+  }
+  const own = all.map((workload): Series => ({ workload, consumer: userpulse(), trials: [] }));
+  const peers = [telegrafConsumer, lifionConsumer].map((consumer): Series => ({
+    workload: main,
+    consumer,
+    trials: [],
+  }));
+  const wiring = {
+    root,
+    kinesis: kinesis.endpoint,
+    influx: { url: sinks.influx, org: 'bench', token: 'bench' },
+    s3: { url: sinks.s3, accessKeyId: 'bench', secretAccessKey: 'bench' },
+  };
+
+  const ceiling: Measured['ceiling'] = [];
+  for (let round = 1; round <= rounds; round++) {
+    ceiling.push(
+      await measureCeiling(kinesis, {
+        name: main.spec.name,
+        shards: SHARDS,
+        records: records.get(main.spec.name) ?? 0,
+      }),
+    );
+    for (const { workload, consumer, trials } of [...own, ...peers]) {
+      await sinks.reset();
+      const trial = await runTrial(consumer, { ...wiring, stream: workload.spec.name }, kinesis, () => sinks.written());
+      trials.push(trial);
+      say(`round ${round}: ${consumer.name}, ${workload.title}: ${described(trial)}`);
+    }
+  }
+  const profiled = await profileRun({ ...wiring, stream: main.spec.name }, kinesis, sinks, context);
+  for (const { spec } of all.slice(1)) await kinesis.remove(spec.name);
+
+  const realSinks = await RealSinks.start(kinesis);
+  stops.push(() => realSinks.stop());
+  const real: RealTrial[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const trial = await realSinks.trial(root, main.spec.name);
+    real.push(trial);
+    say(`round ${round}: Userpulse into influxd and S3: ${described(trial)}`);
+  }
+  const capacity = figure(real.map(({ events, seconds }) => events / seconds)).median;
+  const latencies = LOADS.map((load): LoadLatency => ({ load, perSecond: Math.round(capacity * load), rounds: [] }));
+  for (let round = 1; round <= rounds; round++) {
+    for (const { perSecond, rounds: into } of latencies) {
+      const env = await realSinks.freshBuckets(root, main.spec.name);
+      const latency = await measureLatency(
+        realSinks.wiring(root),
+        kinesis,
+        { perSecond, seconds: quick ? 5 : 9, ...LIVE },
+        env,
+      );
+      into.push(latency);
+      say(
+        `round ${round}: ${perSecond} events/s: put to queryable p50 ${Math.round(latency.p50)} ms, p99 ${Math.round(latency.p99)} ms`,
+      );
+    }
+  }
+  return { ceiling, own, peers, profiled, real, latencies };
+}
+
+const described = ({ events, seconds, cpuSeconds }: Trial): string =>
+  `${Math.round(events / seconds)} events/s, ${((cpuSeconds * 1e6) / events).toFixed(1)} CPU s per million`;

@@ -1,0 +1,267 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BenchContext, Figure, PartResult, Picture, Table, Target } from '../part.ts';
+import { figure, number, spread } from '../stats.ts';
+import type { Measured, Series } from './part.ts';
+import { STAGES, type Stage } from './stages.ts';
+import type { Trial } from './trial.ts';
+
+const METHOD = `A [fake Kinesis](../bench/ingest/fake-kinesis.ts) (answers made beforehand, HTTP/1.1, JSON 1.1; it enforces 5 reads and 2 MB per second and shard) holds a backlog on 24 shards, shut until the consumer has asked every shard.
+**events/s** is counted from its opening to the answer of the write with the last point. **CPU** is user + system of the whole process from the opening to its end, so that stopping and writing the open archive objects is paid for. Everything runs on the same machine: fakes, sinks and consumer share its cores.
+**Stub sinks** are a [process](../bench/ingest/fake-sinks.ts) that takes writes of InfluxDB and S3 over HTTP, answers at once, keeps nothing, and counts the points: none may be missing. Compression and HTTP are the consumer's own, in full.
+Events: the first of a generated week (a million users, ten million events, Zipf-distributed), padded to their size; and the Higgs file.`;
+
+const perSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.events / t.seconds));
+const perMillion = (trials: readonly Trial[]): Figure => figure(trials.map((t) => (t.cpuSeconds * 1e6) / t.events));
+const perCpuSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.events / t.cpuSeconds));
+const pointsPerCpuSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.points / t.cpuSeconds));
+const rss = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.peakRssMegabytes));
+
+export function report(measured: Measured, context: BenchContext): PartResult {
+  const [main] = measured.own;
+  if (main === undefined) throw new Error('Nothing was measured.');
+  const { latencies } = measured;
+  return {
+    method: METHOD,
+    tables: [
+      ceilingTable(measured),
+      ownTable(measured.own),
+      peersTable([main, ...measured.peers]),
+      stagesTable(measured, main),
+      realTable(measured),
+      latencyTable(measured),
+    ],
+    plots: [
+      {
+        file: 'ingest-latency.svg',
+        title: 'Put to queryable, by load (real influxd and S3, two cores for everything)',
+        x: { label: 'events/s' },
+        y: { label: 'ms', log: true },
+        series: [
+          {
+            name: 'p50',
+            points: latencies.map((l) => [l.perSecond, figure(l.rounds.map((r) => r.p50)).median] as const),
+          },
+          {
+            name: 'p99',
+            points: latencies.map((l) => [l.perSecond, figure(l.rounds.map((r) => r.p99)).median] as const),
+          },
+        ],
+      },
+    ],
+    pictures: pictures(measured, context),
+    targets: context.quick ? [] : targets(measured, main),
+  };
+}
+
+function pictures(measured: Measured, context: BenchContext): Picture[] {
+  const before = 'ingest-flame-before.svg';
+  return [
+    ...(existsSync(join(context.pictures, before))
+      ? [{ file: before, caption: 'Flame graph before the optimisations of this page (kept by hand; same workload).' }]
+      : []),
+    { file: measured.profiled.flame, caption: 'Flame graph of this run: main thread of ingest, plain 1 KB events.' },
+  ];
+}
+
+function ceilingTable({ ceiling }: Measured): Table {
+  return {
+    title: 'Ceiling of the fake Kinesis',
+    note: 'A bare client asks for pages of 1,000 records of 1 KB from all shards at once, quotas off, and throws the answers away; both share the two cores.',
+    columns: ['events/s', 'its CPU s per million events'],
+    rows: [
+      [
+        spread(figure(ceiling.map((c) => c.eventsPerSecond))),
+        spread(figure(ceiling.map((c) => c.cpuSecondsPerMillion))),
+      ],
+    ],
+  };
+}
+
+const COLUMNS = ['events/s', 'CPU s per million events', 'events per CPU second', 'peak RSS, MB'];
+const cells = (trials: readonly Trial[]): string[] =>
+  [perSecond(trials), perMillion(trials), perCpuSecond(trials), rss(trials)].map(spread);
+
+function ownTable(own: readonly Series[]): Table {
+  return {
+    title: 'Userpulse, stub sinks',
+    note: 'One process with default settings; an event becomes 3 to 4 points in four buckets and one archive line.',
+    columns: ['events', ...COLUMNS],
+    rows: own.map(({ workload, trials }) => [workload.title, ...cells(trials)]),
+  };
+}
+
+function peersTable(series: readonly Series[]): Table {
+  return {
+    title: 'Peers, stub sinks, plain 1 KB events',
+    note: 'Not the same work: the peers read, parse, and write **one** point per event; Userpulse does so for four buckets, tells colliding points apart, archives every record, and moves its checkpoint only behind both. Like stages are compared below the table of stages. Telegraf: `kinesis_consumer` → `json_v2` → `influxdb_v2`, batches of 5,000, 50,000 undelivered messages, no checkpoint store. lifion-kinesis: the library and thirty lines around it that write one gzip POST per page; DynamoDB is dynalite, not counted.',
+    columns: ['consumer', 'points per event', 'archive', 'events written', ...COLUMNS, 'points per CPU second'],
+    rows: series.map(({ consumer, trials, workload }) => [
+      consumer.name,
+      number(figure(trials.map((t) => t.points / t.events)).median),
+      consumer.pointsPerEvent === 'one' ? 'no' : 'yes',
+      `${number(figure(trials.map((t) => (100 * t.events) / workload.spec.events)).min)} %`,
+      ...cells(trials),
+      spread(pointsPerCpuSecond(trials)),
+    ]),
+  };
+}
+
+/** CPU seconds per million events of each stage: the profile's shares of the first thread, scaled to what the timed runs took. */
+export function stageSeconds(
+  { profiled }: Measured,
+  main: Series,
+): Readonly<Record<Stage | 'pool' | 'engine' | 'end', Figure>> {
+  const per = (pick: (trial: Trial) => number): Figure =>
+    figure(main.trials.map((trial) => (pick(trial) * 1e6) / trial.events));
+  const stages = Object.fromEntries(
+    STAGES.map((stage) => [stage, per(({ threads }) => threads.main * profiled.shares[stage])]),
+  ) as Record<Stage, Figure>;
+  return {
+    ...stages,
+    pool: per(({ threads }) => threads.pool),
+    engine: per(({ threads }) => threads.engine),
+    end: per(({ cpuSeconds, threads }) => cpuSeconds - threads.main - threads.pool - threads.engine),
+  };
+}
+
+function stagesTable(measured: Measured, main: Series): Table {
+  const stages = stageSeconds(measured, main);
+  const rows: readonly (readonly [string, string, Figure])[] = [
+    ['read', 'main: HTTP, signatures, JSON and base64 of GetRecords, pacing', stages.read],
+    ['decode', 'main: UTF-8, JSON, rules of the contract', stages.decode],
+    ['encode', 'main: point identity, line protocol, batches', stages.encode],
+    ['gzip', 'main: collecting lines, SHA-256 and CRC of archive objects, handing over to the pool', stages.gzip],
+    ['gzip', 'thread pool: compression of writes and archive objects', stages.pool],
+    ['write', 'main: HTTP to InfluxDB and S3', stages.write],
+    ['–', 'main: garbage collection', stages['garbage collection']],
+    ['–', 'other threads of V8: collecting garbage, compiling', stages.engine],
+    ['–', 'main: event loop, metrics, everything else', stages.other],
+    ['–', 'after the last point: writing open archive objects, stopping', stages.end],
+  ];
+  const like = stages.read.median + stages.decode.median + stages.encode.median + stages.write.median;
+  const [telegraf] = measured.peers;
+  const peer =
+    telegraf === undefined
+      ? ''
+      : ` ${telegraf.consumer.name}, all it does: ${number(perMillion(telegraf.trials).median)} s.`;
+  return {
+    title: 'CPU by stage, plain 1 KB events',
+    note: `CPU seconds per million events. Threads are told apart by Linux, the main thread's stages by V8's sampling profiler in a run of its own: a sample belongs to the first function from the leaf upwards whose file belongs to a stage; its shares are scaled to the main thread's CPU in the timed runs. Like stages beside a peer: read, decode, encode and write of all points, ${number(like)} s, without compression, archive and garbage collection.${peer}`,
+    columns: ['stage', 'where', 'CPU s per million events'],
+    rows: rows.map(([stage, where, value]) => [stage, where, spread(value)]),
+  };
+}
+
+function realTable({ real }: Measured): Table {
+  return {
+    title: 'Userpulse into the real influxd and S3 server, plain 1 KB events',
+    note: 'influxd 2.7 and versitygw as local processes, on the same two cores as everything else; fresh buckets for every run.',
+    columns: [
+      'events/s',
+      'points/s',
+      'ingest: CPU s per million events',
+      'influxd',
+      'S3 server',
+      'peak RSS of ingest, MB',
+    ],
+    rows: [
+      [
+        perSecond(real),
+        figure(real.map((t) => t.points / t.seconds)),
+        perMillion(real),
+        figure(real.map((t) => (t.influxdCpuSeconds * 1e6) / t.events)),
+        figure(real.map((t) => (t.s3CpuSeconds * 1e6) / t.events)),
+        rss(real),
+      ].map(spread),
+    ],
+  };
+}
+
+function latencyTable({ latencies }: Measured): Table {
+  return {
+    title: 'Put to queryable',
+    note: 'At a constant load of 1 KB events on 8 shards, given as a fraction of the capacity above; real influxd and S3; `userpulse start` ingests and answers. From an event’s arrival on the stream (ApproximateArrivalTimestamp) to the answer of `/v1/query` that first counts it, asked every 20 ms; one user’s 50 events/s on one shard, the first 2 s left out.',
+    columns: [
+      'load',
+      'events/s',
+      'p50, ms',
+      'p99, ms',
+      'probe events a round',
+      'never seen',
+      'CPU s per s of userpulse',
+    ],
+    rows: latencies.map(({ load, perSecond: rate, rounds }) => [
+      `${load * 100} %`,
+      number(rate),
+      spread(figure(rounds.map((r) => r.p50))),
+      spread(figure(rounds.map((r) => r.p99))),
+      number(figure(rounds.map((r) => r.events)).median),
+      String(rounds.reduce((sum, r) => sum + r.missing, 0)),
+      spread(figure(rounds.map((r) => r.cpuShare))),
+    ]),
+  };
+}
+
+function targets(measured: Measured, main: Series): Target[] {
+  const perCore = perCpuSecond(main.trials);
+  const cpu = perMillion(main.trials);
+  const peers = measured.peers.map(({ consumer, trials }) => ({
+    name: consumer.name,
+    rate: perSecond(trials).median,
+    perCore: perCpuSecond(trials).median,
+  }));
+  const ownRate = perSecond(main.trials);
+  const real = perSecond(measured.real);
+  const points = figure(measured.real.map((t) => t.points / t.seconds));
+  const half = measured.latencies.find(({ load }) => load === 0.5);
+  const p99 = figure((half?.rounds ?? []).map((r) => r.p99));
+  const peak = rss(main.trials);
+  const behind = peers.filter((peer) => peer.perCore > perCore.median || peer.rate > ownRate.median);
+  const missed = (met: boolean, why: string): Pick<Target, 'met' | 'why'> => (met ? { met } : { met, why });
+  const by = (value: number, target: number): string => `${number(Math.abs(100 * (value / target - 1)))} %`;
+  return [
+    {
+      figure: '1 KB events, stub sinks: events/s per core (events per CPU second)',
+      target: '≥ 25,000',
+      measured: `${spread(perCore)}; ${spread(ownRate)} on the clock`,
+      ...missed(perCore.median >= 25_000, `${by(perCore.median, 25_000)} below; see the stages`),
+    },
+    {
+      figure: 'the same: CPU seconds per million events',
+      target: '≤ 40',
+      measured: spread(cpu),
+      ...missed(cpu.median <= 40, `${by(cpu.median, 40)} above; see the stages`),
+    },
+    {
+      figure: 'the same: ahead of every peer, events/s and events per CPU second',
+      target: `> ${peers.map((p) => `${p.name}: ${number(p.rate)} and ${number(p.perCore)}`).join('; ')}`,
+      measured: `${number(ownRate.median)} and ${number(perCore.median)}`,
+      ...missed(
+        behind.length === 0,
+        `behind ${behind.map((p) => p.name).join(', ')} by events, ahead by points (${number(pointsPerCpuSecond(main.trials).median)} per CPU second against ${measured.peers.map(({ trials }) => number(pointsPerCpuSecond(trials).median)).join(' and ')}); the archive, which they do not have, and three more points per event bind`,
+      ),
+    },
+    {
+      figure: 'real influxd and S3 on the same cores: events/s (points/s)',
+      target: '≥ 10,000 (30,000)',
+      measured: `${spread(real)} (${spread(points)})`,
+      ...missed(real.median >= 10_000, `${by(real.median, 10_000)} below; influxd takes most of the two cores`),
+    },
+    {
+      figure: 'put to queryable at half load, p99, ms',
+      target: '≤ 1,000',
+      measured: spread(p99),
+      ...missed(p99.median <= 1_000, `${by(p99.median, 1_000)} above`),
+    },
+    {
+      figure: 'RSS of ingest at full load, MB',
+      target: '≤ 256',
+      measured: spread(peak),
+      ...missed(
+        peak.median <= 256,
+        `${by(peak.median, 256)} above: V8's young generation and pages waiting for its collector come on top of the buffers`,
+      ),
+    },
+  ];
+}

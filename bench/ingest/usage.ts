@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Linux counts CPU time of a process in ticks of a hundredth of a second: USER_HZ is 100 on every platform that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** Fields of /proc/PID/stat from the third on; the second may hold spaces. */
+function stat(path: string): string[] {
+  const text = readFileSync(path, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+const seconds = (fields: readonly string[], from: number): number =>
+  (Number(fields[from]) + Number(fields[from + 1])) / TICKS_PER_SECOND;
+
+/** CPU seconds (user + system) of a running process, all its threads. */
+export const cpuSeconds = (pid: number): number => seconds(stat(`/proc/${pid}/stat`), 11);
+
+/** CPU seconds of the children of a process that have ended and been waited for. */
+export const cpuSecondsOfEndedChildren = (pid: number): number => seconds(stat(`/proc/${pid}/stat`), 13);
+
+export const parentOf = (pid: number): number => Number(stat(`/proc/${pid}/stat`)[1]);
+
+/** Threads that V8 and Node make before anything else (garbage collection, compilation, signals) come right after the first one, libuv's pool last. */
+const ENGINE_THREADS = 6;
+
+/** CPU seconds by kind of thread: JavaScript, the engine's helpers, the thread pool (compression, files, names). */
+export interface ThreadSeconds {
+  readonly main: number;
+  readonly engine: number;
+  readonly pool: number;
+}
+
+export function cpuSecondsByThread(pid: number): ThreadSeconds {
+  const sums = { main: 0, engine: 0, pool: 0 };
+  // Ids ascend in the order in which threads were made.
+  const threads = readdirSync(`/proc/${pid}/task`).sort((a, b) => Number(a) - Number(b));
+  for (const [index, thread] of threads.entries()) {
+    const kind = index === 0 ? 'main' : index <= ENGINE_THREADS ? 'engine' : 'pool';
+    sums[kind] += seconds(stat(`/proc/${pid}/task/${thread}/stat`), 11);
+  }
+  return sums;
+}
+
+/** The most memory that a running process has had resident, in MB (10^6 bytes). */
+export function peakRssMegabytes(pid: number): number {
+  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return (Number(line?.[1] ?? 0) * 1024) / 1e6;
+}

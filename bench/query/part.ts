@@ -1,0 +1,247 @@
+import type { BenchContext, BenchPart, Plot, PartResult, Table, Target } from '../part.ts';
+import { figure, number, percentile, spread } from '../stats.ts';
+import { cardinality, filledInflux, type FilledInflux } from '../stores/influx.ts';
+import { PREFIXES, SCHEMA } from '../stores/layouts.ts';
+import { askCold, type ColdAnswers } from './cold.ts';
+import { QUICK_YEAR, WEEK_FROM, YEAR } from './data.ts';
+import { CLIENTS, measure, seenKey, type Cell } from './measure.ts';
+import { PRESETS, questionsOf, RANGES, type AskedRange, type BenchPreset } from './questions.ts';
+import { Asker, startBackend, type Way } from './ways.ts';
+
+const HOUR_MS = 3_600_000;
+/** As long as a million events take in the busy week. */
+const MILLION: AskedRange = { name: '1 M events', fromMs: WEEK_FROM, toMs: WEEK_FROM + 16.8 * HOUR_MS, every: '1h' };
+const [, , WEEK, , YEAR_RANGE] = RANGES;
+const PARIS_DAYS: AskedRange = { ...YEAR_RANGE, name: '1 y, days of Paris' };
+
+export const part: BenchPart = {
+  name: 'query',
+  title: 'Queries: latency by preset, range and clients',
+  run: async (context) => {
+    const recipe = context.quick ? QUICK_YEAR : YEAR;
+    const influx = await filledInflux(recipe, PREFIXES, context.say);
+    try {
+      const backend = await startBackend(influx);
+      const asker = new Asker(backend, influx);
+      try {
+        const question = questionsOf(recipe);
+        const questions = PRESETS.flatMap((preset) => RANGES.map((range) => question(preset, range)));
+        const cells = await measure({
+          questions: [
+            ...questions,
+            question('made', PARIS_DAYS, 'Europe/Paris'),
+            question('everyone', PARIS_DAYS, 'Europe/Paris'),
+            question('top', MILLION),
+          ],
+          asker,
+          backend,
+          influxdPid: () => influx.server.pid,
+          rounds: context.rounds,
+          quick: context.quick,
+          say: context.say,
+        });
+        const cold = await askCold({ question, influx, asker, rounds: context.rounds, say: context.say });
+        return await report(cells, cold, influx, context);
+      } finally {
+        await asker.close();
+        await backend.stop();
+      }
+    } finally {
+      await influx.stop();
+    }
+  },
+};
+
+async function report(
+  cells: readonly Cell[],
+  cold: ColdAnswers,
+  influx: FilledInflux,
+  context: BenchContext,
+): Promise<PartResult> {
+  const series = await Promise.all(
+    Object.values(SCHEMA.buckets).map(async (bucket) => [bucket, await cardinality(influx, bucket)] as const),
+  );
+  return {
+    method:
+      'A million users with seven-digit ids; ten million events in the week of 2026-01-05, and two million in the rest of a year; actors and receivers by Zipf’s law (exponent 1), five types, a new share every 2 s. ' +
+      `The events are written once as line protocol (${number(influx.load.points)} points in four buckets), as ingest renders them, and kept. Client, backend and influxd share the machine. ` +
+      'Ids asked for are drawn as events draw them, so the busiest user is asked about most often. Windows: 1 min over an hour, 10 min over a day and a week, 1 h over 30 days, 1 d over a year; everyone over a week by the hour; top: ten receivers. ' +
+      'Requests a round depend on how long one takes (1 to 20 by one client, up to 8 by each of several); where a queue would last longer than 5 s nobody asks.',
+    tables: [
+      latencies('Through the HTTP API', 'api', cells),
+      latencies('The same Flux posted to influxd by hand', 'raw', cells),
+      overhead(cells),
+      coldTable(cold),
+      {
+        title: 'Series in InfluxDB',
+        note: 'By `influxdb.cardinality()`, over the whole year. A share’s prefix is a span of 256 s, so its bucket grows with time and not with users: each week, which is what a shard holds, has at most 2,363 prefixes for new shares.',
+        columns: ['bucket', 'series'],
+        rows: series.map(([bucket, count]) => [bucket, count.toLocaleString('en-US')]),
+      },
+    ],
+    plots: [byRange(cells), byClients(cells)],
+    targets: context.quick ? [] : targets(cells, Math.max(...series.slice(0, 2).map(([, count]) => count))),
+  };
+}
+
+const nameOf = ({ question }: Cell): [string, string] => [question.preset, question.range.name];
+
+/** p50 with its spread over the rounds, and p99 of all answers; dashes where nobody asked. */
+function percentiles(cell: Cell, way: Way, clients: number): { p50: string; p99: string; count: number } {
+  const rounds = cell.seen.get(seenKey(way, clients))?.rounds ?? [];
+  const all = rounds.flat().toSorted((a, b) => a - b);
+  if (all.length === 0) return { p50: '–', p99: '–', count: 0 };
+  return { p50: spread(p50(cell, way, clients)), p99: number(percentile(all, 0.99)), count: all.length };
+}
+
+const p50 = (cell: Cell, way: Way, clients: number) =>
+  figure(
+    (cell.seen.get(seenKey(way, clients))?.rounds ?? []).map((round) =>
+      percentile(
+        round.toSorted((a, b) => a - b),
+        0.5,
+      ),
+    ),
+  );
+
+function p99(cell: Cell, way: Way, clients: number): number {
+  const all = cell.seen.get(seenKey(way, clients))?.rounds.flat() ?? [];
+  return percentile(
+    all.toSorted((a, b) => a - b),
+    0.99,
+  );
+}
+
+function latencies(title: string, way: Way, cells: readonly Cell[]): Table {
+  return {
+    title,
+    note: 'Milliseconds, warm: p50 as the median (least–greatest) of the rounds, p99 of all answers.',
+    columns: ['preset', 'range', ...CLIENTS.flatMap((n) => [`p50, ${n} client${n === 1 ? '' : 's'}`, 'p99'])],
+    rows: cells.map((cell) => [
+      ...nameOf(cell),
+      ...CLIENTS.flatMap((n) => {
+        const seen = percentiles(cell, way, n);
+        return [seen.p50, seen.p99];
+      }),
+    ]),
+  };
+}
+
+function overhead(cells: readonly Cell[]): Table {
+  return {
+    title: 'What the API adds, and CPU per query',
+    note: 'Added: the median over pairs, asked one after the other by one client, of API minus raw Flux. CPU: milliseconds per query at 8 clients, by the kernel’s count.',
+    columns: ['preset', 'range', 'added ms', 'influxd CPU ms (API)', 'influxd CPU ms (raw)', 'backend CPU ms'],
+    rows: cells.map((cell) => {
+      const [api, raw] = [cell.seen.get(seenKey('api', 8)), cell.seen.get(seenKey('raw', 8))];
+      const per = (seconds: number | undefined, seen: typeof api): string =>
+        seen === undefined || seconds === undefined ? '–' : number((seconds * 1000) / seen.rounds.flat().length);
+      return [
+        ...nameOf(cell),
+        number(added(cell)),
+        per(api?.influxdSeconds, api),
+        per(raw?.influxdSeconds, raw),
+        per(api?.backendSeconds, api),
+      ];
+    }),
+  };
+}
+
+const added = (cell: Cell): number =>
+  percentile(
+    cell.differences.toSorted((a, b) => a - b),
+    0.5,
+  );
+
+function coldTable(cold: ColdAnswers): Table {
+  return {
+    title: 'Cold',
+    note: `Milliseconds of the first question to each bucket after influxd was restarted${cold.cachesDropped ? ' and the kernel’s page cache emptied' : ' (the kernel’s page cache could not be emptied)'}; the restart until the first answer took ${spread(figure(cold.restartMs))} ms.`,
+    columns: ['preset', ...cold.ranges],
+    rows: PRESETS.map((preset) => [
+      preset,
+      ...cold.ranges.map((range) => {
+        const answers = cold.answers.get(`${preset} ${range}`) ?? [];
+        return answers.length === 0 ? '–' : spread(figure(answers));
+      }),
+    ]),
+  };
+}
+
+const find = (cells: readonly Cell[], preset: BenchPreset, range: string): Cell => {
+  const cell = cells.find(({ question }) => question.preset === preset && question.range.name === range);
+  if (cell === undefined) throw new RangeError(`Nobody asked ${preset} over ${range}.`);
+  return cell;
+};
+
+const daysOf = (range: AskedRange): number => (range.toMs - range.fromMs) / (24 * HOUR_MS);
+
+const byRange = (cells: readonly Cell[]): Plot => ({
+  file: 'query-range.svg',
+  title: 'Median answer of the API by range, one client',
+  x: { label: 'range (days)', log: true },
+  y: { label: 'ms', log: true },
+  series: PRESETS.map((preset) => ({
+    name: preset,
+    points: RANGES.map((range) => [daysOf(range), p50(find(cells, preset, range.name), 'api', 1).median] as const),
+  })),
+});
+
+const byClients = (cells: readonly Cell[]): Plot => ({
+  file: 'query-clients.svg',
+  title: 'One user over 7 days in windows of 10 minutes, by clients',
+  x: { label: 'clients at a time', log: true },
+  y: { label: 'ms', log: true },
+  series: (['api', 'raw'] as const).flatMap((way) => [
+    {
+      name: `${way} p50`,
+      points: CLIENTS.map((n) => [n, p50(find(cells, 'made', WEEK.name), way, n).median] as const),
+    },
+    { name: `${way} p99`, points: CLIENTS.map((n) => [n, p99(find(cells, 'made', WEEK.name), way, n)] as const) },
+  ]),
+});
+
+function targets(cells: readonly Cell[], userSeries: number): Target[] {
+  const CPU_BINDS =
+    'two cores bind: every Flux script costs influxd about 5 ms of CPU before it reads anything, for evaluating Flux’s own library';
+  const held = (what: string, limit: number, value: number, why: string): Target => ({
+    figure: what,
+    target: `≤ ${number(limit)}`,
+    measured: number(value),
+    met: value <= limit,
+    ...(value <= limit ? {} : { why: `${number(value / limit)} times the target; ${why}` }),
+  });
+  const ids = (['made', 'received', 'share'] as const).map((preset) => find(cells, preset, WEEK.name));
+  const week = 'one user or share, 7 d at 10 min, 10 M events, 8 clients';
+  return [
+    held(`${week}: p50 ms`, 20, Math.max(...ids.map((cell) => p50(cell, 'api', 8).median)), CPU_BINDS),
+    held(`${week}: p99 ms`, 60, Math.max(...ids.map((cell) => p99(cell, 'api', 8))), CPU_BINDS),
+    held('the same, 1 client: p50 ms', 20, Math.max(...ids.map((cell) => p50(cell, 'api', 1).median)), CPU_BINDS),
+    held('API over raw Flux, the same: p50 ms', 3, Math.max(...ids.map(added)), 'laying out and sending 1,008 windows'),
+    held(
+      'one user, 1 year at 1 day: p50 ms',
+      150,
+      p50(find(cells, 'made', YEAR_RANGE.name), 'api', 1).median,
+      'reading the prefix’s points of 53 shards',
+    ),
+    held(
+      'one user, 1 year at days of Paris: p50 ms',
+      150,
+      p50(find(cells, 'made', PARIS_DAYS.name), 'api', 1).median,
+      'reading the prefix’s points of 53 shards',
+    ),
+    held(
+      'everyone by type, 7 d hourly, 10 M events: p50 ms',
+      250,
+      p50(find(cells, 'everyone', WEEK.name), 'api', 1).median,
+      'decoding ten million points',
+    ),
+    held(
+      'top 10 among 1 M events: p50 ms',
+      500,
+      p50(find(cells, 'top', MILLION.name), 'api', 1).median,
+      'influxd’s writing of a million rows of CSV',
+    ),
+    held('series per user bucket', 51_000, userSeries, ''),
+  ];
+}

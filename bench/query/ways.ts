@@ -1,0 +1,114 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Agent, request } from 'undici';
+import { z } from 'zod';
+import { childEnvironment } from '../../tools/parts/index.ts';
+import { freePorts, LOOPBACK } from '../../tools/parts/ports.ts';
+import { startServer, type Server } from '../../tools/parts/server.ts';
+import type { InfluxAccess } from '../../tools/stores.ts';
+import { timeJobs } from '../stores/clients.ts';
+import type { Body } from './questions.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../backend/bin/userpulse.js', import.meta.url));
+
+/** The built `userpulse serve` on an influxd. */
+export interface Backend {
+  readonly url: string;
+  readonly server: Server;
+  stop(): Promise<void>;
+}
+
+export async function startBackend(influx: InfluxAccess): Promise<Backend> {
+  const [port = 0] = await freePorts(1);
+  const url = `http://${LOOPBACK}:${port}`;
+  const server = await startServer({
+    name: 'userpulse',
+    root: await mkdtemp(join(tmpdir(), 'userpulse-bench-')),
+    ports: 0,
+    attempts: 1,
+    plan: () => ({
+      command: process.execPath,
+      args: [PROGRAM, 'serve'],
+      env: childEnvironment(process.env, {
+        INFLUX_HOST: influx.url,
+        INFLUX_ORG: influx.org,
+        INFLUX_TOKEN: influx.token,
+        USERPULSE_LISTEN: `${LOOPBACK}:${port}`,
+        USERPULSE_LOG_LEVEL: 'warn',
+      }),
+      healthy: async () => {
+        const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+        await answer.arrayBuffer();
+        return answer.ok;
+      },
+    }),
+  });
+  return { url, server, stop: () => server.stop() };
+}
+
+export const WAYS = ['api', 'raw'] as const;
+/** `api`: POST /v1/query. `raw`: the Flux that it runs, posted to influxd by hand. */
+export type Way = (typeof WAYS)[number];
+
+/** A question made ready to be posted: nothing is built or translated while the clock runs. */
+export interface Prepared {
+  readonly api: string;
+  readonly raw: string;
+}
+
+const translated = z.object({ results: z.object({ A: z.object({ flux: z.string() }) }) });
+
+export class Asker {
+  readonly #agent = new Agent({ connections: 64, keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0 });
+  readonly #backend: Backend;
+  readonly #influx: InfluxAccess;
+
+  constructor(backend: Backend, influx: InfluxAccess) {
+    this.#backend = backend;
+    this.#influx = influx;
+  }
+
+  async prepare(body: Body): Promise<Prepared> {
+    const api = JSON.stringify(body);
+    const text = await this.#post(`${this.#backend.url}/v1/translate`, api, {});
+    const { flux } = translated.parse(JSON.parse(text)).results.A;
+    return { api, raw: JSON.stringify({ query: flux, type: 'flux', dialect: { header: true, annotations: [] } }) };
+  }
+
+  /** @returns the answer's text. Throws where a query fails, alone or not. */
+  async ask(way: Way, question: Prepared): Promise<string> {
+    if (way === 'raw') {
+      const { url, org, token } = this.#influx;
+      return this.#post(`${url}/api/v2/query?org=${org}`, question.raw, { authorization: `Token ${token}` });
+    }
+    const text = await this.#post(`${this.#backend.url}/v1/query`, question.api, {});
+    if (text.includes('"errorCode"')) throw new Error(`/v1/query answered ${text.slice(0, 500)}`);
+    return text;
+  }
+
+  /** Each question once, by so many clients at a time. @returns latencies in ms, from sending to the last byte of the answer */
+  time(way: Way, questions: readonly Prepared[], clients: number): Promise<number[]> {
+    return timeJobs(
+      questions.map((question) => () => this.ask(way, question)),
+      clients,
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close();
+  }
+
+  async #post(url: string, body: string, headers: Readonly<Record<string, string>>): Promise<string> {
+    const answer = await request(url, {
+      method: 'POST',
+      dispatcher: this.#agent,
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 300) throw new Error(`${url} answered ${answer.statusCode}: ${text.slice(0, 500)}`);
+    return text;
+  }
+}
