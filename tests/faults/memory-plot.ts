@@ -27,13 +27,14 @@ export interface MemoryCurve {
 /** Memory over time as a small SVG: the outage shaded, the limit as a line that must not be reached. */
 export function drawMemory({ title, samples, outage, limit }: MemoryCurve): string {
   const end = samples.at(-1)?.at ?? 1;
+  const top = Math.max(limit, ...samples.map((sample) => sample.resident)) * 1.1;
   const x = (at: number): number => Math.round((LEFT + (at / end) * (RIGHT - LEFT)) * 10) / 10;
-  const y = (mib: number): number => Math.round((BOTTOM - (mib / (limit * 1.1)) * (BOTTOM - TOP)) * 10) / 10;
+  const y = (mib: number): number => Math.round((BOTTOM - (mib / top) * (BOTTOM - TOP)) * 10) / 10;
   const line = (value: (sample: Sample) => number): string =>
     samples.map((sample, n) => `${n === 0 ? 'M' : 'L'}${x(sample.at)} ${y(value(sample))}`).join('');
   const label = (at: number, height: number, text: string, anchor = 'start', kind = ''): string =>
     `<text x="${at}" y="${height}" text-anchor="${anchor}" class="${kind}">${text}</text>`;
-  const grid = [0, 64, 128, 192, 256].flatMap((mib) => [
+  const grid = Array.from({ length: Math.floor(top / 64) + 1 }, (_, n) => n * 64).flatMap((mib) => [
     `<path class="grid" d="M${LEFT} ${y(mib)}H${RIGHT}"/>`,
     label(LEFT - 6, y(mib) + 4, String(mib), 'end'),
   ]);
