@@ -63,7 +63,7 @@ async function measure(w: FaultyWorld): Promise<boolean> {
     await sleep(10_000);
     const from = seconds();
     await Promise.all([w.influx.down('InfluxDB: down'), w.s3.down('S3: down')]);
-    await eventually(async () => (await w.inflightBytes()) > 30 * MIB, { what: 'a full buffer', timeoutMs: 120_000 });
+    await eventually(async () => (await w.inflightBytes()) > 14 * MIB, { what: 'a full buffer', timeoutMs: 120_000 });
     const full = seconds();
     for (const end = from + SETTINGS.FAULTS_OUTAGE_S; seconds() < end;) {
       say(
