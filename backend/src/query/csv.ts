@@ -1,5 +1,7 @@
 import { UserpulseError } from '../errors.ts';
-import type { RowHandler } from './influx-reader.ts';
+
+/** One CSV row of an answer: the values by column, in the order of the header. */
+export type RowHandler = (values: readonly string[]) => void;
 
 /**
  * Reads InfluxDB's CSV answer without annotations as it arrives

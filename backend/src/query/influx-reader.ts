@@ -5,10 +5,7 @@ import { influxMessage, networkReason, type InfluxTarget } from '../checks/influ
 import { UserpulseError } from '../errors.ts';
 import type { Flux } from '../flux/literals.ts';
 import { withoutToken } from '../secrets.ts';
-import { CsvReader } from './csv.ts';
-
-/** One CSV row of an answer: the values by column, in the order of the header. */
-export type RowHandler = (values: readonly string[]) => void;
+import { CsvReader, type RowHandler } from './csv.ts';
 
 /** A thin port: runs Flux and hands over rows, or the raw bytes where there are very many. */
 export interface InfluxReader {
