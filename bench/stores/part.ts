@@ -25,7 +25,7 @@ const QUESTIONS: readonly StoreQuestion[] = [
 const WHERE_CLICKHOUSE_WINS = `Where ClickHouse wins, and what Userpulse would need:
 
 - **Top**: ClickHouse groups by id inside the store; from InfluxDB every id of the range is streamed out and counted in the backend. It would need counts by id and hour beside the points, which are not idempotent: a redo or a late event would count twice or not at all.
-- **One user, one client**: about half the time. Each Flux script costs influxd 4 to 5 ms of CPU for evaluating Flux’s own library before it reads anything; a store with prepared statements, or InfluxQL, would not. With eight clients both are bound by two cores, and about equal.
+- **One user, one client**: Each Flux script costs influxd about 2 ms of CPU for evaluating Flux’s own library before it reads anything; a store with prepared statements, or InfluxQL, would not. With eight clients both are bound by two cores, and about equal.
 - **CPU to load**: about a third. Userpulse keeps four points an event where three rows do, and InfluxDB parses text.
 
 Where it does not: **disk**, and **an event sent twice** is one point at once and for every query, without FINAL. Who runs ClickHouse already has little reason to add InfluxDB for this alone.`;
