@@ -1,23 +1,16 @@
 import { setTimeout as realTime } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { baseSlot } from '../schema/identity.ts';
-import {
-  ModelArchive,
-  ModelCheckpoints,
-  ModelInflux,
-  ModelStream,
-  Oracle,
-  seeded,
-  simulate,
-  type CrashPoint,
-  type Run,
-  type SimulatedEvent,
-} from '../../../tests/support/simulation.ts';
+import { ModelCheckpoints } from '../../../tests/support/models/checkpoints.ts';
+import { simulate, type CrashPoint, type Run } from '../../../tests/support/models/process.ts';
+import { ModelArchive, ModelInflux } from '../../../tests/support/models/sinks.ts';
+import { ModelStream } from '../../../tests/support/models/stream.ts';
+import { bytesOf, NO_DIFFERENCE, Oracle, ROLES, type TestEvent } from '../../../tests/support/oracle.ts';
+import { seeded } from '../../../tests/support/seeded.ts';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
+import { aggregate } from '../event/kpl.ts';
 import type { BucketRole } from '../schema/buckets.ts';
+import { baseSlot } from '../schema/identity.ts';
 import type { IngestSettings } from './ingest.ts';
-
-const ROLES: readonly BucketRole[] = ['made', 'received', 'share', 'total'];
 
 /** Event ids in groups that want one place: with equal type, id and millisecond they would overwrite each other. */
 const COLLIDING: readonly string[] = (() => {
@@ -56,6 +49,7 @@ class World {
   collisions = 0.2;
   /** Objects that were written before the checkpoint knew of their range. */
   readonly unrecorded: string[] = [];
+  readonly #put: TestEvent[] = [];
   #serial = 0;
   #colliding = 0;
 
@@ -63,6 +57,7 @@ class World {
     this.random = seeded(seed);
     this.stream = new ModelStream(this.clock, shards);
     this.influx.refuses = refuses;
+    this.oracle.refuses = (role, event) => role === 'received' && event.receiverId === REFUSED_USER;
     this.archive.onPut = (key) => {
       const [, shardId = '', range = ''] = /(shardId-\d+)-(\d+-\d+)\./.exec(key) ?? [];
       const sealed = this.checkpoints.shards.get(shardId)?.sealed;
@@ -75,7 +70,7 @@ class World {
   }
 
   /** Neighbours fall on one place in every bucket, and are told apart by the ids that they count for. */
-  colliding(n: number): SimulatedEvent {
+  colliding(n: number): TestEvent {
     return {
       eventId: COLLIDING[n % COLLIDING.length]!,
       type: 'like',
@@ -86,7 +81,7 @@ class World {
     };
   }
 
-  event(): SimulatedEvent {
+  event(): TestEvent {
     if (this.random() < this.collisions) {
       // Neighbours of COLLIDING fall on one place in every bucket.
       return this.colliding(this.#colliding++);
@@ -106,17 +101,30 @@ class World {
     const shard = this.pick(this.stream.open);
     const kind = this.random();
     if (kind < 0.08) {
-      this.stream.put(shard, this.oracle.poison(Buffer.from(this.pick(POISON), 'latin1')));
+      this.putPoison(Buffer.from(this.pick(POISON), 'latin1'), shard);
       return;
     }
     const count = kind < 0.5 ? 1 : 1 + Math.floor(this.random() * 12);
     const events = Array.from({ length: count }, () =>
-      this.random() < 0.1 && this.oracle.events.length > 0 ? this.pick(this.oracle.events) : this.event(),
+      this.random() < 0.1 && this.#put.length > 0 ? this.pick(this.#put) : this.event(),
     );
-    this.stream.put(
-      shard,
-      this.oracle.record(events, (e) => e.receiverId === REFUSED_USER),
-    );
+    this.putRecord(events, shard);
+  }
+
+  /** One record: plain for one event, KPL-aggregated for several. */
+  putRecord(events: readonly TestEvent[], shard = this.pick(this.stream.open)): void {
+    for (const event of events) {
+      this.oracle.event(event);
+      this.#put.push(event);
+    }
+    const parts = events.map((event) => ({ data: bytesOf(event), partitionKey: event.actorId }));
+    const [only] = parts;
+    this.stream.put(shard, parts.length === 1 && only !== undefined ? only.data : aggregate(parts).data);
+  }
+
+  putPoison(data: Buffer, shard = this.pick(this.stream.open)): void {
+    this.oracle.poison(data);
+    this.stream.put(shard, data);
   }
 
   reshard(): void {
@@ -168,19 +176,20 @@ class World {
   }
 
   async untilArchived(run: Run): Promise<void> {
-    const expected = this.oracle.lines.length + this.oracle.letters.length;
+    const expected = this.oracle.sent;
     await this.until(
       () => this.archive.lines('archive').length + this.archive.lines('rejected').length >= expected,
       run,
     );
   }
 
-  expectExact(): void {
+  async expectExact(): Promise<void> {
     expect(this.unrecorded, 'objects whose range no checkpoint held').toEqual([]);
-    for (const role of ROLES) expect(this.influx.contents(role), role).toEqual(this.oracle.points(role, refuses));
-    expect(this.archive.lines('archive')).toEqual(this.oracle.lines);
+    for (const role of ROLES)
+      expect(await this.oracle.comparePoints(role, this.influx.fields(role)), role).toEqual(NO_DIFFERENCE);
+    expect(await this.oracle.compareLines(this.archive.lines('archive'))).toEqual(NO_DIFFERENCE);
     const letters = this.archive.lines('rejected').map((line) => (JSON.parse(line) as { data: string }).data);
-    expect(letters.sort()).toEqual(this.oracle.letters);
+    expect(await this.oracle.compareLetters(letters)).toEqual(NO_DIFFERENCE);
   }
 }
 
@@ -208,7 +217,7 @@ describe('ingest, killed at any of its writes', () => {
       const last = world.start();
       await world.untilArchived(last);
       await last.stop();
-      world.expectExact();
+      await world.expectExact();
     },
     60_000,
   );
@@ -224,10 +233,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const big = 'x'.repeat(20_000);
     for (let n = 0; n < 400; n++) {
       const event = { ...world.event(), note: big };
-      world.stream.put(
-        world.pick(world.stream.open),
-        world.oracle.record([event], (e) => e.receiverId === REFUSED_USER),
-      );
+      world.putRecord([event]);
     }
     const run = world.start({ settings: { archiveMaxBytes: 1_048_576 } });
     await world.sleep(60_000);
@@ -238,7 +244,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     down = Promise.resolve();
     await world.untilArchived(run);
     await run.stop();
-    world.expectExact();
+    await world.expectExact();
     expect(run.ingest.status().inflightBytes).toBe(0);
   });
 
@@ -247,20 +253,17 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const noise = () => Array.from({ length: 3_000 }, () => Math.floor(world.random() * 2 ** 30).toString(36)).join('');
     for (let n = 0; n < 200; n++) {
       const event = { ...world.event(), note: noise() };
-      world.stream.put(
-        world.pick(world.stream.open),
-        world.oracle.record([event], (e) => e.receiverId === REFUSED_USER),
-      );
+      world.putRecord([event]);
     }
     const run = world.start({ settings: { archiveMaxBytes: 1_073_741_824, archiveMaxAgeMs: 86_400_000 } });
-    const expected = world.oracle.points('total', refuses);
-    await world.until(() => world.influx.contents('total').length >= expected.length, run);
+    const totals = (): number => world.influx.points.get('total')?.size ?? 0;
+    await world.until(() => totals() >= world.oracle.events, run);
     await world.sleep(1_000);
     const { shards } = run.ingest.status();
     expect(shards.map((shard) => shard.unwrittenRecords)).toEqual([0, 0, 0]);
-    expect(world.influx.contents('total')).toEqual(expected);
+    expect(await world.oracle.comparePoints('total', world.influx.fields('total'))).toEqual(NO_DIFFERENCE);
     await run.stop();
-    world.expectExact();
+    await world.expectExact();
   });
 
   it('ends with drain_timeout when a sink stays away, and the next start reads again what was left', async () => {
@@ -278,7 +281,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const next = world.start();
     await world.untilArchived(next);
     await next.stop();
-    world.expectExact();
+    await world.expectExact();
   });
 
   it('stops before a bad deploy becomes dead letters, keeps it on the stream, and passes it when told to', async () => {
@@ -290,7 +293,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const letters = world.archive.lines('rejected').length;
     for (let n = 0; n < 1_500; n++) {
       const data = Buffer.from(`{"eventId":"bad${n}","type":"LIKE"}`);
-      world.stream.put(world.pick(world.stream.open), world.oracle.poison(data));
+      world.putPoison(data);
     }
     for (let n = 0; n < 50; n++) world.put();
     // As an orchestrator does: started again, it stops again, and no further on.
@@ -307,7 +310,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const last = world.start({ settings: { rejectMaxRatio: 1 } });
     await world.untilArchived(last);
     await last.stop();
-    world.expectExact();
+    await world.expectExact();
   });
 
   it('reports a checkpoint that the stream has trimmed, and goes on only when told to', async () => {
@@ -327,7 +330,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const third = world.start({ settings: { onTrimmed: 'continue' } });
     await world.untilArchived(third);
     await third.stop();
-    world.expectExact();
+    await world.expectExact();
   });
 
   it('takes a quiet shard for what it is when its last record is trimmed', async () => {
@@ -348,7 +351,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     for (let n = 0; n < 5; n++) world.put();
     await world.untilArchived(second);
     await second.stop();
-    world.expectExact();
+    await world.expectExact();
   });
 
   it('begins with what comes after the first start when told to start at the latest, also after a crash', async () => {
@@ -362,7 +365,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const second = world.start({ settings: { start: { kind: 'latest' } } });
     await world.untilArchived(second);
     await second.stop();
-    world.expectExact();
+    await world.expectExact();
   });
 
   it('finds the place of a moved point again after a crash, also when the event that holds its own place is forgotten', async () => {
@@ -370,23 +373,24 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     world.collisions = 0;
     const [shard] = world.stream.open;
     const first = world.start();
-    world.stream.put(shard!, world.oracle.record([world.colliding(0)]));
+    world.putRecord([world.colliding(0)], shard);
     // Longer than a restart reads back, within what this run remembers.
     for (let n = 0; n < 40; n++) {
       await world.sleep(2_000);
       world.put();
     }
     await world.untilArchived(first);
-    world.stream.put(shard!, world.oracle.record([world.colliding(1)]));
-    const before = world.influx.contents('total').length;
+    world.putRecord([world.colliding(1)], shard);
+    const totals = (): number => world.influx.points.get('total')?.size ?? 0;
+    const before = totals();
     // Its points are visible, and nothing that comes after them has happened.
-    await world.until(() => world.influx.contents('total').length > before, first, 5);
+    await world.until(() => totals() > before, first, 5);
     first.kill();
     expect(world.checkpoints.shards.get(shard!.shardId)!.warmFrom).not.toBe(shard!.records[0]!.sequenceNumber);
     const second = world.start();
     await world.untilArchived(second);
     await second.stop();
-    world.expectExact();
+    await world.expectExact();
   });
 
   it('refuses a checkpoint of a stream that was made again under its name', async () => {

@@ -4,21 +4,16 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeArchive } from '../../../tests/support/archive.ts';
-import {
-  ModelInflux,
-  seeded,
-  SIMULATED_SCHEMA,
-  Oracle,
-  type SimulatedEvent,
-} from '../../../tests/support/simulation.ts';
+import { SIMULATED_SCHEMA } from '../../../tests/support/models/process.ts';
+import { ModelInflux } from '../../../tests/support/models/sinks.ts';
+import { NO_DIFFERENCE, Oracle, ROLES, type TestEvent } from '../../../tests/support/oracle.ts';
+import { seeded } from '../../../tests/support/seeded.ts';
 import { FileArchiveReader } from '../archive/reader-file.ts';
-import type { BucketRole } from '../schema/buckets.ts';
 import { planDays } from './plan.ts';
 import { replay } from './replay.ts';
 import { ReplayState } from './state.ts';
 import { Tally } from './tally.ts';
 
-const ROLES: readonly BucketRole[] = ['made', 'received', 'share', 'total'];
 const DAYS = { from: 15_522, to: 15_523 };
 const DAY_MS = 86_400_000;
 const TARGET = { archive: 'a', influx: 'i', buckets: [], schemes: [], types: [] };
@@ -30,9 +25,9 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 /** Two days, most events in order, some late, some sent twice. */
-function someEvents(): SimulatedEvent[] {
+function someEvents(): TestEvent[] {
   const random = seeded(1);
-  const events = Array.from({ length: 2_000 }, (_, n): SimulatedEvent => {
+  const events = Array.from({ length: 2_000 }, (_, n): TestEvent => {
     const late = random() < 0.05;
     return {
       eventId: `e${n}`,
@@ -45,10 +40,10 @@ function someEvents(): SimulatedEvent[] {
   return [...events, ...events.slice(100, 200)];
 }
 
-async function world(events: readonly SimulatedEvent[]) {
+async function world(events: readonly TestEvent[]) {
   await writeArchive(folder, events, { shards: 3, perSegment: 100 });
   const oracle = new Oracle();
-  oracle.record(events);
+  for (const event of events) oracle.event(event);
   const influx = new ModelInflux();
   const run = async (
     options: { readonly sliceEvents?: number; readonly state?: ReplayState; readonly signal?: AbortSignal } = {},
@@ -78,8 +73,9 @@ async function world(events: readonly SimulatedEvent[]) {
     expect(seen.at(-1)).toBe(days.reduce((sum, day) => sum + day.bytes, 0));
     return { tally, refused };
   };
-  const expectExact = (): void => {
-    for (const role of ROLES) expect(influx.contents(role), role).toEqual(oracle.points(role));
+  const expectExact = async (): Promise<void> => {
+    for (const role of ROLES)
+      expect(await oracle.comparePoints(role, influx.fields(role)), role).toEqual(NO_DIFFERENCE);
   };
   return { influx, run, expectExact };
 }
@@ -90,7 +86,7 @@ describe('replay', () => {
     async (sliceEvents) => {
       const { run, expectExact } = await world(someEvents());
       const { tally } = await run({ sliceEvents });
-      expectExact();
+      await expectExact();
       expect([tally.events, tally.repeated, tally.lines]).toEqual([2_000, 100, 2_100]);
       expect(tally.points.total).toBe(2_000);
     },
@@ -122,7 +118,7 @@ describe('replay', () => {
       }
     }
     expect(events).toBeLessThan(2_000);
-    expectExact();
+    await expectExact();
   }, 60_000);
 
   it('counts refused points and keeps on', async () => {
@@ -131,6 +127,6 @@ describe('replay', () => {
     const { refused, tally } = await run();
     expect(refused?.points).toBeGreaterThan(10);
     expect(refused?.example).toBe('received: the model refuses it');
-    expect(influx.contents('total')).toHaveLength(tally.events);
+    expect(influx.points.get('total')?.size).toBe(tally.events);
   });
 });

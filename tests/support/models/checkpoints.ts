@@ -1,0 +1,39 @@
+import type {
+  CheckpointStore,
+  ShardCheckpoint,
+  StoredCheckpoints,
+  StreamCheckpoint,
+} from '../../../backend/src/ingest/checkpoint.ts';
+
+/** Keeps what was saved; each open takes it over, as a lock of a dead process would be. */
+export class ModelCheckpoints {
+  stream: StreamCheckpoint | undefined;
+  readonly shards = new Map<string, ShardCheckpoint>();
+  saves = 0;
+
+  store(): CheckpointStore {
+    // Through JSON, as every real store has it.
+    const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+    return {
+      url: 'model://checkpoints',
+      open: async (): Promise<StoredCheckpoints> => {
+        await Promise.resolve();
+        return { stream: this.stream, shards: new Map(copy([...this.shards])) };
+      },
+      saveStream: async (checkpoint) => {
+        await Promise.resolve();
+        this.stream = copy(checkpoint);
+      },
+      saveShard: async (checkpoint) => {
+        await Promise.resolve();
+        this.saves++;
+        this.shards.set(checkpoint.shardId, copy(checkpoint));
+      },
+      removeShard: async (shardId) => {
+        await Promise.resolve();
+        this.shards.delete(shardId);
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+}

@@ -1,0 +1,101 @@
+import { gunzipSync } from 'node:zlib';
+import { UserpulseError } from '../../../backend/src/errors.ts';
+import type { BucketRole } from '../../../backend/src/schema/buckets.ts';
+import type { LineBlock } from '../../../backend/src/schema/line-block.ts';
+import type { Archive, ArchiveObject } from '../../../backend/src/sinks/archive.ts';
+import type { PointSink, Refusal } from '../../../backend/src/sinks/point-sink.ts';
+import type { PointField } from '../oracle.ts';
+
+export const linesOf = (block: LineBlock): string[] =>
+  block.length === 0 ? [] : Buffer.from(block.bytes(0, block.length)).toString('latin1').split('\n');
+
+/** InfluxDB: points overwrite each other by series and time. */
+export class ModelInflux implements PointSink {
+  readonly points = new Map<BucketRole, Map<string, string>>();
+  /** Lines that are refused for good. */
+  refuses: (role: BucketRole, line: string) => boolean = () => false;
+  /** Resolved before each write: an outage is a promise that waits. */
+  gate: () => Promise<void> = () => Promise.resolve();
+  writes = 0;
+
+  async write(role: BucketRole, block: LineBlock, signal: AbortSignal): Promise<readonly Refusal[]> {
+    await abortable(this.gate(), signal);
+    this.writes++;
+    const refusals: Refusal[] = [];
+    linesOf(block).forEach((line, index) => {
+      if (this.refuses(role, line)) refusals.push({ index, reason: 'the model refuses it' });
+      else this.apply(role, line);
+    });
+    return refusals;
+  }
+
+  apply(role: BucketRole, line: string): void {
+    const [series = '', fields = '', time = ''] = line.split(' ');
+    let bucket = this.points.get(role);
+    if (bucket === undefined) this.points.set(role, (bucket = new Map<string, string>()));
+    bucket.set(`${series} ${time}`, fields);
+  }
+
+  /** Fields of all points, as the oracle has them. */
+  *fields(role: BucketRole): Generator<PointField> {
+    for (const [key, fields] of this.points.get(role) ?? []) {
+      const [, prefix, type = '', time = ''] = /^interaction(?:,prefix=(\w+))?,type=(\w+) (\d+)$/.exec(key) ?? [];
+      const at = { type, ms: Number(time.slice(0, -6)), slot: Number(time.slice(-6)) };
+      for (const field of fields.split(',')) {
+        const [name = '', value = ''] = field.split('=');
+        yield { ...at, prefix: prefix ?? name, value: value.replace(/^"|"$|i$/g, '') };
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+}
+
+export class ModelArchive implements Archive {
+  readonly url = 'model://archive';
+  readonly objects = new Map<string, Buffer>();
+  gate: () => Promise<void> = () => Promise.resolve();
+  /** Told of each object when it takes effect. */
+  onPut: (key: string) => void = () => undefined;
+  /** Writes of a key that was there already. */
+  repeated = 0;
+
+  async put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
+    await abortable(this.gate(), signal);
+    this.onPut(object.key);
+    const content = Buffer.concat(object.chunks);
+    const there = this.objects.get(object.key);
+    if (there === undefined) this.objects.set(object.key, content);
+    else if (!there.equals(content)) throw new UserpulseError('archive_conflict', `${object.key} holds other bytes.`);
+    else this.repeated++;
+  }
+
+  close(): void {
+    // Nothing to close.
+  }
+
+  lines(kind: 'archive' | 'rejected'): string[] {
+    return [...this.objects]
+      .filter(([key]) => key.startsWith('_rejected/') === (kind === 'rejected'))
+      .flatMap(([, content]) => gunzipSync(content).toString().split('\n').slice(0, -1))
+      .sort();
+  }
+}
+
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let abort: (() => void) | undefined;
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        abort = () => reject(signal.reason as Error);
+        signal.addEventListener('abort', abort, { once: true });
+      }),
+    ]);
+  } finally {
+    if (abort !== undefined) signal.removeEventListener('abort', abort);
+  }
+}
