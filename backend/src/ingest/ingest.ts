@@ -1,39 +1,34 @@
 import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
-import type { Registry } from 'prom-client';
 import { UserpulseError } from '../errors.ts';
 import type { Schema } from '../schema/buckets.ts';
 import type { Archive } from '../sinks/archive.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
-import { OutageLog, retrying } from '../sinks/retry.ts';
 import type { WrittenNotice } from './batch.ts';
 import { Batcher } from './batcher.ts';
 import { ByteBudget } from './budget.ts';
-import {
-  freshCheckpoint,
-  type CheckpointStore,
-  type ShardCheckpoint,
-  type StartPosition,
-  type StoredCheckpoints,
-} from './checkpoint.ts';
+import type { CheckpointStore, ShardCheckpoint, StartPosition, StoredCheckpoints } from './checkpoint.ts';
 import { after, isAborted, systemClock, type Clock } from './clock.ts';
 import { Lane } from './lane.ts';
 import { Limiter } from './limiter.ts';
-import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
+import type { IngestMetrics } from './metrics.ts';
+import { openCheckpoints } from './opening.ts';
 import { EventPlacer } from './place-events.ts';
 import { segmentToSeal } from './pressure.ts';
 import { RejectGuard } from './reject-guard.ts';
+import type { IngestRuntime } from './runtime.ts';
 import { ShardArchive } from './shard-archive.ts';
 import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from './shard-checkpoint.ts';
-import { decideShards, type ShardInfo, type ShardProgress } from './shard-order.ts';
-import { readShard, type Gap } from './shard-reader.ts';
-import { SourceError, type StreamSource } from './stream-source.ts';
-import { redoSealedRange, warmSlots, type RereadContext } from './warm-up.ts';
-import { WARM_BOUNDS } from './warm-marks.ts';
+import type { ShardInfo } from './shard-order.ts';
+import { readShard, type ShardReaderOptions } from './shard-reader.ts';
+import { ShardSchedule } from './shard-schedule.ts';
+import { StreamCalls } from './stream-calls.ts';
+import type { StreamSource } from './stream-source.ts';
+import { warmUp } from './warm-up.ts';
 
 /** Settings of ingest; see config.ts for what they mean and their bounds. */
 export interface IngestSettings {
-  readonly start: { readonly kind: 'trim_horizon' | 'latest' } | { readonly kind: 'time'; readonly ms: number };
+  readonly start: StartPosition | { readonly kind: 'latest' };
   readonly onTrimmed: 'stop' | 'continue';
   readonly maxAheadMs: number;
   readonly rejectMaxRatio: number;
@@ -56,7 +51,7 @@ export interface IngestOptions {
   readonly schema: Schema;
   readonly settings: IngestSettings;
   readonly logger: Logger;
-  /** From {@link createIngestRuntime}, so that sinks can count there too. */
+  /** Made before, so that sinks can count there too. */
   readonly runtime: IngestRuntime;
   /** Abort to stop: what was read is still written, within `drainMs`. */
   readonly signal: AbortSignal;
@@ -107,65 +102,12 @@ export interface Ingest {
   status(): IngestStatus;
 }
 
-/** Metrics that ingest and its sinks share; made before either. */
-export interface IngestRuntime {
-  readonly metrics: IngestMetrics;
-  /** Filled in by {@link startIngest}. */
-  ingestion: { readonly live: () => LiveView } | undefined;
-}
-
-interface LiveView {
-  readonly inflightBytes: number;
-  readonly lanes: readonly Lane[];
-  readonly waiting: number;
-  readonly moves: number;
-  readonly nowMs: number;
-}
-
-export function createIngestRuntime(registry: Registry): IngestRuntime {
-  const runtime: { metrics?: IngestMetrics; ingestion: IngestRuntime['ingestion'] } = { ingestion: undefined };
-  const live = (): LiveView | undefined => runtime.ingestion?.live();
-  const ageSeconds = (watermark: (lane: Lane) => number): number => {
-    const view = live();
-    const lanes = view?.lanes.filter((lane) => lane.mode !== 'done') ?? [];
-    if (view === undefined || lanes.length === 0) return 0;
-    return Math.max(0, view.nowMs - Math.min(...lanes.map(watermark))) / 1000;
-  };
-  const metrics = createIngestMetrics(registry, {
-    inflightBytes: () => live()?.inflightBytes ?? 0,
-    millisBehindLatest: () =>
-      (live()?.lanes ?? []).filter((l) => l.mode !== 'done').map((l) => [l.shardId, l.millisBehindLatest] as const),
-    watermarkAgeSeconds: () => ({
-      influxdb: ageSeconds((lane) => lane.influxWatermarkMs()),
-      archive: ageSeconds((lane) => lane.archiveWatermarkMs()),
-    }),
-    shards: () => {
-      const counts = new Map<string, number>([['waiting', live()?.waiting ?? 0]]);
-      for (const lane of live()?.lanes ?? []) counts.set(lane.mode, (counts.get(lane.mode) ?? 0) + 1);
-      return counts;
-    },
-    knownMoves: () => live()?.moves ?? 0,
-  });
-  runtime.metrics = metrics;
-  return {
-    metrics,
-    get ingestion() {
-      return runtime.ingestion;
-    },
-    set ingestion(value) {
-      runtime.ingestion = value;
-    },
-  };
-}
-
 /** Reads the stream into InfluxDB and archive until the signal is aborted. */
 export function startIngest(options: IngestOptions): Ingest {
   const ingestion = new Ingestion(options);
   return { done: ingestion.run(), status: () => ingestion.status() };
 }
 
-/** How often new shards are looked for; the end of a shard makes ingest look at once. */
-const DISCOVERY_MS = 30_000;
 /** How often ages are looked at. */
 const TICK_MS = 250;
 /** How stale the checkpoint of a quiet shard may get; see ShardCheckpoint.completeToMs. */
@@ -177,7 +119,6 @@ const MAX_IN_FLIGHT = 4;
  */
 const READ_AHEAD = 5 / 8;
 const MAX_PUTS = 4;
-const MAX_WARMING = 8;
 
 class Ingestion {
   readonly #o: IngestOptions;
@@ -190,20 +131,16 @@ class Ingestion {
   readonly #batcher: Batcher;
   readonly #puts = new Limiter(MAX_PUTS);
   readonly #saves: SaveContext;
-  readonly #streamOutage: OutageLog;
+  readonly #calls: StreamCalls;
   /** Aborted by a stop or a failure: nothing more is read. */
   readonly #stop = new AbortController();
   /** Aborted when draining has taken too long: nothing more is written. */
   readonly #deadline = new AbortController();
   readonly #lanes = new Map<string, Lane>();
   readonly #tasks = new Set<Promise<void>>();
-  #stored: StoredCheckpoints = { stream: undefined, shards: new Map() };
-  #start: StartPosition = { kind: 'trim_horizon' };
   #mode: IngestMode = 'opening';
-  #waiting = 0;
+  #schedule: ShardSchedule | undefined;
   #failure: { readonly error: unknown } | undefined;
-  #discoverNow = false;
-  #wakeDiscovery: () => void = () => undefined;
 
   constructor(options: IngestOptions) {
     this.#o = options;
@@ -213,7 +150,7 @@ class Ingestion {
       live: () => ({
         inflightBytes: this.#budget.used,
         lanes: [...this.#lanes.values()],
-        waiting: this.#waiting,
+        waiting: this.#schedule?.waiting ?? 0,
         moves: this.#placer.moves,
         nowMs: this.#clock.now(),
       }),
@@ -228,7 +165,14 @@ class Ingestion {
       maxAheadMs: settings.maxAheadMs,
       ...(options.slotCapacity === undefined ? {} : { slotCapacity: options.slotCapacity }),
     });
-    this.#streamOutage = new OutageLog('stream', options.logger, this.#clock);
+    this.#calls = new StreamCalls({
+      source: options.source,
+      clock: this.#clock,
+      signal: this.#stop.signal,
+      metrics: this.#metrics,
+      logger: options.logger,
+      onTrimmed: settings.onTrimmed,
+    });
     this.#saves = {
       store: options.checkpoints,
       clock: this.#clock,
@@ -265,7 +209,7 @@ class Ingestion {
   status(): IngestStatus {
     return {
       mode: this.#mode,
-      streamTroubleSinceMs: this.#streamOutage.sinceMs,
+      streamTroubleSinceMs: this.#calls.troubleSinceMs,
       inflightBytes: this.#budget.used,
       shards: [...this.#lanes.values()].map((lane) => ({
         shardId: lane.shardId,
@@ -294,13 +238,26 @@ class Ingestion {
     else this.#stop.signal.addEventListener('abort', startDeadline, { once: true });
     let ticker: Promise<void> | undefined;
     try {
-      await this.#open();
+      const { stored, start } = await openCheckpoints({
+        saves: this.#untilStop(),
+        calls: this.#calls,
+        start: settings.start,
+        logger,
+      });
       this.#become('warming');
-      const listed = await this.#fromStream(() => this.#o.source.listShards(this.#stop.signal));
-      await this.#warm(listed);
+      const listed = await this.#listShards();
+      const resume = await warmUp(
+        { ...this.#reading(), placer: this.#placer },
+        {
+          stored: [...stored.shards.values()],
+          listed,
+          createLane: (shard, checkpoint) => this.#createLane(shard, checkpoint),
+        },
+      );
       this.#become('running');
       ticker = this.#tick();
-      await this.#discover(listed);
+      this.#schedule = this.#scheduleOf(stored, (lane) => this.#readLane(lane, start, resume.get(lane.shardId)));
+      await this.#schedule.run(listed);
     } catch (error) {
       // Stopped while waiting for something: not a failure.
       if (!this.#stop.signal.aborted) this.#fail(error);
@@ -309,7 +266,7 @@ class Ingestion {
     logger.info({ records: this.#heldRecords(), bytes: this.#budget.used }, 'Draining: writing what was read.');
     this.#batcher.hurry();
     // A lane that was only warmed up may have a sealed range on its way.
-    const unstarted = [...this.#lanes.values()].filter((lane) => !this.#started.has(lane.shardId));
+    const unstarted = [...this.#lanes.values()].filter((lane) => this.#schedule?.hasStarted(lane.shardId) !== true);
     await Promise.allSettled([...this.#tasks, ...unstarted.map((lane) => lane.settle())]);
     cancelDeadline?.();
     await ticker;
@@ -335,7 +292,7 @@ class Ingestion {
 
   #beginStop(): void {
     this.#stop.abort(new UserpulseError('aborted', 'Ingest stops.'));
-    this.#discoverSoon();
+    this.#schedule?.lookSoon();
   }
 
   /** The first failure ends ingest; what other shards have read is still written. */
@@ -361,224 +318,57 @@ class Ingestion {
     return records;
   }
 
-  /** Takes the checkpoint, and makes sure that it belongs to this very stream. */
-  async #open(): Promise<void> {
-    const { checkpoints, source, settings, logger } = this.#o;
-    this.#stored = await checkpoints.open(source.stream);
-    const { createdAtMs } = await this.#fromStream(() => source.describe(this.#stop.signal));
-    const known = this.#stored.stream;
-    if (known === undefined) {
-      this.#start =
-        settings.start.kind === 'latest' ? { kind: 'time', ms: this.#clock.now() } : startPosition(settings.start);
-      const { stream } = source;
-      await saveDurably({ ...this.#saves, signal: this.#stop.signal }, () =>
-        checkpoints.saveStream({ stream, createdAtMs, start: this.#start }),
-      );
-      logger.info({ stream, start: this.#start }, 'First start on this checkpoint.');
-      return;
-    }
-    if (known.createdAtMs !== createdAtMs) {
-      throw new UserpulseError(
-        'checkpoint_unusable',
-        `The checkpoint ${checkpoints.url} (USERPULSE_CHECKPOINT) belongs to a stream "${source.stream}" that was created at ${new Date(known.createdAtMs).toISOString()}; the one there now was created at ${new Date(createdAtMs).toISOString()}.`,
-        {
-          hint: 'The stream was deleted and made again: give this ingest a new checkpoint folder, and an archive of its own.',
-        },
-      );
-    }
-    this.#start = known.start;
-    logger.info({ stream: source.stream, shards: this.#stored.shards.size }, 'Going on from the checkpoint.');
+  /** For saves that a stop may break off, because nothing that was read depends on them. */
+  #untilStop(): SaveContext {
+    return { ...this.#saves, signal: this.#stop.signal };
   }
 
-  /**
-   * Before anything new is read: the slot table learns of the moves and of the latest records of every shard, and sealed ranges are read
-   * again. All shards first, because an event of one may fall on the place of an event of another.
-   */
-  async #warm(listed: readonly ShardInfo[]): Promise<void> {
-    const stored = [...this.#stored.shards.values()];
-    this.#placer.restore(stored.flatMap((checkpoint) => checkpoint.moved));
-    const newest = Math.max(0, ...stored.map((checkpoint) => checkpoint.completeToMs));
-    const limiter = new Limiter(MAX_WARMING);
-    const byId = new Map(listed.map((shard) => [shard.shardId, shard]));
-    const tasks = stored.map((checkpoint) =>
-      limiter.run(async () => {
-        const shard = byId.get(checkpoint.shardId);
-        if (shard === undefined) return;
-        if (checkpoint.done && newest - checkpoint.completeToMs > WARM_BOUNDS.maxAgeMs) return;
-        const context = this.#rereadContext();
-        const lane = checkpoint.done ? undefined : this.#createLane(shard, checkpoint);
-        if (checkpoint.warmFrom !== null && checkpoint.sequenceNumber !== null) {
-          await warmSlots(context, shard, checkpoint.warmFrom, checkpoint.sequenceNumber, (record, events) =>
-            lane?.archive.noteWarm({
-              sequenceNumber: record.sequenceNumber,
-              arrivalMs: record.approximateArrivalMs,
-              events,
-            }),
-          );
-        }
-        if (lane === undefined) return;
-        const redone = await redoSealedRange(context, lane);
-        this.#resume.set(lane.shardId, redone ?? checkpoint.sequenceNumber);
-      }),
-    );
-    await Promise.all(tasks);
+  #listShards(): Promise<readonly ShardInfo[]> {
+    return this.#calls.call(() => this.#o.source.listShards(this.#stop.signal));
   }
 
-  /** Last record that needs no reading any more, per shard with a checkpoint. */
-  readonly #resume = new Map<string, string | null>();
-
-  #rereadContext(): RereadContext {
+  /** How every reader of the stream reads, live or again. */
+  #reading(): Pick<
+    ShardReaderOptions,
+    'source' | 'clock' | 'signal' | 'pageBytes' | 'onRetry' | 'onSuccess' | 'onGap'
+  > {
+    const { onRetry, onSuccess, onGap } = this.#calls;
     return {
       source: this.#o.source,
       clock: this.#clock,
       signal: this.#stop.signal,
       pageBytes: this.#pageBytes(),
-      placer: this.#placer,
-      ...this.#readerHooks(),
+      onRetry,
+      onSuccess,
+      onGap,
     };
   }
 
-  #readerHooks(): Pick<RereadContext, 'onRetry' | 'onSuccess' | 'onGap'> {
-    return {
-      onRetry: (reason, message) => this.#streamRetry(reason, message),
-      onSuccess: () => this.#streamOutage.succeeded(),
-      onGap: (gap) => this.#onGap(gap),
-    };
-  }
-
-  #streamRetry(reason: string, message: string): void {
-    this.#metrics.retries.inc({ target: 'stream', reason });
-    // An iterator that has expired is part of normal life: reading had stopped for five minutes.
-    if (reason === 'iterator_expired') return;
-    this.#streamOutage.failed(
-      reason,
-      `Stream "${this.#o.source.stream}" (USERPULSE_STREAM) cannot be read: ${message} Trying again; nothing is lost meanwhile.`,
-    );
-  }
-
-  /** Calls that must work before ingest can go on. */
-  async #fromStream<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      const result = await retrying(call, {
-        clock: this.#clock,
-        signal: this.#stop.signal,
-        classify: (error) =>
-          error instanceof SourceError && error.kind !== 'not_found' && error.kind !== 'invalid'
-            ? { kind: 'retry', reason: error.kind, message: error.message }
-            : { kind: 'give_up' },
-        onRetry: (verdict) => this.#streamRetry(verdict.reason, verdict.message),
-      });
-      this.#streamOutage.succeeded();
-      return result;
-    } catch (error) {
-      if (!(error instanceof SourceError)) throw error;
-      throw new UserpulseError(
-        'stream_not_found',
-        `Stream "${this.#o.source.stream}" (USERPULSE_STREAM) does not exist.`,
-        {
-          hint: '"userpulse setup --create" makes it; or correct USERPULSE_STREAM or AWS_REGION.',
-          cause: error,
-        },
-      );
-    }
-  }
-
-  #onGap(gap: Gap): void {
-    this.#metrics.trimmed.inc();
-    const error = new UserpulseError(
-      'checkpoint_trimmed',
-      `Records of shard ${gap.shardId} may be lost: they were read ${gap.sequenceNumber === null ? '' : `up to ${gap.sequenceNumber}, `}with nothing missing until ${new Date(gap.completeToMs).toISOString()}, and the stream keeps records for ${gap.retentionMs / 3_600_000} h only.`,
-      {
-        hint: 'To accept the loss and go on with the oldest record there is, start once with USERPULSE_ON_TRIMMED=continue. To have more time the next time, raise the retention of the stream.',
+  #scheduleOf(stored: StoredCheckpoints, read: (lane: Lane) => Promise<boolean>): ShardSchedule {
+    const { source, checkpoints } = this.#o;
+    return new ShardSchedule({
+      stored: stored.shards,
+      clock: this.#clock,
+      signal: this.#stop.signal,
+      listShards: () => this.#listShards(),
+      isDone: (shardId) => this.#lanes.get(shardId)?.mode === 'done',
+      start: (shard, checkpoint) => {
+        const lane = this.#lanes.get(shard.shardId) ?? this.#createLane(shard, checkpoint);
+        this.#batcher.add(lane);
+        const task = this.#runLane(lane, read).finally(() => this.#tasks.delete(task));
+        this.#tasks.add(task);
+        // Its failure has been noted by then.
+        task.catch(() => undefined);
       },
-    );
-    if (this.#o.settings.onTrimmed === 'stop') throw error;
-    this.#o.logger.error(
-      { err: error, shardId: gap.shardId },
-      'Going on after a gap, as USERPULSE_ON_TRIMMED=continue says.',
-    );
-  }
-
-  /** Starts shards as they become free, until stopped. */
-  async #discover(first: readonly ShardInfo[]): Promise<void> {
-    const { signal } = this.#stop;
-    for (let listed = first; !signal.aborted;) {
-      await this.#startFree(listed);
-      await this.#untilDiscovery(signal);
-      if (isAborted(signal)) return;
-      this.#discoverNow = false;
-      listed = await this.#fromStream(() => this.#o.source.listShards(signal));
-    }
-  }
-
-  async #untilDiscovery(signal: AbortSignal): Promise<void> {
-    if (this.#discoverNow || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const cancel = after(this.#clock, DISCOVERY_MS, resolve);
-      this.#wakeDiscovery = () => {
-        cancel();
-        resolve();
-      };
+      onLost: async ({ shardId, sequenceNumber, completeToMs }) => {
+        const { retentionMs } = await this.#calls.call(() => source.describe(this.#stop.signal));
+        this.#calls.onGap({ shardId, sequenceNumber, completeToMs, retentionMs });
+      },
+      forget: async (shardId) => {
+        this.#lanes.delete(shardId);
+        await saveDurably(this.#untilStop(), () => checkpoints.removeShard(shardId));
+      },
     });
-  }
-
-  /** A shard has ended, or ingest stops. Remembered, because discovery may be under way just now. */
-  #discoverSoon(): void {
-    this.#discoverNow = true;
-    this.#wakeDiscovery();
-  }
-
-  async #startFree(listed: readonly ShardInfo[]): Promise<void> {
-    const progress = new Map<string, ShardProgress>();
-    for (const [shardId, checkpoint] of this.#stored.shards) progress.set(shardId, checkpoint.done ? 'done' : 'unread');
-    for (const [shardId, lane] of this.#lanes) {
-      // A lane that was made to warm up and has not been started is still to be read.
-      if (lane.mode === 'done') progress.set(shardId, 'done');
-      else if (this.#started.has(shardId)) progress.set(shardId, 'reading');
-    }
-    const { start, waiting, forget, lost } = decideShards(listed, progress);
-    this.#waiting = waiting.length;
-    for (const shardId of lost) await this.#giveUpLost(shardId);
-    for (const shardId of forget) await this.#forget(shardId);
-    for (const shard of start) {
-      const lane =
-        this.#lanes.get(shard.shardId) ??
-        this.#createLane(shard, this.#stored.shards.get(shard.shardId) ?? freshCheckpoint(shard.shardId));
-      this.#started.add(shard.shardId);
-      this.#o.logger.info(
-        { shardId: shard.shardId, after: this.#resume.get(shard.shardId) ?? null },
-        'Reading a shard.',
-      );
-      this.#batcher.add(lane);
-      const task = this.#runLane(lane).finally(() => this.#tasks.delete(task));
-      this.#tasks.add(task);
-      // Its failure has been noted by then.
-      task.catch(() => undefined);
-    }
-  }
-
-  readonly #started = new Set<string>();
-
-  async #forget(shardId: string): Promise<void> {
-    this.#lanes.delete(shardId);
-    this.#started.delete(shardId);
-    const shards = new Map(this.#stored.shards);
-    shards.delete(shardId);
-    this.#stored = { ...this.#stored, shards };
-    await saveDurably({ ...this.#saves, signal: this.#stop.signal }, () => this.#o.checkpoints.removeShard(shardId));
-  }
-
-  /** A shard whose checkpoint is not at its end and that the stream does not list any more: its last records are gone. */
-  async #giveUpLost(shardId: string): Promise<void> {
-    const checkpoint = this.#stored.shards.get(shardId) ?? freshCheckpoint(shardId);
-    const { retentionMs } = await this.#fromStream(() => this.#o.source.describe(this.#stop.signal));
-    this.#onGap({
-      shardId,
-      sequenceNumber: checkpoint.sequenceNumber,
-      completeToMs: checkpoint.completeToMs,
-      retentionMs,
-    });
-    await this.#forget(shardId);
   }
 
   #createLane(shard: ShardInfo, checkpoint: ShardCheckpoint): Lane {
@@ -622,9 +412,9 @@ class Ingestion {
   }
 
   /** One shard from its checkpoint to its end, or to a stop. */
-  async #runLane(lane: Lane): Promise<void> {
+  async #runLane(lane: Lane, read: (lane: Lane) => Promise<boolean>): Promise<void> {
     try {
-      const ended = await this.#readLane(lane);
+      const ended = await read(lane);
       lane.become(ended ? 'ending' : 'draining');
       await lane.settle();
       if (ended) {
@@ -632,7 +422,7 @@ class Ingestion {
         lane.become('done');
         this.#batcher.remove(lane);
         this.#o.logger.info({ shardId: lane.shardId }, 'A shard is read to its end; its children may begin.');
-        this.#discoverSoon();
+        this.#schedule?.lookSoon();
       }
     } catch (error) {
       this.#fail(error);
@@ -640,22 +430,24 @@ class Ingestion {
     }
   }
 
-  /** @returns whether the shard's end was reached */
-  async #readLane(lane: Lane): Promise<boolean> {
+  /**
+   * @param resume the last record that needs no reading any more, where warming up has found it
+   * @returns whether the shard's end was reached
+   */
+  async #readLane(lane: Lane, start: StartPosition, resume: string | null | undefined): Promise<boolean> {
     const signal = AbortSignal.any([this.#stop.signal, lane.abandoned]);
     setMaxListeners(0, signal);
-    const { completeToMs } = lane.cell.value;
+    const { completeToMs, sequenceNumber: checkpoint } = lane.cell.value;
+    const sequenceNumber = resume ?? checkpoint;
+    this.#o.logger.info({ shardId: lane.shardId, after: sequenceNumber }, 'Reading a shard.');
     const pages = readShard({
-      source: this.#o.source,
+      ...this.#reading(),
       shardId: lane.shardId,
-      clock: this.#clock,
       signal,
-      start: this.#start,
-      after: { sequenceNumber: this.#resume.get(lane.shardId) ?? lane.cell.value.sequenceNumber, completeToMs },
+      start,
+      after: { sequenceNumber, completeToMs },
       pollIntervalMs: this.#o.settings.pollIntervalMs,
       budget: this.#unwritten,
-      pageBytes: this.#pageBytes(),
-      ...this.#readerHooks(),
     });
     try {
       for await (const page of pages) {
@@ -714,18 +506,5 @@ class Ingestion {
         lane.fail(error);
         this.#fail(error);
       });
-  }
-}
-
-function startPosition(start: IngestSettings['start']): StartPosition {
-  switch (start.kind) {
-    case 'trim_horizon':
-      return { kind: 'trim_horizon' };
-    case 'time':
-      return start;
-    case 'latest':
-      throw new Error('latest is resolved to a time first.');
-    default:
-      return start satisfies never;
   }
 }

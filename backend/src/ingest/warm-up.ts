@@ -1,13 +1,15 @@
-import type { StreamRecord } from '../event/decode.ts';
-import type { Gap } from './shard-reader.ts';
-import { readShard } from './shard-reader.ts';
+import type { HashRange, StreamRecord } from '../event/decode.ts';
+import type { ShardCheckpoint } from './checkpoint.ts';
 import type { Clock } from './clock.ts';
 import type { Lane } from './lane.ts';
+import { Limiter } from './limiter.ts';
 import { SILENT, type EventPlacer } from './place-events.ts';
 import type { Segment } from './segment.ts';
 import { compareSequence } from './sequence.ts';
-import type { HashRange } from '../event/decode.ts';
+import type { ShardInfo } from './shard-order.ts';
+import { readShard, type Gap } from './shard-reader.ts';
 import type { StreamSource } from './stream-source.ts';
+import { WARM_BOUNDS } from './warm-marks.ts';
 import type { ArchiveItem } from './written-record.ts';
 
 export interface RereadContext {
@@ -20,6 +22,52 @@ export interface RereadContext {
   readonly onSuccess: () => void;
   /** A sealed range is not whole any more. May throw. */
   readonly onGap: (gap: Gap) => void;
+}
+
+const MAX_WARMING = 8;
+
+/**
+ * Before anything new is read: the slot table learns of the moves and of the latest records of every shard, and sealed ranges are read
+ * again. All shards first, because an event of one may fall on the place of an event of another.
+ * @param createLane for a shard that is still to be read; may be called for it once
+ * @returns the last record that needs no reading any more, per shard that is still to be read
+ */
+export async function warmUp(
+  context: RereadContext,
+  options: {
+    readonly stored: readonly ShardCheckpoint[];
+    readonly listed: readonly ShardInfo[];
+    readonly createLane: (shard: ShardInfo, checkpoint: ShardCheckpoint) => Lane;
+  },
+): Promise<Map<string, string | null>> {
+  const { stored, listed, createLane } = options;
+  context.placer.restore(stored.flatMap((checkpoint) => checkpoint.moved));
+  const newest = Math.max(0, ...stored.map((checkpoint) => checkpoint.completeToMs));
+  const limiter = new Limiter(MAX_WARMING);
+  const byId = new Map(listed.map((shard) => [shard.shardId, shard]));
+  const resume = new Map<string, string | null>();
+  const tasks = stored.map((checkpoint) =>
+    limiter.run(async () => {
+      const shard = byId.get(checkpoint.shardId);
+      if (shard === undefined) return;
+      if (checkpoint.done && newest - checkpoint.completeToMs > WARM_BOUNDS.maxAgeMs) return;
+      const lane = checkpoint.done ? undefined : createLane(shard, checkpoint);
+      if (checkpoint.warmFrom !== null && checkpoint.sequenceNumber !== null) {
+        await warmSlots(context, shard, checkpoint.warmFrom, checkpoint.sequenceNumber, (record, events) =>
+          lane?.archive.noteWarm({
+            sequenceNumber: record.sequenceNumber,
+            arrivalMs: record.approximateArrivalMs,
+            events,
+          }),
+        );
+      }
+      if (lane === undefined) return;
+      const redone = await redoSealedRange(context, lane);
+      resume.set(lane.shardId, redone ?? checkpoint.sequenceNumber);
+    }),
+  );
+  await Promise.all(tasks);
+  return resume;
 }
 
 /** Reads a range of records that an earlier run has read, both ends included; what is gone is left out. */
@@ -53,12 +101,12 @@ async function* reread(
  * Fills the slot table with the last records behind a checkpoint, so that a new event still finds the place of an old one taken. Nothing is
  * written: all of them are durable.
  */
-export async function warmSlots(
+async function warmSlots(
   context: RereadContext,
   shard: { readonly shardId: string; readonly hashRange: HashRange },
   from: string,
   through: string,
-  onRecord: (record: StreamRecord, events: number) => void = () => undefined,
+  onRecord: (record: StreamRecord, events: number) => void,
 ): Promise<void> {
   for await (const record of reread(context, shard.shardId, from, through)) {
     const { items } = context.placer.place(record, shard.hashRange, SILENT);
@@ -71,7 +119,7 @@ export async function warmSlots(
  * Its points were all acknowledged before it was sealed, so they are not written again.
  * @returns the last record of the range: live reading goes on behind it; undefined where the stream does not hold all of it any more
  */
-export async function redoSealedRange(context: RereadContext, lane: Lane): Promise<string | undefined> {
+async function redoSealedRange(context: RereadContext, lane: Lane): Promise<string | undefined> {
   const { sealed, sequenceNumber, completeToMs } = lane.cell.value;
   if (sealed === null) return undefined;
   const refused = new Map(sealed.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));

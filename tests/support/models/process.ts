@@ -3,12 +3,12 @@ import { Registry } from 'prom-client';
 import type { CheckpointStore } from '../../../backend/src/ingest/checkpoint.ts';
 import type { Clock } from '../../../backend/src/ingest/clock.ts';
 import {
-  createIngestRuntime,
   startIngest,
   type Ingest,
   type IngestOptions,
   type IngestSettings,
 } from '../../../backend/src/ingest/ingest.ts';
+import { createIngestRuntime } from '../../../backend/src/ingest/runtime.ts';
 import type { StreamSource } from '../../../backend/src/ingest/stream-source.ts';
 import type { BucketRole, Schema } from '../../../backend/src/schema/buckets.ts';
 import { LineBlock } from '../../../backend/src/schema/line-block.ts';

@@ -1,0 +1,95 @@
+import type { Logger } from 'pino';
+import { UserpulseError } from '../errors.ts';
+import { OutageLog, retrying } from '../sinks/retry.ts';
+import type { Clock } from './clock.ts';
+import type { IngestMetrics } from './metrics.ts';
+import type { Gap } from './shard-reader.ts';
+import { SourceError, type StreamSource } from './stream-source.ts';
+
+export interface StreamCallsOptions {
+  readonly source: StreamSource;
+  readonly clock: Clock;
+  /** Aborted by a stop: nothing more is read. */
+  readonly signal: AbortSignal;
+  readonly metrics: IngestMetrics;
+  readonly logger: Logger;
+  /** Whether a gap ends ingest or is passed. */
+  readonly onTrimmed: 'stop' | 'continue';
+}
+
+/** What goes wrong with the stream, for all who read it: tried again, counted, and told once per outage in the operator's terms. */
+export class StreamCalls {
+  readonly source: StreamSource;
+  readonly signal: AbortSignal;
+  readonly #options: StreamCallsOptions;
+  readonly #outage: OutageLog;
+
+  constructor(options: StreamCallsOptions) {
+    this.source = options.source;
+    this.signal = options.signal;
+    this.#options = options;
+    this.#outage = new OutageLog('stream', options.logger, options.clock);
+  }
+
+  /** Since when (ms) the stream cannot be read. */
+  get troubleSinceMs(): number | undefined {
+    return this.#outage.sinceMs;
+  }
+
+  /**
+   * A call that must work before ingest can go on.
+   * @throws UserpulseError stream_not_found; or the signal's reason
+   */
+  async call<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      const result = await retrying(call, {
+        clock: this.#options.clock,
+        signal: this.signal,
+        classify: (error) =>
+          error instanceof SourceError && error.kind !== 'not_found' && error.kind !== 'invalid'
+            ? { kind: 'retry', reason: error.kind, message: error.message }
+            : { kind: 'give_up' },
+        onRetry: (verdict) => this.onRetry(verdict.reason, verdict.message),
+      });
+      this.onSuccess();
+      return result;
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      throw new UserpulseError(
+        'stream_not_found',
+        `Stream "${this.source.stream}" (USERPULSE_STREAM) does not exist.`,
+        {
+          hint: '"userpulse setup --create" makes it; or correct USERPULSE_STREAM or AWS_REGION.',
+          cause: error,
+        },
+      );
+    }
+  }
+
+  readonly onRetry = (reason: string, message: string): void => {
+    this.#options.metrics.retries.inc({ target: 'stream', reason });
+    // An iterator that has expired is part of normal life: reading had stopped for five minutes.
+    if (reason === 'iterator_expired') return;
+    this.#outage.failed(
+      reason,
+      `Stream "${this.source.stream}" (USERPULSE_STREAM) cannot be read: ${message} Trying again; nothing is lost meanwhile.`,
+    );
+  };
+
+  readonly onSuccess = (): void => this.#outage.succeeded();
+
+  /** @throws UserpulseError checkpoint_trimmed, unless gaps are passed */
+  readonly onGap = (gap: Gap): void => {
+    const { metrics, logger, onTrimmed } = this.#options;
+    metrics.trimmed.inc();
+    const error = new UserpulseError(
+      'checkpoint_trimmed',
+      `Records of shard ${gap.shardId} may be lost: they were read ${gap.sequenceNumber === null ? '' : `up to ${gap.sequenceNumber}, `}with nothing missing until ${new Date(gap.completeToMs).toISOString()}, and the stream keeps records for ${gap.retentionMs / 3_600_000} h only.`,
+      {
+        hint: 'To accept the loss and go on with the oldest record there is, start once with USERPULSE_ON_TRIMMED=continue. To have more time the next time, raise the retention of the stream.',
+      },
+    );
+    if (onTrimmed === 'stop') throw error;
+    logger.error({ err: error, shardId: gap.shardId }, 'Going on after a gap, as USERPULSE_ON_TRIMMED=continue says.');
+  };
+}
