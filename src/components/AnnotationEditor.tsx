@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'react';
 import type { QueryEditorProps } from '@grafana/data';
 import { Combobox, RadioButtonGroup } from '@grafana/ui';
-import { annotationQuery } from '../annotations/support.ts';
+import { annotationQuery } from '../annotations/query.ts';
 import type { UserpulseDataSource } from '../datasource.ts';
 import { labels } from '../labels.ts';
 import { DEFAULT_ANNOTATION } from '../query/defaults.ts';

@@ -1,27 +1,29 @@
 import { useCallback, useMemo, useState } from 'react';
 import { css } from '@emotion/css';
-import type { GrafanaTheme2 } from '@grafana/data';
+import type { GrafanaTheme2, QueryEditorProps } from '@grafana/data';
 import { Combobox, RadioButtonGroup, Switch, useStyles2 } from '@grafana/ui';
+import type { UserpulseDataSource } from '../../datasource.ts';
 import { groupByKey, labels } from '../../labels.ts';
 import { CALCULATIONS, ID_PRESETS, isIdPreset, LABELS, PRESETS } from '../../query/limits.ts';
 import { migrateQuery } from '../../query/migrate.ts';
 import { isValid, validateQuery } from '../../query/validate.ts';
 import { selectors } from '../../selectors.ts';
-import type { UserpulseQuery } from '../../types.ts';
+import type { UserpulseOptions, UserpulseQuery } from '../../types.ts';
 import { EditorField, EditorRow } from '../fields/EditorField.tsx';
 import { IdsField } from '../fields/IdsField.tsx';
 import { COMPARE_SUGGESTIONS, LEGEND_SUGGESTIONS, timezoneOptions, WINDOW_SUGGESTIONS } from '../fields/options.ts';
 import { TextInput } from '../fields/TextInput.tsx';
 import { TypesSelect } from '../fields/TypesSelect.tsx';
 import { FluxPreview } from './FluxPreview.tsx';
-import type { Props } from './index.tsx';
+
+export type QueryFormProps = QueryEditorProps<UserpulseDataSource, UserpulseQuery, UserpulseOptions>;
 
 /** A change of some fields; `undefined` takes a field away. */
 type Change = { readonly [K in keyof UserpulseQuery]?: UserpulseQuery[K] | undefined };
 
 const text = labels.query;
 
-export function QueryForm({ query: saved, onChange, onRunQuery, datasource, range: givenRange, data }: Props) {
+export function QueryForm({ query: saved, onChange, onRunQuery, datasource, range: givenRange, data }: QueryFormProps) {
   const styles = useStyles2(getStyles);
   const query = useMemo(() => migrateQuery(saved), [saved]);
   const [draft, setDraft] = useState<Change>({});

@@ -1,12 +1,7 @@
-import type { QueryEditorProps } from '@grafana/data';
-import type { UserpulseDataSource } from '../../datasource.ts';
-import type { UserpulseOptions, UserpulseQuery } from '../../types.ts';
 import { ErrorBoundary } from '../ErrorBoundary.tsx';
-import { QueryForm } from './QueryForm.tsx';
+import { QueryForm, type QueryFormProps } from './QueryForm.tsx';
 
-export type Props = QueryEditorProps<UserpulseDataSource, UserpulseQuery, UserpulseOptions>;
-
-export function QueryEditor(props: Props) {
+export function QueryEditor(props: QueryFormProps) {
   return (
     <ErrorBoundary resetKey={props.query}>
       <QueryForm {...props} />
