@@ -17,14 +17,16 @@ const install = async (): Promise<Record<string, string>> => {
 };
 
 /** An address that takes connections and never answers. */
-const silentServer = async (): Promise<{ url: string; close: () => void }> => {
+const silentServer = async (): Promise<{ url: string; asked: Promise<unknown>; close: () => void }> => {
   const sockets: { destroy(): void }[] = [];
   const server = createServer((socket) => sockets.push(socket));
+  const asked = new Promise((resolve) => server.once('connection', resolve));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no address');
   return {
     url: `http://127.0.0.1:${address.port}`,
+    asked,
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -100,6 +102,19 @@ describe('a command that cannot start', () => {
       silent.close();
     }
   });
+
+  it.each([...ALL.map((command) => [command, 0] as const), ['setup', 1] as const])(
+    '%s that is stopped while it looks at what it needs blames nothing and ends with %d',
+    async (command, code) => {
+      const silent = await silentServer();
+      try {
+        const end = await userpulse([command], { ...installation, INFLUX_HOST: silent.url }, silent.asked);
+        expect(end).toMatchObject({ code, stderr: code === 0 ? '' : 'userpulse: Stopped by SIGTERM.\n' });
+      } finally {
+        silent.close();
+      }
+    },
+  );
 
   it('says everything that is wrong at once', async () => {
     const end = await userpulse(['start'], {

@@ -16,7 +16,7 @@ import { HttpInfluxReader } from '../query/influx-reader.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
-import { aborted } from './until.ts';
+import { aborted, untilStopped } from './until.ts';
 
 /** Health is looked at afresh after this time, in ms. */
 const HEALTH_FOR_MS = 5_000;
@@ -61,7 +61,7 @@ Environment:
 
 The interface describes itself at /v1/openapi.json.`,
     )
-    .action(() => serve(context));
+    .action(() => untilStopped(context.stop, () => serve(context)));
 };
 
 async function serve(context: CommandContext): Promise<void> {
