@@ -128,6 +128,18 @@ describe('a command that cannot start', () => {
       expect(end.stderr).toContain(setting);
   });
 
+  it.each([
+    ['serve', ['INFLUX_HOST', 'USERPULSE_STREAM', 'USERPULSE_ARCHIVE']],
+    ['replay --from 2012/07/01 --to 2012/07/01', ['INFLUX_HOST', 'USERPULSE_ARCHIVE']],
+    ['dead-letters redrive --from 2012/07/01 --to 2012/07/01', ['USERPULSE_STREAM', 'USERPULSE_ARCHIVE']],
+  ])('%s names every setting that cannot be read at once', async (command, settings) => {
+    const wrong = Object.fromEntries(settings.map((setting) => [setting, '%']));
+    const end = await userpulse(command.split(' '), { ...installation, ...wrong });
+    expect(end).toMatchObject({ code: 1, stdout: '' });
+    expect(end.stderr).toContain(`${settings.length} settings are wrong`);
+    for (const setting of settings) expect(end.stderr).toContain(`- ${setting} `);
+  });
+
   it('says that its address is taken', async () => {
     const taken = await silentServer();
     try {
