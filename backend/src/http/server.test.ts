@@ -118,6 +118,10 @@ describe('CSV', () => {
   it.each([
     ['text/csv', ''],
     ['application/json;q=0.5, text/csv', ''],
+    ['text/csv, */*;q=0.1', ''],
+    ['text/*, */*;q=0.5', ''],
+    ['TEXT/CSV; charset=utf-8; Q=0.9, application/json;q=0.8', ''],
+    ['*/*, application/json;q=0', ''],
     ['*/*', '&format=csv'],
   ])('is sent for Accept: %s %s', async (accept, format) => {
     const app = await testServer();
@@ -126,14 +130,20 @@ describe('CSV', () => {
     expect(answer.headers['vary']).toContain('accept');
     expect(answer.body).toBe(CSV);
   });
-  it.each(['*/*', 'application/json, text/csv', 'application/json', 'text/csv;q=0'])(
-    'is not sent for Accept: %s',
-    async (accept) => {
-      const app = await testServer();
-      const answer = await app.inject({ url, headers: { ...AUTHORIZED, accept } });
-      expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
-    },
-  );
+  it.each([
+    '*/*',
+    'application/json, text/csv',
+    'application/json',
+    'text/csv;q=0',
+    'text/csv;q=0.5, */*;q=0.8',
+    'text/html, application/xhtml+xml, */*;q=0.8',
+    'text/html',
+    'text/csv;q=high',
+  ])('is not sent for Accept: %s', async (accept) => {
+    const app = await testServer();
+    const answer = await app.inject({ url, headers: { ...AUTHORIZED, accept } });
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+  });
   it('is not how errors are sent', async () => {
     const app = await testServer();
     const answer = await app.inject({
