@@ -275,17 +275,20 @@ describe('errors have one form', () => {
     expect(answer.statusCode).toBeGreaterThanOrEqual(400);
     errorBody.parse(answer.json());
   });
-  it('for another media type', async () => {
-    const app = await testServer();
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/v1/query',
-      headers: { ...AUTHORIZED, 'content-type': 'application/xml' },
-      payload: '<query/>',
-    });
-    expect(answer.statusCode).toBe(415);
-    expect(errorBody.parse(answer.json()).error.code).toBe('unsupported_media_type');
-  });
+  it.each(['application/xml', 'text/plain', 'application/x-www-form-urlencoded'])(
+    'for the media type %s',
+    async (type) => {
+      const app = await testServer();
+      const answer = await app.inject({
+        method: 'POST',
+        url: '/v1/query',
+        headers: { ...AUTHORIZED, 'content-type': type },
+        payload: JSON.stringify(BODY),
+      });
+      expect(answer.statusCode).toBe(415);
+      expect(errorBody.parse(answer.json()).error.code).toBe('unsupported_media_type');
+    },
+  );
   it('for a body over the limit, which it names', async () => {
     const app = await testServer();
     const answer = await app.inject({
