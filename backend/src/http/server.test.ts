@@ -263,6 +263,16 @@ describe('errors have one form', () => {
     expect(answer.headers['allow']).toBe('POST');
     expect(errorBody.parse(answer.json()).error.code).toBe('method_not_allowed');
   });
+  it('for HEAD on the stream, which would never end', async () => {
+    const app = await testServer();
+    const answer = await app.inject({
+      method: 'HEAD',
+      url: '/v1/stream?preset=everyone&every=1s',
+      headers: AUTHORIZED,
+    });
+    expect(answer.statusCode).toBe(405);
+    expect(answer.headers['allow']).toBe('GET');
+  });
   it('for an address that cannot be decoded', async () => {
     const app = await testServer();
     const answer = await app.inject({ url: '/v1/interactions/made/%ff?from=0&to=1', headers: AUTHORIZED });
