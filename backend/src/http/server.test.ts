@@ -177,6 +177,38 @@ describe('a bad query fails alone', () => {
     expect(Object.keys(results)).toEqual(['X', 'A', 'B']);
   });
 
+  it('but not where an optional member is null, which counts as absent', async () => {
+    const asked: unknown[] = [];
+    const app = await testServer({
+      service: fakeService({
+        query: (request) => {
+          asked.push(request);
+          return fakeService().query(request);
+        },
+      }),
+    });
+    const nulls = {
+      ids: null,
+      types: null,
+      every: null,
+      calc: null,
+      groupBy: null,
+      compareTo: null,
+      of: null,
+      n: null,
+    };
+    await app.inject({
+      method: 'POST',
+      url: '/v1/query',
+      headers: AUTHORIZED,
+      payload: {
+        ...{ from: 0, to: 1000, timezone: null, maxDataPoints: null, intervalMs: null },
+        queries: [{ refId: 'A', preset: 'everyone', ...nulls }],
+      },
+    });
+    expect(asked).toEqual([{ from: 0, to: 1000, queries: [{ refId: 'A', preset: 'everyone' }] }]);
+  });
+
   it('in translate too', async () => {
     const app = await testServer();
     const answer = await app.inject({
