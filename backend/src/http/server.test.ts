@@ -80,6 +80,23 @@ describe('routes', () => {
     expect(asked).toEqual([['like', 'share'], ['like', 'share'], ['like', 'share'], []]);
   });
 
+  it('takes the plus sign of an offset as it is, percent-encoded or not', async () => {
+    const asked: unknown[] = [];
+    const app = await testServer({
+      service: fakeService({
+        types: (range) => {
+          asked.push(range);
+          return Promise.resolve([]);
+        },
+      }),
+    });
+    await app.inject({
+      url: '/v1/types?from=2026-01-31T00:00:00+05:30&to=2026-01-31T12:00:00%2B05:30',
+      headers: AUTHORIZED,
+    });
+    expect(asked).toEqual([{ from: '2026-01-31T00:00:00+05:30', to: '2026-01-31T12:00:00+05:30' }]);
+  });
+
   it('compresses what is worth it and only for clients that take gzip', async () => {
     const types = Array.from({ length: 500 }, (_, i) => `type_${i}`);
     const app = await testServer({ service: fakeService({ types: () => Promise.resolve(types) }) });
