@@ -204,7 +204,7 @@ const settings = {
     'USERPULSE_LISTEN',
     listenAddress,
     undefined,
-    'Address to listen on. Anything but loopback needs `USERPULSE_API_TOKEN`.',
+    'Address to listen on. `serve` and `start` need `USERPULSE_API_TOKEN` for anything but loopback.',
   ],
   apiToken: [
     'USERPULSE_API_TOKEN',

@@ -240,7 +240,7 @@ export const interactionsResponse = z
     to: z.string(),
     series: z.array(
       z.object({
-        type: z.string(),
+        type: z.string().meta({ description: 'Empty where no type was asked for and nothing happened.' }),
         points: z.array(z.array(z.number()).length(2)).meta({ description: '[window start in epoch ms, value]' }),
       }),
     ),
