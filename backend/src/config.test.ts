@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadConfig, settingDocs, type Environment, type SettingName } from './config.ts';
 import { UserpulseError } from './errors.ts';
@@ -81,11 +83,19 @@ describe('loadConfig', () => {
     ['archive', 'USERPULSE_ARCHIVE', 'gs://bucket'],
     ['archive', 'USERPULSE_ARCHIVE', 'file://relative/dir'],
     ['archive', 'USERPULSE_ARCHIVE', 's3:///prefix'],
+    ['archive', 'USERPULSE_ARCHIVE', 's3://bucket:9000/prefix'],
+    ['archive', 'USERPULSE_ARCHIVE', 's3://bucket/100%'],
+    ['archive', 'USERPULSE_ARCHIVE', 'file:///a%2Fb'],
+    ['checkpoint', 'USERPULSE_CHECKPOINT', 'file:///%ff'],
     ['checkpoint', 'USERPULSE_CHECKPOINT', 's3://bucket'],
+    ['influxHost', 'INFLUX_HOST', 'influxdb'],
+    ['influxHost', 'INFLUX_HOST', 'http://'],
     ['userPrefix', 'USERPULSE_USER_PREFIX', 'first:0'],
     ['userPrefix', 'USERPULSE_USER_PREFIX', 'first:7'],
     ['sharePrefix', 'USERPULSE_SHARE_PREFIX', 'last:9'],
     ['start', 'USERPULSE_START', 'yesterday'],
+    ['start', 'USERPULSE_START', '2026-01-31T00:00:00'],
+    ['start', 'USERPULSE_START', '2026-02-30T00:00:00Z'],
     ['retentionSeconds', 'USERPULSE_RETENTION', '30'],
     ['drainMs', 'USERPULSE_DRAIN_MS', '-1'],
     ['pollIntervalMs', 'USERPULSE_POLL_INTERVAL_MS', '100'],
@@ -95,6 +105,28 @@ describe('loadConfig', () => {
     const message = failure({ [variable]: value }, name);
     expect(message).toContain(variable);
     expect(message).toContain(`"${value}"`);
+  });
+
+  it('takes a value or says what is wrong with it, whatever it is', () => {
+    const parts = fc.constantFrom('http://', 'file:///', 's3://', 'first:', '127.0.0.1', ':', '%', '2026-01-31T', '9');
+    const value = fc.oneof(
+      fc.string(),
+      fc.array(fc.oneof(parts, fc.string()), { maxLength: 4 }).map((a) => a.join('')),
+    );
+    const names = settingDocs.map(({ name, variable }) => [name, variable] as const);
+    fc.assert(
+      fc.property(fc.constantFrom(...names), value, ([name, variable], text) => {
+        try {
+          const { [name]: parsed } = load({ [variable]: text }, name);
+          // What a folder's or bucket's address means must be readable later.
+          if (parsed instanceof URL) decodeURIComponent(parsed.pathname);
+          if (parsed instanceof URL && parsed.protocol === 'file:') fileURLToPath(parsed);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'config_invalid' });
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('refuses two roles in one bucket', () => {
@@ -112,6 +144,8 @@ describe('loadConfig', () => {
   it.each([
     ['latest', { kind: 'latest' }],
     ['2026-01-31T00:00:00Z', { kind: 'time', ms: Date.UTC(2026, 0, 31) }],
+    ['2026-01-31T00:00:00+05:30', { kind: 'time', ms: Date.UTC(2026, 0, 30, 18, 30) }],
+    ['1769817600000', { kind: 'time', ms: Date.UTC(2026, 0, 31) }],
   ])('starts at %s', (text, expected) => {
     expect(load({ USERPULSE_START: text }, 'start').start).toEqual(expected);
   });

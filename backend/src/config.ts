@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserpulseError } from './errors.ts';
+import { parseRfc3339 } from './event/timestamp.ts';
 import { shownUrl } from './secrets.ts';
 
 /** Environment as given by the composition root. */
@@ -58,8 +59,14 @@ const storeUrl = (example: string, protocols: readonly string[]) =>
       ctx.addIssue({ code: 'custom', message: PLAIN });
       return z.NEVER;
     }
-    if (url.protocol === 's3:' && url.hostname === '') {
-      ctx.addIssue({ code: 'custom', message: 'must name a bucket: s3://BUCKET/PREFIX' });
+    if (url.protocol === 's3:' && (url.hostname === '' || url.port !== '')) {
+      ctx.addIssue({
+        code: 'custom',
+        message:
+          url.port === ''
+            ? 'must name a bucket: s3://BUCKET/PREFIX'
+            : 'must name a bucket without a port, s3://BUCKET/PREFIX: a server other than AWS is set by AWS_ENDPOINT_URL_S3',
+      });
       return z.NEVER;
     }
     if (url.protocol === 'file:' && (url.hostname !== '' || url.pathname === '/')) {
@@ -69,8 +76,25 @@ const storeUrl = (example: string, protocols: readonly string[]) =>
       });
       return z.NEVER;
     }
+    // What a path means is read from its percent-encoded form; see sinks/archive-file.ts and archive-s3.ts.
+    if (/%(?![0-9a-f]{2})|%(2f|5c|00)/i.test(url.pathname) || !isDecodable(url.pathname)) {
+      ctx.addIssue({
+        code: 'custom',
+        message: 'must have %25 where its path has a percent sign, and no slash, backslash or NUL written as a code',
+      });
+      return z.NEVER;
+    }
     return url;
   });
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const bucketName = z
   .string()
@@ -92,9 +116,13 @@ const listenAddress = z.string().transform((text, ctx) => {
 
 const startPosition = z.string().transform((text, ctx) => {
   if (text === 'trim_horizon' || text === 'latest') return { kind: text } as const;
-  const ms = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(ms)) {
-    ctx.addIssue({ code: 'custom', message: 'must be trim_horizon, latest, or a time such as 2026-01-31T00:00:00Z' });
+  const ms = /^\d{1,15}$/.test(text) ? Number(text) : parseRfc3339(text);
+  if (typeof ms === 'string') {
+    ctx.addIssue({
+      code: 'custom',
+      message:
+        'must be trim_horizon, latest, or a time: RFC 3339 with an offset such as 2026-01-31T00:00:00Z, or milliseconds since 1970',
+    });
     return z.NEVER;
   }
   return { kind: 'time', ms } as const;
@@ -115,7 +143,7 @@ const settings = {
   influxHost: [
     'INFLUX_HOST',
     z
-      .url({ protocol: /^https?$/, error: 'must be a URL such as http://localhost:8086' })
+      .url({ protocol: /^https?$/, error: 'must be a URL such as http://localhost:8086', abort: true })
       .refine((text) => !hasMore(new URL(text)), PLAIN),
     'http://localhost:8086',
     'Address of InfluxDB 2.',
@@ -176,7 +204,7 @@ const settings = {
     'USERPULSE_LISTEN',
     listenAddress,
     undefined,
-    'Address to listen on. Anything but loopback needs `USERPULSE_API_TOKEN`.',
+    'Address to listen on. `serve` and `start` need `USERPULSE_API_TOKEN` for anything but loopback.',
   ],
   apiToken: [
     'USERPULSE_API_TOKEN',
@@ -354,9 +382,13 @@ export function loadConfig<K extends SettingName>(
 }
 
 /** What the README's table of settings says; a test holds the two equal. */
-export const settingDocs: readonly { readonly variable: string; readonly fallback: string; readonly text: string }[] = (
-  Object.keys(settings) as SettingName[]
-).map((name) => ({
+export const settingDocs: readonly {
+  readonly name: SettingName;
+  readonly variable: string;
+  readonly fallback: string;
+  readonly text: string;
+}[] = (Object.keys(settings) as SettingName[]).map((name) => ({
+  name,
   variable: settings[name][0],
   fallback: COMPUTED[name] ?? settings[name][2] ?? '',
   text: settings[name][3],

@@ -17,14 +17,16 @@ const install = async (): Promise<Record<string, string>> => {
 };
 
 /** An address that takes connections and never answers. */
-const silentServer = async (): Promise<{ url: string; close: () => void }> => {
+const silentServer = async (): Promise<{ url: string; asked: Promise<unknown>; close: () => void }> => {
   const sockets: { destroy(): void }[] = [];
   const server = createServer((socket) => sockets.push(socket));
+  const asked = new Promise((resolve) => server.once('connection', resolve));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no address');
   return {
     url: `http://127.0.0.1:${address.port}`,
+    asked,
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -101,6 +103,19 @@ describe('a command that cannot start', () => {
     }
   });
 
+  it.each([...ALL.map((command) => [command, 0] as const), ['setup', 1] as const])(
+    '%s that is stopped while it looks at what it needs blames nothing and ends with %d',
+    async (command, code) => {
+      const silent = await silentServer();
+      try {
+        const end = await userpulse([command], { ...installation, INFLUX_HOST: silent.url }, silent.asked);
+        expect(end).toMatchObject({ code, stderr: code === 0 ? '' : 'userpulse: Stopped by SIGTERM.\n' });
+      } finally {
+        silent.close();
+      }
+    },
+  );
+
   it('says everything that is wrong at once', async () => {
     const end = await userpulse(['start'], {
       ...installation,
@@ -111,6 +126,18 @@ describe('a command that cannot start', () => {
     expect(end.code).toBe(1);
     for (const setting of ['INFLUX_TOKEN', 'USERPULSE_STREAM', 'USERPULSE_ARCHIVE'])
       expect(end.stderr).toContain(setting);
+  });
+
+  it.each([
+    ['serve', ['INFLUX_HOST', 'USERPULSE_STREAM', 'USERPULSE_ARCHIVE']],
+    ['replay --from 2012/07/01 --to 2012/07/01', ['INFLUX_HOST', 'USERPULSE_ARCHIVE']],
+    ['dead-letters redrive --from 2012/07/01 --to 2012/07/01', ['USERPULSE_STREAM', 'USERPULSE_ARCHIVE']],
+  ])('%s names every setting that cannot be read at once', async (command, settings) => {
+    const wrong = Object.fromEntries(settings.map((setting) => [setting, '%']));
+    const end = await userpulse(command.split(' '), { ...installation, ...wrong });
+    expect(end).toMatchObject({ code: 1, stdout: '' });
+    expect(end.stderr).toContain(`${settings.length} settings are wrong`);
+    for (const setting of settings) expect(end.stderr).toContain(`- ${setting} `);
   });
 
   it('says that its address is taken', async () => {

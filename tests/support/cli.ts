@@ -21,14 +21,22 @@ export interface CliEnd {
   readonly ms: number;
 }
 
-/** Runs the built `userpulse` on the local parts to its end. A setting of '' counts as not set. */
-export async function userpulse(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliEnd> {
+/**
+ * Runs the built `userpulse` on the local parts to its end. A setting of '' counts as not set.
+ * @param stop when it resolves, the command gets a SIGTERM
+ */
+export async function userpulse(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  stop?: Promise<unknown>,
+): Promise<CliEnd> {
   await build();
   const started = Date.now();
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     env: { ...partsEnv(env), NODE_NO_WARNINGS: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  void stop?.then(() => child.kill('SIGTERM'));
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));

@@ -53,13 +53,16 @@ export function worst(results: readonly CheckResult[]): CheckState {
 /**
  * Runs all checks at once, each for at most `timeoutMs`. A check that hangs (a black-holed address, a credentials provider that
  * ignores its signal) is an error like any other.
+ * @throws the signal's reason where it aborts: what checks find while they are stopped says nothing about what they look at
  */
 export async function runChecks(
   checks: readonly Check[],
   options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<readonly CheckResult[]> {
   const timeoutMs = options.timeoutMs ?? CHECK_TIMEOUT_MS;
-  return Promise.all(checks.map((check) => runBounded(check, timeoutMs, options.signal)));
+  const results = await Promise.all(checks.map((check) => runBounded(check, timeoutMs, options.signal)));
+  options.signal?.throwIfAborted();
+  return results;
 }
 
 async function runBounded(check: Check, timeoutMs: number, outer: AbortSignal | undefined): Promise<CheckResult> {

@@ -205,7 +205,7 @@ async function redriveCommand(
       hint: 'Look first: "userpulse dead-letters count" shows what there is.',
     });
   }
-  const config = context.config(['stream', 'maxAheadMs']);
+  const config = context.config(['stream', 'maxAheadMs', ...(file === undefined ? (['archive'] as const) : [])]);
   const target = streamTarget(config, context.env);
   const kinesis = createKinesisClient({ maxAttempts: 1 });
   const tally: RedriveTally = { put: 0, stillBad: new Map() };

@@ -15,6 +15,7 @@ import { S3Archive } from '../sinks/archive-s3.ts';
 import { InfluxSink } from '../sinks/influx.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { untilStopped } from './until.ts';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
@@ -76,7 +77,7 @@ Environment:
   AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_LOG_LEVEL`,
     )
-    .action(() => ingest(context));
+    .action(() => untilStopped(context.stop, () => ingest(context)));
 };
 
 async function ingest(context: CommandContext): Promise<void> {

@@ -33,6 +33,9 @@ interface Options {
   readonly json: boolean;
 }
 
+/** Needed only where something is written. */
+const INFLUX_SETTINGS = ['influxHost', 'influxOrg', 'influxToken'] as const;
+
 export const registerReplay: RegisterCommand = (program, context) => {
   program
     .command('replay')
@@ -94,6 +97,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     'checkpoint',
     'batchMaxLines',
     'logLevel',
+    ...(options.dryRun ? [] : INFLUX_SETTINGS),
   ]);
   const schema = schemaOf(config);
   const archive = archiveTarget(config, context.env, () =>
@@ -104,7 +108,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
   try {
     let state: ReplayState | undefined;
     if (!options.dryRun) {
-      const influx = influxTarget(context.config(['influxHost', 'influxOrg', 'influxToken']));
+      const influx = influxTarget(context.config(INFLUX_SETTINGS));
       await preflightReplay({ influx, buckets: schema.buckets }, context.stop);
       sink = new InfluxSink({
         target: influx,

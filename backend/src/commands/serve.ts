@@ -16,7 +16,7 @@ import { HttpInfluxReader } from '../query/influx-reader.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
-import { aborted } from './until.ts';
+import { aborted, untilStopped } from './until.ts';
 
 /** Health is looked at afresh after this time, in ms. */
 const HEALTH_FOR_MS = 5_000;
@@ -61,11 +61,11 @@ Environment:
 
 The interface describes itself at /v1/openapi.json.`,
     )
-    .action(() => serve(context));
+    .action(() => untilStopped(context.stop, () => serve(context)));
 };
 
 async function serve(context: CommandContext): Promise<void> {
-  const config = context.config([...SERVE_SETTINGS, 'logLevel']);
+  const config = context.config([...SERVE_SETTINGS, 'logLevel', ...settingsInSight(context)]);
   const logger = context.createLogger(config.logLevel);
   const schema = schemaOf(config);
   await preflightServe({ influx: influxTarget(config), buckets: schema.buckets }, context.stop);
@@ -86,14 +86,24 @@ async function serve(context: CommandContext): Promise<void> {
 
 type Sources = Pick<Dependencies, 'source' | 'archive'>;
 
+const isGiven = (context: CommandContext, variable: string): boolean => (context.env[variable] ?? '') !== '';
+const SOURCE_SETTINGS = ['stream', 'archiveMaxAgeMs', 'checkpoint'] as const;
+const ARCHIVE_SETTINGS = ['archive'] as const;
+
+/** What {@link sourcesInSight} will read, to be judged together with all else. */
+const settingsInSight = (context: CommandContext): readonly SettingName[] => [
+  ...(isGiven(context, 'USERPULSE_STREAM') ? SOURCE_SETTINGS : []),
+  ...(isGiven(context, 'USERPULSE_ARCHIVE') ? ARCHIVE_SETTINGS : []),
+];
+
 /** Stream and archive, for /v1/health, where their settings are given: `serve` itself needs neither. */
 function sourcesInSight(context: CommandContext): Sources & { close(): void } {
-  const given = (name: string): boolean => (context.env[name] ?? '') !== '';
+  const given = (variable: string): boolean => isGiven(context, variable);
   let kinesis: KinesisClient | undefined;
   let source: Sources['source'];
   if (given('USERPULSE_STREAM')) {
     kinesis = createKinesisClient();
-    const config = context.config(['stream', 'archiveMaxAgeMs', 'checkpoint']);
+    const config = context.config(SOURCE_SETTINGS);
     source = {
       kinesis,
       stream: streamTarget(config, context.env),
@@ -102,7 +112,7 @@ function sourcesInSight(context: CommandContext): Sources & { close(): void } {
     };
   }
   const archive = given('USERPULSE_ARCHIVE')
-    ? archiveTarget(context.config(['archive']), context.env, () =>
+    ? archiveTarget(context.config(ARCHIVE_SETTINGS), context.env, () =>
         createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined }),
       )
     : undefined;

@@ -8,6 +8,7 @@ import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { createIngestParts, INGEST_SETTINGS } from './ingest.ts';
 import { createServing, SERVE_SETTINGS } from './serve.ts';
+import { untilStopped } from './until.ts';
 
 export const registerStart: RegisterCommand = (program, context) => {
   program
@@ -26,7 +27,7 @@ Environment:
   USERPULSE_LISTEN                           HOST:PORT, default 127.0.0.1:8088
   USERPULSE_API_TOKEN and what else "userpulse serve --help" names`,
     )
-    .action(() => start(context));
+    .action(() => untilStopped(context.stop, () => start(context)));
 };
 
 async function start(context: CommandContext): Promise<void> {

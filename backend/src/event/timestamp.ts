@@ -56,11 +56,21 @@ export function parseRfc3339(text: string): number | string {
     if (at + 6 !== text.length || text.charCodeAt(at + 3) !== COLON || !(hours <= 23 && minutes <= 59)) return SHAPE;
     offsetMinutes = (hours * 60 + minutes) * (sign === DASH ? -1 : 1);
   }
-  // Date.UTC takes years 0 to 99 for 1900 to 1999: wrong, but far before anything that is accepted, and still before it.
-  return Date.UTC(year, month - 1, day, hour, minute - offsetMinutes, second, millisecond);
+  // Date.UTC takes years 0 to 99 for 1900 to 1999. The calendar repeats every 400 years.
+  const ms = Date.UTC(
+    year < 100 ? year + 400 : year,
+    month - 1,
+    day,
+    hour,
+    minute - offsetMinutes,
+    second,
+    millisecond,
+  );
+  return year < 100 ? ms - FOUR_CENTURIES_MS : ms;
 }
 
 const SHAPE = 'is not RFC 3339 with an offset, such as 2012-07-04T12:00:00.000Z';
+const FOUR_CENTURIES_MS = 146_097 * 86_400_000;
 const ZERO = 0x30;
 const DASH = 0x2d;
 const PLUS = 0x2b;

@@ -48,6 +48,8 @@ export function createApp(options: { readonly limits: HttpLimits; readonly logge
     },
   }).withTypeProvider<ZodTypeProvider>();
 
+  // Fastify reads plain text too, which would make "not JSON" a question of what stands in it.
+  app.removeContentTypeParser('text/plain');
   app.server.maxConnections = limits.connections;
   closeConnectionsOnStop(app);
   app.addHook('onRequest', (_request, reply, done) => {

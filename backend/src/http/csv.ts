@@ -15,17 +15,17 @@ export function interactionsCsv(result: InteractionsResult): string {
 }
 
 /**
- * Whether a client prefers CSV to JSON, by the q-values of its Accept header (RFC 9110, 12.5.1). JSON where it does not care.
+ * Whether a client prefers CSV to JSON, by its Accept header (RFC 9110, 12.5.1): for each of the two the most specific range that matches
+ * says how much it is wanted. JSON where both are wanted alike, or neither is.
  */
 export function prefersCsv(accept: string | undefined): boolean {
-  let csv = 0;
-  let json = 0;
+  const wanted = new Map<string, number>();
   for (const part of (accept ?? '').split(',')) {
-    const [type = '', ...params] = part.split(';').map((p) => p.trim().toLowerCase());
+    const [range = '', ...params] = part.split(';').map((p) => p.trim().toLowerCase());
     const q = Number(params.find((p) => p.startsWith('q='))?.slice(2) ?? '1');
-    if (Number.isNaN(q)) continue;
-    if (type === 'text/csv') csv = Math.max(csv, q);
-    if (type === 'application/json') json = Math.max(json, q);
+    if (q >= 0 && q <= 1) wanted.set(range, Math.max(wanted.get(range) ?? 0, q));
   }
-  return csv > json;
+  const quality = (type: string, group: string): number =>
+    wanted.get(type) ?? wanted.get(group) ?? wanted.get('*/*') ?? 0;
+  return quality('text/csv', 'text/*') > quality('application/json', 'application/*');
 }

@@ -133,6 +133,15 @@ describe('what else can be wrong', () => {
     expect(status).toBe(400);
     expect(errorBody.parse(json).error.message).toMatch(/from|to/);
   });
+  it('is refused by /v1/top before InfluxDB is asked', async () => {
+    const app = await server;
+    for (const wrong of ['n=1001', 'of=everyone', 'types=LIKE', 'from=yesterday']) {
+      const query = new URLSearchParams({ of: 'made', ...DAY, ...Object.fromEntries(new URLSearchParams(wrong)) });
+      const answer = await app.inject({ url: `/v1/top?${query.toString()}`, headers: AUTHORIZED });
+      expect(answer.statusCode).toBe(400);
+      expect(errorBody.parse(answer.json()).error.code).toBe('bad_request');
+    }
+  });
   it('an unknown time zone is a 400', async () => {
     const { status, json } = await ask({
       ...DAY,

@@ -9,6 +9,12 @@ const envelope = queryRequestSchema.extend({
 });
 const named = z.looseObject({ refId: querySchema.shape.refId });
 
+/** A client's serializer may write absent members as null, as events may: they count as absent. */
+const withoutNulls = (value: unknown): unknown =>
+  typeof value !== 'object' || value === null || Array.isArray(value)
+    ? value
+    : Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
+
 /** Why a query cannot be asked at all, as `/v1/query` says it in its result. */
 export interface MalformedQuery {
   readonly error: string;
@@ -34,7 +40,7 @@ export function readQueryBody(body: unknown): QueryBody {
       hint: 'Send the request as JSON, with the header "Content-Type: application/json".',
     });
   }
-  const parsed = envelope.safeParse(body);
+  const parsed = envelope.safeParse(withoutNulls(body));
   if (!parsed.success) throw new UserpulseError('bad_request', describeIssues(zodIssues(parsed.error), 'body'));
   const good: QueryInput[] = [];
   const malformed = new Map<string, MalformedQuery>();
@@ -52,7 +58,7 @@ export function readQueryBody(body: unknown): QueryBody {
       });
     }
     seen.add(refId);
-    const query = querySchema.safeParse(raw);
+    const query = querySchema.safeParse(withoutNulls(raw));
     if (query.success) good.push(query.data);
     else {
       malformed.set(refId, {

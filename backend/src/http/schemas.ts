@@ -39,6 +39,8 @@ const instant = (description: string) =>
     })
     .min(1, 'is empty: give a time such as 2026-01-31T12:00:00Z, or epoch milliseconds')
     .max(40, 'is too long for a time: give a time such as 2026-01-31T12:00:00Z, or epoch milliseconds')
+    // An offset's plus sign that was not percent-encoded arrives as a space. No time has one there, so it can mean nothing else.
+    .transform((text) => text.replace(/ (?=\d\d:\d\d$)/, '+'))
     .meta({ description: `${description} RFC 3339 with an offset, or epoch milliseconds.` });
 
 const from = instant('Start of the range, inclusive.').meta({ example: '2026-01-31T00:00:00Z' });
@@ -238,7 +240,7 @@ export const interactionsResponse = z
     to: z.string(),
     series: z.array(
       z.object({
-        type: z.string(),
+        type: z.string().meta({ description: 'Empty where no type was asked for and nothing happened.' }),
         points: z.array(z.array(z.number()).length(2)).meta({ description: '[window start in epoch ms, value]' }),
       }),
     ),

@@ -80,6 +80,23 @@ describe('routes', () => {
     expect(asked).toEqual([['like', 'share'], ['like', 'share'], ['like', 'share'], []]);
   });
 
+  it('takes the plus sign of an offset as it is, percent-encoded or not', async () => {
+    const asked: unknown[] = [];
+    const app = await testServer({
+      service: fakeService({
+        types: (range) => {
+          asked.push(range);
+          return Promise.resolve([]);
+        },
+      }),
+    });
+    await app.inject({
+      url: '/v1/types?from=2026-01-31T00:00:00+05:30&to=2026-01-31T12:00:00%2B05:30',
+      headers: AUTHORIZED,
+    });
+    expect(asked).toEqual([{ from: '2026-01-31T00:00:00+05:30', to: '2026-01-31T12:00:00+05:30' }]);
+  });
+
   it('compresses what is worth it and only for clients that take gzip', async () => {
     const types = Array.from({ length: 500 }, (_, i) => `type_${i}`);
     const app = await testServer({ service: fakeService({ types: () => Promise.resolve(types) }) });
@@ -118,6 +135,10 @@ describe('CSV', () => {
   it.each([
     ['text/csv', ''],
     ['application/json;q=0.5, text/csv', ''],
+    ['text/csv, */*;q=0.1', ''],
+    ['text/*, */*;q=0.5', ''],
+    ['TEXT/CSV; charset=utf-8; Q=0.9, application/json;q=0.8', ''],
+    ['*/*, application/json;q=0', ''],
     ['*/*', '&format=csv'],
   ])('is sent for Accept: %s %s', async (accept, format) => {
     const app = await testServer();
@@ -126,14 +147,20 @@ describe('CSV', () => {
     expect(answer.headers['vary']).toContain('accept');
     expect(answer.body).toBe(CSV);
   });
-  it.each(['*/*', 'application/json, text/csv', 'application/json', 'text/csv;q=0'])(
-    'is not sent for Accept: %s',
-    async (accept) => {
-      const app = await testServer();
-      const answer = await app.inject({ url, headers: { ...AUTHORIZED, accept } });
-      expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
-    },
-  );
+  it.each([
+    '*/*',
+    'application/json, text/csv',
+    'application/json',
+    'text/csv;q=0',
+    'text/csv;q=0.5, */*;q=0.8',
+    'text/html, application/xhtml+xml, */*;q=0.8',
+    'text/html',
+    'text/csv;q=high',
+  ])('is not sent for Accept: %s', async (accept) => {
+    const app = await testServer();
+    const answer = await app.inject({ url, headers: { ...AUTHORIZED, accept } });
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+  });
   it('is not how errors are sent', async () => {
     const app = await testServer();
     const answer = await app.inject({
@@ -165,6 +192,38 @@ describe('a bad query fails alone', () => {
     expect(results['A']?.frames).toHaveLength(1);
     expect(results['B']?.frames).toHaveLength(1);
     expect(Object.keys(results)).toEqual(['X', 'A', 'B']);
+  });
+
+  it('but not where an optional member is null, which counts as absent', async () => {
+    const asked: unknown[] = [];
+    const app = await testServer({
+      service: fakeService({
+        query: (request) => {
+          asked.push(request);
+          return fakeService().query(request);
+        },
+      }),
+    });
+    const nulls = {
+      ids: null,
+      types: null,
+      every: null,
+      calc: null,
+      groupBy: null,
+      compareTo: null,
+      of: null,
+      n: null,
+    };
+    await app.inject({
+      method: 'POST',
+      url: '/v1/query',
+      headers: AUTHORIZED,
+      payload: {
+        ...{ from: 0, to: 1000, timezone: null, maxDataPoints: null, intervalMs: null },
+        queries: [{ refId: 'A', preset: 'everyone', ...nulls }],
+      },
+    });
+    expect(asked).toEqual([{ from: 0, to: 1000, queries: [{ refId: 'A', preset: 'everyone' }] }]);
   });
 
   it('in translate too', async () => {
@@ -253,6 +312,16 @@ describe('errors have one form', () => {
     expect(answer.headers['allow']).toBe('POST');
     expect(errorBody.parse(answer.json()).error.code).toBe('method_not_allowed');
   });
+  it('for HEAD on the stream, which would never end', async () => {
+    const app = await testServer();
+    const answer = await app.inject({
+      method: 'HEAD',
+      url: '/v1/stream?preset=everyone&every=1s',
+      headers: AUTHORIZED,
+    });
+    expect(answer.statusCode).toBe(405);
+    expect(answer.headers['allow']).toBe('GET');
+  });
   it('for an address that cannot be decoded', async () => {
     const app = await testServer();
     const answer = await app.inject({ url: '/v1/interactions/made/%ff?from=0&to=1', headers: AUTHORIZED });
@@ -265,17 +334,20 @@ describe('errors have one form', () => {
     expect(answer.statusCode).toBeGreaterThanOrEqual(400);
     errorBody.parse(answer.json());
   });
-  it('for another media type', async () => {
-    const app = await testServer();
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/v1/query',
-      headers: { ...AUTHORIZED, 'content-type': 'application/xml' },
-      payload: '<query/>',
-    });
-    expect(answer.statusCode).toBe(415);
-    expect(errorBody.parse(answer.json()).error.code).toBe('unsupported_media_type');
-  });
+  it.each(['application/xml', 'text/plain', 'application/x-www-form-urlencoded'])(
+    'for the media type %s',
+    async (type) => {
+      const app = await testServer();
+      const answer = await app.inject({
+        method: 'POST',
+        url: '/v1/query',
+        headers: { ...AUTHORIZED, 'content-type': type },
+        payload: JSON.stringify(BODY),
+      });
+      expect(answer.statusCode).toBe(415);
+      expect(errorBody.parse(answer.json()).error.code).toBe('unsupported_media_type');
+    },
+  );
   it('for a body over the limit, which it names', async () => {
     const app = await testServer();
     const answer = await app.inject({

@@ -129,7 +129,9 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
       budget?.release(reserved);
       if (isAborted(signal)) return;
       if (!(error instanceof SourceError)) throw error;
-      const reason = reasonToRetry(error, source.stream, shardId);
+      const reason = isAheadOfKinesis(error, options.start, clock.now())
+        ? 'clock_ahead'
+        : reasonToRetry(error, source.stream, shardId);
       if (error.kind === 'iterator_expired') {
         iterator = undefined;
         options.onRetry(reason, error.message);
@@ -191,6 +193,15 @@ export async function iteratorAt(
     throw error;
   }
 }
+
+/**
+ * Kinesis refuses times that lie in its future, and "latest" is a time by our clock. How far ahead of Kinesis's that may be, in ms: the AWS SDK
+ * tolerates as much.
+ */
+const CLOCK_TOLERANCE_MS = 300_000;
+
+const isAheadOfKinesis = (error: SourceError, start: Position, nowMs: number): boolean =>
+  error.kind === 'invalid' && start.kind === 'time' && start.ms <= nowMs && nowMs - start.ms < CLOCK_TOLERANCE_MS;
 
 /** A failure's label for metrics. @throws UserpulseError for a failure that trying again does not mend */
 function reasonToRetry(error: SourceError, stream: string, shardId: string): string {

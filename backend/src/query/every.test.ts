@@ -47,6 +47,16 @@ describe('every', () => {
     expect(choice.windows.length).toBeLessThanOrEqual(50);
   });
 
+  it('takes an absurd interval for a hundred years, so that no clock change beyond is looked up', () => {
+    const choice = choose(
+      'auto',
+      { from: '1960-01-01T00:00:00Z', to: '2026-01-01T00:00:00Z', zone: 'Europe/Paris' },
+      { intervalMs: 1e15 },
+    );
+    expect(formatDuration(choice.every)).toBe('36603d');
+    expect(choice.windows).toHaveLength(2);
+  });
+
   it('counts the cut windows at both ends', () => {
     expect(choose('1h', { from: '2026-01-01T00:30:00Z', to: '2026-01-01T02:30:00Z' }).windows).toHaveLength(3);
   });

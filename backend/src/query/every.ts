@@ -22,6 +22,9 @@ export const AUTO_LADDER_MS: readonly number[] = [
   WEEK_MS,
 ];
 
+/** An intervalMs beyond it counts as this: laying out the clock changes of thousands of years would take seconds. 100 years, in ms. */
+const LONGEST_INTERVAL_MS = 100 * 366 * DAY_MS;
+
 /** Points that `auto` aims at where the caller says neither maxDataPoints nor intervalMs. */
 const DEFAULT_POINTS = 1000;
 
@@ -76,7 +79,7 @@ export function chooseWindows(
       want.maxDataPoints ?? (want.intervalMs === undefined ? DEFAULT_POINTS : MAX_WINDOWS),
       MAX_WINDOWS,
     );
-    return smallestFit(range, want.intervalMs ?? 0, most);
+    return smallestFit(range, Math.min(want.intervalMs ?? 0, LONGEST_INTERVAL_MS), most);
   }
   const duration = parseDuration(text, 'every');
   const windows = localWindows({ ...range, every: duration, limit: MAX_WINDOWS });

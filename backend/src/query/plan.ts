@@ -186,6 +186,9 @@ function gcd(a: number, b: number): number {
   return a;
 }
 
+/** The earlier range may be longer by the hours that its clock repeated. */
+const MOST_EARLIER_WINDOWS = 2 * MAX_WINDOWS;
+
 /** The range and windows that much earlier on the wall clock: its window of index i is compared with today's of index i. */
 function earlierReading(
   what: What,
@@ -214,7 +217,15 @@ function earlierReading(
   const earlier =
     calc === 'total'
       ? windows.map((window) => ({ ...window, startMs: fromMs, endMs: toMs }))
-      : localWindows({ fromMs, toMs, every, zone, limit: MAX_WINDOWS + 10, shift });
+      : localWindows({ fromMs, toMs, every, zone, limit: MOST_EARLIER_WINDOWS, shift });
+  if (earlier.length > MOST_EARLIER_WINDOWS) {
+    const fit = chooseWindows('auto', { fromMs, toMs, zone }, { intervalMs: undefined, maxDataPoints: MAX_WINDOWS });
+    throw new UserpulseError(
+      'too_many_windows',
+      `The clock of ${zone.name} was set back in the range that compareTo leads to: every "${formatDuration(every)}" gives more than ${MOST_EARLIER_WINDOWS.toLocaleString('en-US')} windows there.`,
+      { hint: `Use every "${formatDuration(fit.every)}" or longer, or leave compareTo out.` },
+    );
+  }
   return { fromMs, toMs, windows: earlier, streams: streamsOf(what, 'compare ', { fromMs, toMs }, earlier, every) };
 }
 

@@ -201,6 +201,7 @@ class InfluxQueryService implements QueryService {
   }
 
   async top(input: TopInput, signal?: AbortSignal): Promise<TopResult> {
+    const n = parseTopCount(input.n);
     const counter = await this.#countIds(
       {
         kind: 'top',
@@ -208,11 +209,11 @@ class InfluxQueryService implements QueryService {
         of: parseTopOf(input.of),
         types: parseTypes(input.types),
         ...parseRange(input.from, input.to),
-        n: 0,
+        n,
       },
       signal,
     );
-    return { top: counter.top(parseTopCount(input.n)) };
+    return { top: counter.top(n) };
   }
 
   async types(

@@ -13,7 +13,7 @@ export function registerQuery(app: App, v1: V1): void {
       tags: ['queries'],
       summary: 'Answer queries as data frames',
       description:
-        'The shape of Grafana’s own /api/ds/query. Series are dense: a window without events is 0. A bad query fails alone.',
+        'The shape of Grafana’s own /api/ds/query. Series are dense: a window without events is 0. A bad query fails alone. A member that is null counts as absent.',
       body: queryRequestBody,
       response: {
         200: { description: 'A result per refId.', content: { 'application/json': { schema: queryResponse } } },

@@ -10,6 +10,8 @@ export function registerStream(app: App, v1: V1): void {
   app.route({
     method: 'GET',
     url: '/stream',
+    // A HEAD has no body to stream: it would wait for the end of a stream that has none.
+    exposeHeadRoute: false,
     schema: {
       tags: ['interactions'],
       summary: 'Windows as they change, as server-sent events',
