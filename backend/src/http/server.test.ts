@@ -226,6 +226,20 @@ describe('a bad query fails alone', () => {
     expect(asked).toEqual([{ from: 0, to: 1000, queries: [{ refId: 'A', preset: 'everyone' }] }]);
   });
 
+  it('but not for members that are not known, whatever their name', async () => {
+    const app = await testServer();
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/v1/query',
+      headers: { ...AUTHORIZED, 'content-type': 'application/json' },
+      payload:
+        '{"from":0,"to":1,"x":1,"__proto__":{"a":1},"queries":[{"refId":"A","preset":"everyone","hide":false,"__proto__":{"ids":7},"constructor":{"prototype":{"b":1}}}]}',
+    });
+    expect(answer.statusCode).toBe(200);
+    expect(queryResponse.parse(answer.json()).results['A']?.frames).toHaveLength(1);
+    expect({}).not.toHaveProperty('a');
+  });
+
   it('in translate too', async () => {
     const app = await testServer();
     const answer = await app.inject({
