@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { userpulse } from '../support/cli.ts';
@@ -140,15 +141,18 @@ describe('a command that cannot start', () => {
     for (const setting of settings) expect(end.stderr).toContain(`- ${setting} `);
   });
 
-  it('says that its address is taken', async () => {
+  it.each(ALL)('%s says that its address is taken, and has done nothing', async (command) => {
     const taken = await silentServer();
     try {
-      const end = await userpulse(['start'], {
+      const folder = await temporaryFolder('taken');
+      const end = await userpulse([command], {
         ...installation,
+        USERPULSE_CHECKPOINT: pathToFileURL(folder).href,
         USERPULSE_LISTEN: new URL(taken.url).host,
       });
       expect(end.code).toBe(1);
       expect(end.stderr).toContain('USERPULSE_LISTEN');
+      expect(await readdir(folder)).toEqual([]);
     } finally {
       taken.close();
     }

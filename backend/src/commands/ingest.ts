@@ -7,8 +7,8 @@ import type { WrittenNotice } from '../ingest/batch.ts';
 import { FileCheckpointStore } from '../ingest/checkpoint-file.ts';
 import { systemClock } from '../ingest/clock.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
+import { ingestReadiness, NOT_BEGUN } from '../ingest/readiness.ts';
 import { createIngestRuntime } from '../ingest/runtime.ts';
-import { ingestReadiness } from '../ingest/readiness.ts';
 import { KinesisSource } from '../ingest/stream-source.ts';
 import { FileArchive } from '../sinks/archive-file.ts';
 import { S3Archive } from '../sinks/archive-s3.ts';
@@ -88,17 +88,17 @@ async function ingest(context: CommandContext): Promise<void> {
   const parts = createIngestParts(context, config);
   try {
     await preflightIngest(parts.dependencies, context.stop);
-    const ingesting = parts.start({ registry, logger, signal: context.stop });
-    // Its failure is thrown below; while the listener starts it must not look unhandled.
-    ingesting.done.catch(() => undefined);
+    // The address first: an ingest should not begin where the process cannot stay.
+    let ingesting: Ingest | undefined;
     const ops = await startOpsServer({
       listen: config.listen,
       registry,
       logger,
-      ready: () => ingestReadiness(ingesting.status()),
+      ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status())),
     });
-    logger.info({ url: ops.url, stream: config.stream, version: VERSION }, 'ingesting');
     try {
+      ingesting = parts.start({ registry, logger, signal: context.stop });
+      logger.info({ url: ops.url, stream: config.stream, version: VERSION }, 'ingesting');
       await ingesting.done;
     } finally {
       await ops.close();

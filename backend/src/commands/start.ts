@@ -1,9 +1,8 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { preflightStart } from '../checks/preflight.ts';
 import { listen } from '../http/listen.ts';
-import type { Readiness } from '../http/server.ts';
 import type { Ingest } from '../ingest/ingest.ts';
-import { ingestReadiness } from '../ingest/readiness.ts';
+import { ingestReadiness, NOT_BEGUN } from '../ingest/readiness.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { createIngestParts, INGEST_SETTINGS } from './ingest.ts';
@@ -54,10 +53,7 @@ async function start(context: CommandContext): Promise<void> {
         },
         archive,
       },
-      ready: (): Readiness =>
-        ingesting === undefined
-          ? { ready: false, code: 'aborted', message: 'Ingest has not begun yet.' }
-          : ingestReadiness(ingesting.status()),
+      ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status())),
     });
     try {
       // The address first: an ingest should not begin where the process cannot stay.

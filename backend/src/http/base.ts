@@ -15,6 +15,9 @@ export function createApp(options: { readonly limits: HttpLimits; readonly logge
     logger: false,
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestMs,
+    // Members that nobody asked for are left out, these too.
+    onProtoPoisoning: 'remove',
+    onConstructorPoisoning: 'remove',
     keepAliveTimeout: limits.keepAliveMs,
     http: {
       maxHeaderSize: limits.headerBytes,

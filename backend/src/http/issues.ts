@@ -50,6 +50,7 @@ function describeIssue(issue: Issue, context: string): string {
   const [, expected = '', received = ''] = typed ?? [];
   if (received === 'undefined') return `${name} is required`;
   if (received === 'array' && context === 'querystring') return `${name} is given more than once: give it once`;
+  if (expected === 'int') return `${name} must be a whole number`;
   if (typed !== null) return `${name} must be ${article(expected)}, not ${article(received)}`;
   // Our own rules are written to follow the name: "is required …", "must be …".
   return /^(is|must|may|has|cannot) /.test(issue.message)

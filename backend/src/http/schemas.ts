@@ -76,7 +76,7 @@ export const interactionsQuery = z.strictObject({
     .meta({ description: `${CALCULATIONS.join(', ')}; default count.`, example: 'count' }),
   timezone,
   format: z
-    .enum(['json', 'csv'])
+    .enum(['json', 'csv'], 'must be json or csv')
     .optional()
     .meta({ description: 'json or csv; default by the Accept header.', example: 'csv' }),
 });

@@ -226,6 +226,20 @@ describe('a bad query fails alone', () => {
     expect(asked).toEqual([{ from: 0, to: 1000, queries: [{ refId: 'A', preset: 'everyone' }] }]);
   });
 
+  it('but not for members that are not known, whatever their name', async () => {
+    const app = await testServer();
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/v1/query',
+      headers: { ...AUTHORIZED, 'content-type': 'application/json' },
+      payload:
+        '{"from":0,"to":1,"x":1,"__proto__":{"a":1},"queries":[{"refId":"A","preset":"everyone","hide":false,"__proto__":{"ids":7},"constructor":{"prototype":{"b":1}}}]}',
+    });
+    expect(answer.statusCode).toBe(200);
+    expect(queryResponse.parse(answer.json()).results['A']?.frames).toHaveLength(1);
+    expect({}).not.toHaveProperty('a');
+  });
+
   it('in translate too', async () => {
     const app = await testServer();
     const answer = await app.inject({
@@ -256,6 +270,7 @@ describe('what is no query at all is a 400', () => {
     ['{"from":0,"to":1,"queries":[{"refId":"A"},{"refId":"A"}]}', 'queries[1].refId "A" is used twice.'],
     ['{"from":{},"to":1,"queries":[{"refId":"A"}]}', 'from is not a time: give a time'],
     ['{"from":0,"to":1,"maxDataPoints":0,"queries":[{"refId":"A"}]}', 'maxDataPoints'],
+    ['{"from":0,"to":1,"maxDataPoints":0.5,"queries":[{"refId":"A"}]}', 'maxDataPoints must be a whole number'],
   ])('%s', async (payload, message) => {
     const app = await testServer();
     const answer = await app.inject({
@@ -279,6 +294,7 @@ describe('query strings', () => {
     [`/v1/top?of=made&${RANGE}&n=1&n=2`, 'n is given more than once: give it once.'],
     [`/v1/top?of=made&${RANGE}&limit=5`, '"limit" is not a parameter here.'],
     ['/v1/interactions/made/88?from=1&to=', 'to is empty: give a time such as'],
+    ['/v1/interactions/made/88?from=1&to=2&format=xml', 'format must be json or csv.'],
     ['/v1/stream?every=10s', 'preset is required'],
     ['/v1/stream?preset=made', 'every is required: a duration such as 10s.'],
   ])('%s is refused with what to change', async (url, message) => {

@@ -1,6 +1,9 @@
 import type { Readiness } from '../http/ops.ts';
 import type { IngestStatus } from './ingest.ts';
 
+/** Of a process that listens already. */
+export const NOT_BEGUN: Readiness = { ready: false, code: 'aborted', message: 'Ingest has not begun yet.' };
+
 /** Ready: every shard that may be read has been read at least once, and the stream answers. */
 export function ingestReadiness(status: IngestStatus): Readiness {
   if (status.mode !== 'running') {
