@@ -1,7 +1,7 @@
 import type { StreamRecord } from '../event/decode.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { LineBlock } from '../schema/line-block.ts';
-import { renderLine, type Point } from '../schema/points.ts';
+import type { Point } from '../schema/points.ts';
 import type { Move } from '../schema/slots.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
 import type { NotedMove } from './checkpoint.ts';
@@ -129,7 +129,7 @@ export class Batch implements PlaceObserver {
       bucket = { lines: this.#spare.pop() ?? new LineBlock(), owners: [] };
       this.#byRole.set(point.role, bucket);
     }
-    bucket.lines.push(renderLine(point, slot));
+    bucket.lines.pushPoint(point, slot);
     this.#most = Math.max(this.#most, bucket.lines.length);
     bucket.owners.push(adding.line);
     if (collided) adding.metrics.pointCollisions.inc({ bucket: point.role });
