@@ -83,13 +83,18 @@ export class Batch implements PlaceObserver {
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
     const adding: Adding = { lane, record, metrics, item: undefined, line: undefined };
     this.#adding = adding;
-    const archived: ArchiveItem[] = [];
+    // Nearly always one: an array that is pushed to makes room for seventeen, and these live until the record is archived.
+    let archived: [ArchiveItem, ...ArchiveItem[]] | undefined;
+    const archive = (item: ArchiveItem): void => {
+      if (archived === undefined) archived = [item];
+      else archived.push(item);
+    };
     const { items, outsideShard } = placer.place(record, lane.hashRange, this, (item) => {
       if (item.kind === 'rejection') {
         metrics.rejected.inc({ code: item.code });
         guard.rejected({ ...item, shardId: lane.shardId, sequenceNumber: record.sequenceNumber });
-        archived.push(item);
-      } else if (adding.line !== undefined && adding.item === item) archived.push(adding.line);
+        archive(item);
+      } else if (adding.line !== undefined && adding.item === item) archive(adding.line);
       else throw new Error('An event has no point.');
     });
     this.#adding = undefined;
@@ -103,7 +108,7 @@ export class Batch implements PlaceObserver {
       partitionKey: record.partitionKey,
       arrivalMs: record.approximateArrivalMs,
       data: record.data,
-      items: archived,
+      items: archived ?? [],
     });
     metrics.recordsRead.inc();
     metrics.bytesRead.inc(record.data.byteLength);

@@ -31,35 +31,35 @@ export interface Point {
 export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   const ms = event.occurredAtMs;
   const { actorId, receiverId, shareId } = event;
-  // Every joint makes a text that is garbage at once: as few as can be.
+  // Every joint of texts, and every push to an array, makes garbage: as few as can be.
   const type = TYPE_SUFFIX + event.type;
   let totals = `${TOTAL_FIELD.made}=${actorId}i`;
-  const points: Point[] = [
-    {
-      role: 'made',
-      series: PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type,
-      field: `${FIELD.made}=${actorId}i`,
-      ms,
-    },
-  ];
+  let received: Point | undefined;
+  let share: Point | undefined;
   if (receiverId !== undefined) {
     const series = PREFIXED + prefixOf(receiverId, schemeOf('received', schema)) + type;
-    points.push({ role: 'received', series, field: `${FIELD.received}=${receiverId}i`, ms });
+    received = { role: 'received', series, field: `${FIELD.received}=${receiverId}i`, ms };
     totals += `,${TOTAL_FIELD.received}=${receiverId}i`;
   }
   if (shareId !== undefined) {
     const series = PREFIXED + prefixOf(shareId, schemeOf('share', schema)) + type;
-    points.push({ role: 'share', series, field: `${FIELD.share}="${shareId}"`, ms });
+    share = { role: 'share', series, field: `${FIELD.share}="${shareId}"`, ms };
     totals += `,${TOTAL_FIELD.share}="${shareId}"`;
   }
-  points.push({ role: 'total', series: MEASUREMENT + type, field: totals, ms });
-  return points;
+  const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
+  const made: Point = { role: 'made', series, field: `${FIELD.made}=${actorId}i`, ms };
+  const total: Point = { role: 'total', series: MEASUREMENT + type, field: totals, ms };
+  if (received === undefined) return share === undefined ? [made, total] : [made, share, total];
+  return share === undefined ? [made, received, total] : [made, received, share, total];
 }
 
 const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
 const TYPE_SUFFIX = `,${TYPE_TAG}=`;
 
-/** A line without its newline; {@link LineBlock.pushPoint} writes the same into a request's body. `slot` is the point's place within its millisecond, 0 to 999,999 ns. */
+/**
+ * A line without its newline; LineBlock.pushPoint writes the same into a request's body.
+ * @param slot the point's place within its millisecond, 0 to 999,999 ns
+ */
 export function renderLine(point: Point, slot: number): string {
   // Nanoseconds since 1970 exceed 2^53, so the digits are joined as text. The contract begins in 2000: ms never has fewer digits than it needs.
   return `${point.series} ${point.field} ${point.ms}${String(slot).padStart(6, '0')}`;
