@@ -25,6 +25,8 @@ export interface Consumer {
 const PROGRAM = fileURLToPath(new URL('../../backend/bin/userpulse.js', import.meta.url));
 
 export interface UserpulseOptions {
+  /** Another build than the one that users run. */
+  readonly program?: string;
   /** `start` serves queries too. */
   readonly command?: 'ingest' | 'start';
   readonly port?: number;
@@ -49,7 +51,7 @@ export const userpulse = (options: UserpulseOptions = {}): Consumer => ({
       attempts: 1,
       plan: () => ({
         command: process.execPath,
-        args: [...(options.nodeArgs ?? []), PROGRAM, options.command ?? 'ingest'],
+        args: [...(options.nodeArgs ?? []), options.program ?? PROGRAM, options.command ?? 'ingest'],
         env: {
           ...awsEnv(wiring),
           INFLUX_HOST: wiring.influx.url,

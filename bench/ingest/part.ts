@@ -14,6 +14,7 @@ import { measureLatency, type Latency } from './latency.ts';
 import { profileRun, type ProfiledRun } from './profile.ts';
 import { RealSinks, type RealTrial } from './real.ts';
 import { report } from './report.ts';
+import { userpulseAtPeersWork } from './same-work.ts';
 import { runTrial, type Trial } from './trial.ts';
 
 /** Real input, beside the checkout where there is one; or named. */
@@ -49,6 +50,8 @@ export interface Measured {
   readonly ceiling: Awaited<ReturnType<typeof measureCeiling>>[];
   readonly own: Series[];
   readonly peers: Series[];
+  /** Userpulse reduced to what the peers do. */
+  readonly sameWork: Series;
   readonly profiled: ProfiledRun;
   readonly real: RealTrial[];
   readonly latencies: LoadLatency[];
@@ -107,6 +110,7 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
     consumer,
     trials: [],
   }));
+  const sameWork: Series = { workload: main, consumer: await userpulseAtPeersWork(), trials: [] };
   const wiring = {
     root,
     kinesis: kinesis.endpoint,
@@ -123,7 +127,7 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
         records: records.get(main.spec.name) ?? 0,
       }),
     );
-    for (const { workload, consumer, trials } of [...own, ...peers]) {
+    for (const { workload, consumer, trials } of [...own, sameWork, ...peers]) {
       await sinks.reset();
       const trial = await runTrial(consumer, { ...wiring, stream: workload.spec.name }, kinesis, () => sinks.written());
       trials.push(trial);
@@ -158,7 +162,7 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
       );
     }
   }
-  return { ceiling, own, peers, profiled, real, latencies };
+  return { ceiling, own, peers, sameWork, profiled, real, latencies };
 }
 
 const described = ({ events, seconds, cpuSeconds }: Trial): string =>

@@ -1,4 +1,4 @@
-import { isAscii } from 'node:buffer';
+import { numberIn, objectOf, recordMembers, stringIn, textOf } from './api-record.ts';
 
 /** A record of GetRecords, members named as in the API and typed as in the SDK. */
 export interface ApiRecord {
@@ -46,23 +46,22 @@ function readRecords(body: Buffer, elements: readonly Range[]): ApiRecord[] {
   let block = Buffer.alloc(0);
   let at = 0;
   return elements.map(([start, end]) => {
-    const record = objectOf(textOf(body, start, end));
-    const text = stringIn(record, 'Data') ?? '';
-    const bytes = base64Bytes(text);
+    const { data, partitionKey, sequenceNumber, arrivalSeconds } = recordMembers(body, start, end);
+    const bytes = base64Bytes(data);
     if (at + bytes > block.length) {
       block = Buffer.allocUnsafeSlow(Math.max(bytes, BLOCK_BYTES));
       at = 0;
     }
     // Node passes over what is not base64; then they are fewer.
-    if (block.write(text, at, 'base64') !== bytes) throw new Error('Data in an answer of GetRecords is not base64.');
+    if (block.write(data, at, 'base64') !== bytes) throw new Error('Data in an answer of GetRecords is not base64.');
     const Data = block.subarray(at, at + bytes);
     at += bytes;
-    const seconds = numberIn(record, 'ApproximateArrivalTimestamp');
     return {
       Data,
-      PartitionKey: stringIn(record, 'PartitionKey'),
-      SequenceNumber: stringIn(record, 'SequenceNumber'),
-      ApproximateArrivalTimestamp: seconds === undefined ? undefined : new Date(Math.round(seconds * 1000)),
+      PartitionKey: partitionKey,
+      SequenceNumber: sequenceNumber,
+      ApproximateArrivalTimestamp:
+        arrivalSeconds === undefined ? undefined : new Date(Math.round(arrivalSeconds * 1000)),
     };
   });
 }
@@ -131,31 +130,4 @@ function endOfString(body: Buffer, at: number): number {
     if (backslashes % 2 === 0) return quote + 1;
   }
   throw new Error('An answer of GetRecords ends in the middle of a string.');
-}
-
-function textOf(body: Buffer, start: number, end: number): string {
-  const part = body.subarray(start, end);
-  return part.toString(isAscii(part) ? 'latin1' : 'utf8');
-}
-
-type JsonObject = Readonly<Record<string, unknown>>;
-
-function objectOf(text: string): JsonObject {
-  const value: unknown = JSON.parse(text);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new Error('An answer of GetRecords is no JSON object.');
-}
-
-function stringIn(object: JsonObject, name: string): string | undefined {
-  const value = object[name];
-  if (typeof value === 'string') return value;
-  if (value == null) return undefined;
-  throw new Error(`${name} in an answer of GetRecords is no string.`);
-}
-
-function numberIn(object: JsonObject, name: string): number | undefined {
-  const value = object[name];
-  if (typeof value === 'number') return value;
-  if (value == null) return undefined;
-  throw new Error(`${name} in an answer of GetRecords is no number.`);
 }

@@ -1,7 +1,7 @@
 import type { StreamRecord } from '../event/decode.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { LineBlock } from '../schema/line-block.ts';
-import { renderLine, type Point } from '../schema/points.ts';
+import type { Point } from '../schema/points.ts';
 import type { Move } from '../schema/slots.ts';
 import type { PointSink } from '../sinks/point-sink.ts';
 import type { NotedMove } from './checkpoint.ts';
@@ -83,13 +83,18 @@ export class Batch implements PlaceObserver {
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
     const adding: Adding = { lane, record, metrics, item: undefined, line: undefined };
     this.#adding = adding;
-    const archived: ArchiveItem[] = [];
+    // Nearly always one: an array that is pushed to makes room for seventeen, and these live until the record is archived.
+    let archived: [ArchiveItem, ...ArchiveItem[]] | undefined;
+    const archive = (item: ArchiveItem): void => {
+      if (archived === undefined) archived = [item];
+      else archived.push(item);
+    };
     const { items, outsideShard } = placer.place(record, lane.hashRange, this, (item) => {
       if (item.kind === 'rejection') {
         metrics.rejected.inc({ code: item.code });
         guard.rejected({ ...item, shardId: lane.shardId, sequenceNumber: record.sequenceNumber });
-        archived.push(item);
-      } else if (adding.line !== undefined && adding.item === item) archived.push(adding.line);
+        archive(item);
+      } else if (adding.line !== undefined && adding.item === item) archive(adding.line);
       else throw new Error('An event has no point.');
     });
     this.#adding = undefined;
@@ -103,7 +108,7 @@ export class Batch implements PlaceObserver {
       partitionKey: record.partitionKey,
       arrivalMs: record.approximateArrivalMs,
       data: record.data,
-      items: archived,
+      items: archived ?? [],
     });
     metrics.recordsRead.inc();
     metrics.bytesRead.inc(record.data.byteLength);
@@ -129,7 +134,7 @@ export class Batch implements PlaceObserver {
       bucket = { lines: this.#spare.pop() ?? new LineBlock(), owners: [] };
       this.#byRole.set(point.role, bucket);
     }
-    bucket.lines.push(renderLine(point, slot));
+    bucket.lines.pushPoint(point, slot);
     this.#most = Math.max(this.#most, bucket.lines.length);
     bucket.owners.push(adding.line);
     if (collided) adding.metrics.pointCollisions.inc({ bucket: point.role });

@@ -16,7 +16,7 @@ export interface BatcherOptions {
   readonly clock: Clock;
   /** Most lines of one write. A record whose events are more than that is still written whole. */
   readonly maxLines: number;
-  /** Longest time (ms) that the first record of a batch waits for others. */
+  /** Longest time (ms) that the first record of a batch waits for others while another batch is being written. */
   readonly maxAgeMs: number;
   /** Batches written at a time. */
   readonly maxInFlight: number;
@@ -28,6 +28,8 @@ export interface BatcherOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** What a batch waits (ms) while nothing is being written: pages of shards that are read at the same time come together. */
+const IDLE_AGE_MS = 25;
 /** Records taken from one lane before it is another's turn. */
 const TURN = 64;
 
@@ -109,9 +111,12 @@ export class Batcher {
       }
     }
     guard.check();
-    const waitMs = batch.createdAtMs + maxAgeMs - clock.now();
+    // Where nothing is being written, waiting for more would be waiting for nothing; where something is, its end wakes this.
+    const ageMs = this.#inFlight === 0 ? Math.min(maxAgeMs, IDLE_AGE_MS) : maxAgeMs;
+    const waitMs = batch.createdAtMs + ageMs - clock.now();
     if (!batch.isFull() && !this.#hurry && waitMs > 0) {
-      this.#cancelTimer ??= after(clock, waitMs, () => {
+      this.#cancelTimer?.();
+      this.#cancelTimer = after(clock, waitMs, () => {
         this.#cancelTimer = undefined;
         this.pump();
       });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineBlock } from './line-block.ts';
+import { renderLine, type Point } from './points.ts';
 
 describe('LineBlock', () => {
   it('gives back any run of its lines, joined by newlines', () => {
@@ -12,6 +13,26 @@ describe('LineBlock', () => {
         const to = from + 1 + (b % (lines.length - from));
         expect(block.length).toBe(lines.length);
         expect(Buffer.from(block.bytes(from, to)).toString()).toBe(lines.slice(from, to).join('\n'));
+      }),
+    );
+  });
+
+  it('writes a point as it is rendered, whatever its time', () => {
+    const ms = fc.oneof(
+      fc.integer({ min: 946_684_800_000, max: 4_102_444_800_000 }),
+      fc.constantFrom(999_999_999_999, 1_000_000_000_000, 2_147_483_648_000, 9_999_999_999_999, 10_000_000_000_000),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(ms, fc.nat(999_999)), { minLength: 1 }), (times) => {
+        const points = times.map(([ms, slot]): readonly [Point, number] => [
+          { role: 'made', series: `interaction,prefix=${slot},type=like`, field: `user=${ms}i`, ms },
+          slot,
+        ]);
+        const block = new LineBlock();
+        for (const [point, slot] of points) block.pushPoint(point, slot);
+        expect(Buffer.from(block.bytes(0, points.length)).toString()).toBe(
+          points.map(([point, slot]) => renderLine(point, slot)).join('\n'),
+        );
       }),
     );
   });

@@ -8,7 +8,6 @@ import {
   TOTAL_FIELD,
   TYPE_TAG,
   type BucketRole,
-  type IdPreset,
   type Schema,
 } from './buckets.ts';
 
@@ -31,35 +30,37 @@ export interface Point {
  */
 export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   const ms = event.occurredAtMs;
-  const points: Point[] = [
-    { role: 'made', series: idSeries('made', event.actorId, event.type, schema), field: userField(event.actorId), ms },
-  ];
-  if (event.receiverId !== undefined) {
-    const series = idSeries('received', event.receiverId, event.type, schema);
-    points.push({ role: 'received', series, field: userField(event.receiverId), ms });
+  const { actorId, receiverId, shareId } = event;
+  // Every joint of texts, and every push to an array, makes garbage: as few as can be.
+  const type = TYPE_SUFFIX + event.type;
+  let totals = `${TOTAL_FIELD.made}=${actorId}i`;
+  let received: Point | undefined;
+  let share: Point | undefined;
+  if (receiverId !== undefined) {
+    const series = PREFIXED + prefixOf(receiverId, schemeOf('received', schema)) + type;
+    received = { role: 'received', series, field: `${FIELD.received}=${receiverId}i`, ms };
+    totals += `,${TOTAL_FIELD.received}=${receiverId}i`;
   }
-  if (event.shareId !== undefined) {
-    const series = idSeries('share', event.shareId, event.type, schema);
-    points.push({ role: 'share', series, field: `${FIELD.share}="${event.shareId}"`, ms });
+  if (shareId !== undefined) {
+    const series = PREFIXED + prefixOf(shareId, schemeOf('share', schema)) + type;
+    share = { role: 'share', series, field: `${FIELD.share}="${shareId}"`, ms };
+    totals += `,${TOTAL_FIELD.share}="${shareId}"`;
   }
-  points.push({ role: 'total', series: `${MEASUREMENT},${TYPE_TAG}=${event.type}`, field: totalFields(event), ms });
-  return points;
+  const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
+  const made: Point = { role: 'made', series, field: `${FIELD.made}=${actorId}i`, ms };
+  const total: Point = { role: 'total', series: MEASUREMENT + type, field: totals, ms };
+  if (received === undefined) return share === undefined ? [made, total] : [made, share, total];
+  return share === undefined ? [made, received, total] : [made, received, share, total];
 }
 
-/** A line without its newline. `slot` is the point's place within its millisecond, 0 to 999,999 ns. */
+const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
+const TYPE_SUFFIX = `,${TYPE_TAG}=`;
+
+/**
+ * A line without its newline; LineBlock.pushPoint writes the same into a request's body.
+ * @param slot the point's place within its millisecond, 0 to 999,999 ns
+ */
 export function renderLine(point: Point, slot: number): string {
   // Nanoseconds since 1970 exceed 2^53, so the digits are joined as text. The contract begins in 2000: ms never has fewer digits than it needs.
   return `${point.series} ${point.field} ${point.ms}${String(slot).padStart(6, '0')}`;
-}
-
-const idSeries = (role: IdPreset, id: string, type: string, schema: Schema): string =>
-  `${MEASUREMENT},${PREFIX_TAG}=${prefixOf(id, schemeOf(role, schema))},${TYPE_TAG}=${type}`;
-
-const userField = (id: string): string => `${FIELD.made}=${id}i`;
-
-function totalFields(event: InteractionEvent): string {
-  const fields = [`${TOTAL_FIELD.made}=${event.actorId}i`];
-  if (event.receiverId !== undefined) fields.push(`${TOTAL_FIELD.received}=${event.receiverId}i`);
-  if (event.shareId !== undefined) fields.push(`${TOTAL_FIELD.share}="${event.shareId}"`);
-  return fields.join(',');
 }

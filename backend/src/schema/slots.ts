@@ -95,8 +95,7 @@ export class SlotTable {
 
   assign(point: Point, event: EventIdentity): Assignment {
     const [key0, key1] = event.key;
-    const place0 = placeHash(point, 0x9747b28c);
-    const place1 = placeHash(point, 0x3c6ef372);
+    const [place0, place1] = placeHash(point);
     if (this.#moveFilter[key0 & FILTER_MASK] !== 0) {
       const known = this.#moves.get(moveKey(point.role, hexOf(event.key)));
       // A move made under another prefix scheme is about another series.
@@ -154,15 +153,25 @@ function wordsOf(hex: string): [number, number, number, number, number, number] 
 
 const ROLE_SEED: Readonly<Record<BucketRole, number>> = { made: 1, received: 2, share: 3, total: 4 };
 
+const PLACE_SEED_0 = 0x9747b28c;
+const PLACE_SEED_1 = 0x3c6ef372;
+const FNV_PRIME = 0x01000193;
+
 /**
- * Half of the 64-bit hash of (role, series, millisecond). Two places with one hash would only take turns where they need not: a needless move,
- * never a lost point.
+ * The 64-bit hash of (role, series, millisecond), both halves in one walk over the series. Two places with one hash would only take turns where
+ * they need not: a needless move, never a lost point.
  */
-function placeHash(point: Point, seed: number): number {
-  let hash = seed ^ ROLE_SEED[point.role];
-  for (let at = 0; at < point.series.length; at++) hash = Math.imul(hash ^ point.series.charCodeAt(at), 0x01000193);
-  hash = mix(hash ^ (point.ms | 0));
-  return mix(hash ^ Math.floor(point.ms / 0x1_0000_0000) ^ seed);
+function placeHash({ role, series, ms }: Point): [number, number] {
+  let hash0 = PLACE_SEED_0 ^ ROLE_SEED[role];
+  let hash1 = PLACE_SEED_1 ^ ROLE_SEED[role];
+  for (let at = 0; at < series.length; at++) {
+    const unit = series.charCodeAt(at);
+    hash0 = Math.imul(hash0 ^ unit, FNV_PRIME);
+    hash1 = Math.imul(hash1 ^ unit, FNV_PRIME);
+  }
+  const low = ms | 0;
+  const high = Math.floor(ms / 0x1_0000_0000);
+  return [mix(mix(hash0 ^ low) ^ high ^ PLACE_SEED_0), mix(mix(hash1 ^ low) ^ high ^ PLACE_SEED_1)];
 }
 
 const slotHash0 = (place0: number, slot: number): number => mix(place0 ^ Math.imul(slot + 1, 0x9e3779b1));
