@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { gunzipSync } from 'node:zlib';
+import { BlockMemory } from '../../backend/src/block-memory.ts';
 import { UserpulseError } from '../../backend/src/errors.ts';
 import type { StreamRecord } from '../../backend/src/event/decode.ts';
 import { aggregate } from '../../backend/src/event/kpl.ts';
@@ -193,8 +194,16 @@ class ModelSource implements StreamSource {
     this.#faults.onRead?.(shardId, records.length);
     const rest = left.length - records.length;
     const last = records.at(-1)?.sequenceNumber ?? after;
+    // As the real source does: in blocks that are used again once ingest has given all of their records back.
+    const memory = new BlockMemory();
+    const copies = records.map((record) => {
+      const data = memory.take(record.data.byteLength);
+      data.set(record.data);
+      return { ...record, data };
+    });
+    memory.end();
     return {
-      records,
+      records: copies,
       // The last records of a closed shard come with no next iterator.
       next: shard.closed && rest === 0 ? undefined : `${shardId} ${last}`,
       millisBehindLatest: rest === 0 ? 0 : 1000,
