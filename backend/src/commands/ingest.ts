@@ -7,6 +7,7 @@ import type { WrittenNotice } from '../ingest/batch.ts';
 import { FileCheckpointStore } from '../ingest/checkpoint-file.ts';
 import { systemClock } from '../ingest/clock.ts';
 import { createIngestRuntime, startIngest, type Ingest } from '../ingest/ingest.ts';
+import { limitHeapGrowth } from '../ingest/heap.ts';
 import { ingestReadiness } from '../ingest/readiness.ts';
 import { KinesisSource } from '../ingest/stream-source.ts';
 import { FileArchive } from '../sinks/archive-file.ts';
@@ -142,6 +143,7 @@ export function createIngestParts(
       checkpoint: config.checkpoint,
     },
     start: ({ registry, logger, signal, onWritten }) => {
+      limitHeapGrowth();
       const clock = systemClock;
       const runtime = createIngestRuntime(registry);
       const { metrics } = runtime;
