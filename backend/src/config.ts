@@ -264,7 +264,7 @@ const settings = {
   bufferMaxBytes: [
     'USERPULSE_BUFFER_MAX_BYTES',
     wholeNumber(1_048_576, 8_589_934_592),
-    '33554432',
+    '20971520',
     'Most bytes of events held in memory, over all shards. Reading stops when it is used up.',
   ],
   archiveMaxBytes: [

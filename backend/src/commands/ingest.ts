@@ -6,6 +6,7 @@ import { startOpsServer } from '../http/ops.ts';
 import type { WrittenNotice } from '../ingest/batch.ts';
 import { FileCheckpointStore } from '../ingest/checkpoint-file.ts';
 import { systemClock } from '../ingest/clock.ts';
+import { limitHeapGrowth } from '../ingest/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
 import { ingestReadiness, NOT_BEGUN } from '../ingest/readiness.ts';
 import { createIngestRuntime } from '../ingest/runtime.ts';
@@ -144,6 +145,7 @@ export function createIngestParts(
       checkpoint: config.checkpoint,
     },
     start: ({ registry, logger, signal, onWritten }) => {
+      limitHeapGrowth();
       const clock = systemClock;
       const runtime = createIngestRuntime(registry);
       const { metrics } = runtime;

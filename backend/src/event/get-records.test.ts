@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readGetRecords } from './get-records.ts';
+import { GetRecordsReader, readGetRecords } from './get-records.ts';
 
 const record = (data: Uint8Array, key: string, n: number) => ({
   ApproximateArrivalTimestamp: 1_767_571_200 + n / 1000,
@@ -47,6 +47,37 @@ describe('readGetRecords', () => {
     expect(answer.Records[0]?.PartitionKey).toBe('k');
   });
 
+  it('reads the same wherever the answer is cut into pieces', () => {
+    const body = Buffer.from(
+      JSON.stringify({
+        MillisBehindLatest: 7,
+        Records: [record(Buffer.alloc(300, 'a'), 'k"\\\u00e9\u{1f600}', 0), record(Uint8Array.of(), '[{}]', 1)],
+        NextShardIterator: 'i\\"',
+        ChildShards: [{ Records: [{ a: ']' }] }],
+      }),
+    );
+    const whole = readGetRecords(body);
+    expect(whole.Records).toHaveLength(2);
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: body.length })),
+        fc.integer({ min: 0, max: 900 }),
+        (cuts, room) => {
+          const reader = new GetRecordsReader(Buffer.alloc(room, '"'));
+          let from = 0;
+          for (const to of [...cuts.sort((a, b) => a - b), body.length]) {
+            reader.push(body.subarray(from, to));
+            from = to;
+          }
+          expect(reader.end()).toEqual(whole);
+        },
+      ),
+    );
+    const single = new GetRecordsReader(Buffer.alloc(0));
+    for (let at = 0; at < body.length; at++) single.push(body.subarray(at, at + 1));
+    expect(single.end()).toEqual(whole);
+  });
+
   it('takes a missing array, iterator, or null for none', () => {
     expect(read({ NextShardIterator: null })).toEqual({
       Records: [],
@@ -58,7 +89,7 @@ describe('readGetRecords', () => {
 
   it.each([
     ['[]', 'no JSON object'],
-    ['{"Records":[{"Data":"AA', 'middle of a string'],
+    ['{"Records":[{"Data":"AA', 'middle of its records'],
     ['{"Records":[{"Data":"AAAA"}', 'middle of its records'],
     ['{"Records":[{"Data":"A-*A"}]}', 'not base64'],
     ['{"Records":[{"Data":"AAAA","SequenceNumber":1}]}', 'SequenceNumber'],

@@ -117,7 +117,7 @@ const MAX_IN_FLIGHT = 4;
  * Share of the byte budget for records that are not written yet. Reading further ahead brings nothing, since writing is what takes time; it only makes
  * more for the garbage collector to move about. The rest is for open archive segments, which grow for minutes.
  */
-const READ_AHEAD = 5 / 8;
+const READ_AHEAD = 2 / 5;
 const MAX_PUTS = 4;
 
 class Ingestion {
@@ -461,9 +461,9 @@ class Ingestion {
     return false;
   }
 
-  /** Small enough that many shards fit side by side, large enough that two a second reach the quota of 2 MB/s. */
+  /** Small enough that many shards fit side by side, large enough that four a second reach the quota of 2 MB/s. */
   #pageBytes(): number {
-    return Math.min(1024 * 1024, Math.max(64 * 1024, Math.floor(this.#o.settings.bufferMaxBytes / 8)));
+    return Math.min(512 * 1024, Math.max(64 * 1024, Math.floor(this.#o.settings.bufferMaxBytes / 8)));
   }
 
   /** Frees bytes where open archive segments hold too many of them. */

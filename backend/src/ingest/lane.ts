@@ -1,3 +1,4 @@
+import { giveBack } from '../block-memory.ts';
 import type { HashRange, StreamRecord } from '../event/decode.ts';
 import type { ByteBudget } from './budget.ts';
 import { Fifo } from './fifo.ts';
@@ -190,10 +191,13 @@ export class Lane {
     if (this.unwritten === 0) for (const waiter of this.#writtenWaiters.splice(0)) waiter.resolve();
   }
 
-  /** The archive holds a copy of these. */
+  /** The archive holds a copy of these: nobody reads their bytes any more. */
   releaseCharge(records: readonly WrittenRecord[]): void {
     let bytes = 0;
-    for (const record of records) bytes += chargeOf(record.data);
+    for (const record of records) {
+      bytes += chargeOf(record.data);
+      giveBack(record.data);
+    }
     this.#queuedBytes -= bytes;
     this.#budget.release(bytes);
   }

@@ -1,3 +1,4 @@
+import { giveBack } from '../block-memory.ts';
 import type { Archive } from '../sinks/archive.ts';
 import type { ByteBudget } from './budget.ts';
 import { withDurable, withSealed, type SealedRange } from './checkpoint.ts';
@@ -230,6 +231,7 @@ export class ShardArchive {
       objects.map((object) =>
         puts.run(async () => {
           await archive.put(object, signal);
+          for (const chunk of object.chunks) giveBack(chunk);
           this.#o.onObject(object);
         }),
       ),

@@ -5,7 +5,7 @@ import { RecentTable } from './recent.ts';
 export class EventIds {
   readonly #seen: RecentTable;
 
-  /** @param capacity ids remembered, 16 bytes each */
+  /** @param capacity ids remembered, 12 bytes each */
   constructor(capacity: number) {
     this.#seen = new RecentTable(capacity);
   }

@@ -1,14 +1,15 @@
 /**
  * A fixed-size memory of what was put lately: a set-associative table in one typed array, like a processor's cache. Key and value are
  * 64-bit hashes as two 32-bit words. When the set that a key belongs to is full its oldest entry goes.
- * Two keys with one hash are one key: callers choose what that costs.
+ * Two keys with one hash are one key: callers choose what that costs. Of the value one word is kept, because it is asked for only where the keys
+ * are one already: for two events that want one place, a chance of one in 2^32 more.
  */
 export class RecentTable {
   readonly #words: Int32Array;
   readonly #oldest: Uint8Array;
   readonly #setMask: number;
 
-  /** @param capacity entries, 16 bytes each; rounded up to a power of two, at least 8 */
+  /** @param capacity entries, 12 bytes each; rounded up to a power of two, at least 8 */
   constructor(capacity: number) {
     let sets = 1;
     while (sets * WAYS < capacity) sets *= 2;
@@ -30,7 +31,7 @@ export class RecentTable {
 
   /** Whether the entry found has this value. */
   holds(handle: number, value0: number, value1: number): boolean {
-    return this.#words[handle + 2] === (value0 | 0) && this.#words[handle + 3] === (value1 | 0);
+    return this.#words[handle + 2] === kept(value0, value1);
   }
 
   /** Remembers a key that {@link find} did not find. */
@@ -46,13 +47,15 @@ export class RecentTable {
 
   /** Another value for the entry found. */
   replace(handle: number, value0: number, value1: number): void {
-    this.#words[handle + 2] = value0;
-    this.#words[handle + 3] = value1;
+    this.#words[handle + 2] = kept(value0, value1);
   }
 }
 
 const WAYS = 8;
-const WORDS = 4;
+const WORDS = 3;
 
 /** The second key word with its lowest bit set, so that an entry in use is never all zeros, which is how an unused one looks. */
 const present = (word: number): number => word | 1;
+
+/** What is remembered of a value: its words are hashes, and unlike each other. */
+const kept = (value0: number, value1: number): number => value0 ^ value1;

@@ -52,7 +52,7 @@ export class SlotTable {
   readonly #moveFilter = new Uint32Array(FILTER_MASK + 1);
 
   /**
-   * @param options.capacity points remembered, 16 bytes each; a good value is what arrives in half a minute: 2^21 at 25,000 events/s
+   * @param options.capacity points remembered, 12 bytes each; a good value is what arrives in half a minute: 2^21 at 25,000 events/s
    * @param options.maxMoves moves remembered, about 200 bytes each, the oldest out
    * @param options.taken a memory of another kind: one that forgets nothing, for who can afford it
    */

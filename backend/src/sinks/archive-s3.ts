@@ -12,6 +12,9 @@ import { OutageLog, retrying, type Verdict } from './retry.ts';
 /** Objects above this go up in parts, so that a broken connection costs a part and not the whole. S3's own bounds: 5 MiB, 5 GiB. */
 const MULTIPART_BYTES = 16 * 1024 * 1024;
 const PART_BYTES = 8 * 1024 * 1024;
+/** Bodies whose memory is kept for the next ones: as many as are written at a time, and none that only a rare large object needs. */
+const SPARE_BODIES = 4;
+const SPARE_BODY_BYTES = 1024 * 1024;
 /** User metadata (x-amz-meta-…): lets a redo see that the object is the same without reading it. */
 const SHA_METADATA = 'content-sha256';
 
@@ -35,6 +38,7 @@ export class S3Archive implements Archive {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #outage: OutageLog;
+  readonly #bodies: Buffer[] = [];
 
   constructor(options: S3ArchiveOptions) {
     this.url = options.url.href;
@@ -74,9 +78,16 @@ export class S3Archive implements Archive {
     };
     try {
       if (object.bytes <= MULTIPART_BYTES) {
-        await this.#options.client.send(new PutObjectCommand({ ...params, Body: Buffer.concat(object.chunks) }), {
-          abortSignal: signal,
-        });
+        const memory = this.#takeBody(object.bytes);
+        const Body = memory.subarray(0, object.bytes);
+        let at = 0;
+        for (const chunk of object.chunks) {
+          Body.set(chunk, at);
+          at += chunk.length;
+        }
+        await this.#options.client.send(new PutObjectCommand({ ...params, Body }), { abortSignal: signal });
+        // Not after a failure: who knows what the connection still reads.
+        if (memory.length <= SPARE_BODY_BYTES && this.#bodies.length < SPARE_BODIES) this.#bodies.push(memory);
       } else {
         const upload = new Upload({
           client: this.#options.client,
@@ -106,6 +117,12 @@ export class S3Archive implements Archive {
         },
       );
     }
+  }
+
+  /** Memory for a body in one piece; see block-memory.ts for why it is used again. */
+  #takeBody(bytes: number): Buffer {
+    const spare = this.#bodies.pop();
+    return spare !== undefined && spare.length >= bytes ? spare : Buffer.allocUnsafeSlow(Math.ceil(bytes * 1.25));
   }
 
   async #storedSha256(Key: string, signal: AbortSignal): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
+import { BlockMemory } from '../block-memory.ts';
 import { SpareBuffers } from './spare-buffers.ts';
 
 const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
@@ -29,6 +30,7 @@ const FINAL_BLOCK = Uint8Array.of(0x03, 0x00);
 const NEWLINE = Uint8Array.of(0x0a);
 
 export interface FinishedLines {
+  /** To be given back (block-memory.ts) by who knows that nobody reads them any more. */
   readonly chunks: readonly Uint8Array[];
   /** Compressed bytes. */
   readonly bytes: number;
@@ -49,6 +51,7 @@ export class GzipLines {
   #crc = 0;
   #pending: Buffer = Buffer.alloc(0);
   #pendingLength = 0;
+  readonly #memory = new BlockMemory();
   #chunks: Promise<Uint8Array>[] = [];
   #rawBytes = 0;
   #lines = 0;
@@ -88,6 +91,7 @@ export class GzipLines {
   async finish(): Promise<FinishedLines> {
     if (this.#pendingLength > 0) this.#compressPending();
     const pieces = await Promise.all(this.#chunks);
+    this.#memory.end();
     const trailer = Buffer.alloc(FINAL_BLOCK.length + 8);
     trailer.set(FINAL_BLOCK, 0);
     trailer.writeUInt32LE(this.#crc, FINAL_BLOCK.length);
@@ -136,11 +140,14 @@ export class GzipLines {
     this.#pendingLength = 0;
     this.#crc = crc32(raw, this.#crc);
     this.#hash.update(raw);
+    const whole = raw.length === CHUNK_BYTES;
     const compressed = deflate(raw, DEFLATE).then((output) => {
       this.#hold(output.length - raw.length);
       pieces.give(pending);
-      // The output lies in a larger buffer, which a view would keep.
-      return Uint8Array.from(output);
+      // The output lies in a larger buffer, which a view would keep. Blocks are for members of many pieces: one of a few lines is small.
+      const kept = whole ? this.#memory.take(output.length) : new Uint8Array(output.length);
+      kept.set(output);
+      return kept;
     });
     // A failure is reported by finish(); until then it must not look unhandled.
     compressed.catch(() => undefined);

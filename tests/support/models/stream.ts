@@ -1,3 +1,4 @@
+import { BlockMemory } from '../../../backend/src/block-memory.ts';
 import type { StreamRecord } from '../../../backend/src/event/decode.ts';
 import type { ShardInfo } from '../../../backend/src/ingest/shard-order.ts';
 import {
@@ -163,8 +164,16 @@ class ModelSource implements StreamSource {
     this.#faults.onRead?.(shardId, records.length);
     const rest = left.length - records.length;
     const last = records.at(-1)?.sequenceNumber ?? after;
+    // As the real source does: in blocks that are used again once ingest has given all of their records back.
+    const memory = new BlockMemory();
+    const copies = records.map((record) => {
+      const data = memory.take(record.data.byteLength);
+      data.set(record.data);
+      return { ...record, data };
+    });
+    memory.end();
     return {
-      records,
+      records: copies,
       // The last records of a closed shard come with no next iterator.
       next: shard.closed && rest === 0 ? undefined : `${shardId} ${last}`,
       millisBehindLatest: rest === 0 ? 0 : 1000,

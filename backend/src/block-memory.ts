@@ -1,0 +1,61 @@
+/**
+ * Blocks of memory that many byte strings share (the data of records, pieces of archive objects), used again once all of those have been given back.
+ * What lies outside of V8's heap and has lived for a while is freed by a full collection only, and those come when tens of megabytes have
+ * gathered.
+ *
+ * Giving back is for who knows that nobody reads the bytes any more, and need not be done: a block of which a part was dropped on the way
+ * is left to the collector.
+ */
+export const BLOCK_BYTES = 64 * 1024;
+/** 6 MiB: about what comes free at once when an object is written, and is wanted again by then. */
+const MAX_SPARE = 96;
+
+interface Block {
+  readonly memory: Buffer;
+  /** Parts of it that are not given back, and one more while others may come. */
+  holders: number;
+}
+
+const blocks = new WeakMap<ArrayBufferLike, Block>();
+const spare: Buffer[] = [];
+
+/** Memory for what comes together and is likely to go together: the records of a page, the pieces of an object. */
+export class BlockMemory {
+  #block: Block | undefined;
+  #used = 0;
+
+  /** Holds whatever it held before. */
+  take(bytes: number): Buffer {
+    let block = this.#block;
+    if (block === undefined || this.#used + bytes > block.memory.length) {
+      this.end();
+      const again = bytes <= BLOCK_BYTES ? spare.pop() : undefined;
+      block = { memory: again ?? Buffer.allocUnsafeSlow(Math.max(bytes, BLOCK_BYTES)), holders: 1 };
+      blocks.set(block.memory.buffer, block);
+      this.#block = block;
+      this.#used = 0;
+    }
+    block.holders++;
+    const start = this.#used;
+    this.#used += bytes;
+    return block.memory.subarray(start, this.#used);
+  }
+
+  /** Nothing more is taken. */
+  end(): void {
+    if (this.#block !== undefined) release(this.#block);
+    this.#block = undefined;
+  }
+}
+
+/** Each part at most once. What lies elsewhere is left alone. */
+export function giveBack(data: Uint8Array): void {
+  const block = blocks.get(data.buffer);
+  if (block !== undefined) release(block);
+}
+
+function release(block: Block): void {
+  if (--block.holders > 0) return;
+  blocks.delete(block.memory.buffer);
+  if (block.memory.length === BLOCK_BYTES && spare.length < MAX_SPARE) spare.push(block.memory);
+}
