@@ -216,7 +216,7 @@ const settings = {
     'USERPULSE_START',
     startPosition,
     'trim_horizon',
-    'Where a shard without a checkpoint begins: `trim_horizon`, `latest`, or a time.',
+    'Where a shard without a checkpoint begins: `trim_horizon`, `latest` (the time of this machine), or a time (RFC 3339, or ms).',
   ],
   onTrimmed: [
     'USERPULSE_ON_TRIMMED',

@@ -10,8 +10,8 @@ import (
 
 const (
 	// keptWindows is how many window times are remembered, for sums over types and for complete rows. The backend looks back over 300
-	// windows at most, to count late events.
-	keptWindows = 320
+	// windows at most, to count late events, and over 1,000 after InfluxDB was away.
+	keptWindows = 1020
 	// maxLiveSeries bounds a stream's memory: 50 ids of 20 types.
 	maxLiveSeries = 1000
 	// Names of the fields, as the backend's query frames have them for calc count.

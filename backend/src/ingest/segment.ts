@@ -1,3 +1,4 @@
+import { decodeFrame } from '../event/kpl.ts';
 import type { ArchiveObject } from '../sinks/archive.ts';
 import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../sinks/archive-keys.ts';
 import { deadLetterLine } from '../sinks/dead-letter.ts';
@@ -71,6 +72,7 @@ export class Segment {
     this.#last = record;
     this.#records++;
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.arrivalMs);
+    let parts: ReturnType<typeof partsOf> | undefined;
     for (const item of record.items) {
       if (item.kind === 'line' && item.refused === undefined) {
         this.#put(this.#archive, dayOf(item.occurredAtMs), item.line);
@@ -88,7 +90,7 @@ export class Segment {
           ? {
               code: 'influx_refused' as const,
               reason: item.refused ?? '',
-              data: item.subSequence === undefined ? record.data : item.line,
+              data: item.subSequence === undefined ? record.data : (parts ??= partsOf(record.data))(item.subSequence),
             }
           : item;
       this.#put(
@@ -133,6 +135,16 @@ export class Segment {
     lines.append(line);
     this.#rawBytes += line.length + 1;
   }
+}
+
+/** The parts of an aggregated record, by position: their bytes as they were received, which archive lines lack the white space of. */
+function partsOf(data: Uint8Array): (subSequence: number) => Uint8Array {
+  const frame = decodeFrame(data);
+  return (subSequence) => {
+    const part = 'records' in frame ? frame.records[subSequence] : undefined;
+    if (part === undefined) throw new Error(`There is no sub-record ${subSequence} in this record.`);
+    return part.data;
+  };
 }
 
 const byDay = (parts: ReadonlyMap<number, GzipLines>): [number, GzipLines][] => [...parts].sort(([a], [b]) => a - b);

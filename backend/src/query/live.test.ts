@@ -154,6 +154,39 @@ describe('a live stream', () => {
     stop.abort();
   });
 
+  it('catches up with what happened while InfluxDB was away, however long', async () => {
+    const world = new World();
+    const stop = new AbortController();
+    world.events = [[at('10:00:01'), 'like']];
+    const stream = world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator]();
+    await until(stream, (w) => w.partial);
+    world.failure = new UserpulseError('influx_unreachable', 'Gone.');
+    const failing = world.reads;
+    while (world.reads < failing + 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    world.nowMs = at('10:20:00');
+    world.events.push([at('10:00:30'), 'like'], [at('10:05:00'), 'like']);
+    world.failure = undefined;
+    const missed = await until(stream, (w) => w.partial);
+    expect(missed.map((w) => w.time)).toEqual(Array.from({ length: 21 }, (_, i) => at('10:00:00') + i * 60_000));
+    expect(missed.filter((w) => w.value > 0).map((w) => [w.time, w.value, w.partial])).toEqual([
+      [at('10:00:00'), 2, false],
+      [at('10:05:00'), 1, false],
+    ]);
+    stop.abort();
+  });
+
+  it('leaves out no window between two looks, however short windows are', async () => {
+    const world = new World();
+    const stop = new AbortController();
+    const stream = world.hub.subscribe({ ...REQUEST, every: '1ms' }, stop.signal)[Symbol.asyncIterator]();
+    await until(stream, (w) => w.partial);
+    const before = world.nowMs;
+    world.nowMs += 700;
+    const windows = await until(stream, (w) => w.partial);
+    expect(windows.map((w) => w.time)).toEqual(Array.from({ length: 701 }, (_, i) => before + i));
+    stop.abort();
+  });
+
   it.each([
     [{ every: 'auto' }, 'definite every'],
     [{ every: '0s' }, 'is zero'],

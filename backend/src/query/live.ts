@@ -34,6 +34,8 @@ const LOOK_BACK_MS = 120_000;
 const LOOK_BACK_WINDOWS = 3;
 /** …but no more windows than this. */
 const MOST_WINDOWS = 300;
+/** After InfluxDB was away: back to the last look, but no more windows than this. */
+const MOST_MISSED_WINDOWS = 1000;
 
 /** Whether a signal has been aborted by now: its state changes across an await, which a plain property test hides from the compiler. */
 const aborted = (signal: AbortSignal): boolean => signal.aborted;
@@ -177,6 +179,8 @@ class Feed {
   #wake: (() => void) | undefined;
   #woken = false;
   #started = false;
+  /** Time of the last look that succeeded, epoch ms. */
+  #lookedMs: number | undefined;
 
   constructor(spec: FeedSpec, options: LiveHubOptions) {
     this.#spec = spec;
@@ -264,7 +268,7 @@ class Feed {
     const { every, zone } = this.#spec;
     const at = (ms: number): Window | undefined => localWindows({ fromMs: ms, toMs: ms + 1, every, zone, limit: 1 })[0];
     const open = at(nowMs);
-    const earliest = at(nowMs - lookBackMs(every));
+    const earliest = at(nowMs - Math.max(lookBackMs(every), missedMs(every, nowMs - (this.#lookedMs ?? nowMs))));
     if (open === undefined || earliest === undefined) throw new Error(`No window holds ${nowMs}.`);
     const plan = planQuery(this.#spec.query, {
       fromMs: earliest.startMs,
@@ -276,6 +280,7 @@ class Feed {
     if (plan.kind !== 'series') throw new Error('A stream has no windows.');
     const series = await this.#options.read(plan, this.#end.signal);
     this.#publish(plan, series, nowMs);
+    this.#lookedMs = nowMs;
     for (const [key, window] of this.#sent) if (window.time < earliest.startMs) this.#sent.delete(key);
   }
 
@@ -321,4 +326,9 @@ function lookBackMs(every: Duration): number {
     default:
       return every satisfies never;
   }
+}
+
+/** How much of the time since the last look there is to catch up with, ms. */
+function missedMs(every: Duration, sinceMs: number): number {
+  return every.kind === 'ms' ? Math.min(sinceMs, every.ms * MOST_MISSED_WINDOWS) : sinceMs;
 }
