@@ -19,7 +19,7 @@ interface Block {
 const blocks = new WeakMap<ArrayBufferLike, Block>();
 const spare: Buffer[] = [];
 
-/** Memory for what comes together and is likely to go together: the records of a page, the pieces of an object. */
+/** Memory for what comes together and is likely to go together: records, the pieces of an object. */
 export class BlockMemory {
   #block: Block | undefined;
   #used = 0;

@@ -62,6 +62,8 @@ export const userpulse = (options: UserpulseOptions = {}): Consumer => ({
           USERPULSE_CHECKPOINT: `file://${join(state, 'checkpoint')}`,
           USERPULSE_LISTEN: `127.0.0.1:${port}`,
           USERPULSE_LOG_LEVEL: 'warn',
+          // As in the image (docker/backend.Dockerfile).
+          MALLOC_ARENA_MAX: '2',
           ...options.env,
         },
         healthy: async () => {

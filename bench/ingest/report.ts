@@ -260,7 +260,7 @@ function targets(measured: Measured, main: Series): Target[] {
       measured: spread(peak),
       ...missed(
         peak.median <= 256,
-        `${by(peak.median, 256)} above: V8's young generation and pages waiting for its collector come on top of the buffers`,
+        `${by(peak.median, 256)} above: V8's young generation and what gathers between two of its full collections come on top of the buffers`,
       ),
     },
   ];

@@ -114,11 +114,11 @@ async function main(): Promise<number> {
   let world: FaultyWorld | undefined;
   try {
     useParts(parts);
-    // Everything at its default but the age of a segment, which would make the end of the run a wait.
+    // Everything at its default but the age of a segment, which would make the end of the run a wait. The allocator as in the image.
     world = await FaultyWorld.create({
       seed: SETTINGS.FAULTS_SEED,
       shards: SETTINGS.FAULTS_SHARDS,
-      env: { USERPULSE_ARCHIVE_MAX_AGE_MS: '5000' },
+      env: { USERPULSE_ARCHIVE_MAX_AGE_MS: '5000', MALLOC_ARENA_MAX: '2' },
       traffic: { poison: 0.001, aggregated: 300, plain: 0.02, refused: 0.0002 },
     });
     if (await measure(world)) return 0;

@@ -3,7 +3,7 @@ import { numberIn, objectOf, recordMembers, stringIn, textOf } from './api-recor
 
 /** A record of GetRecords, members named as in the API and typed as in the SDK. */
 export interface ApiRecord {
-  /** A part of a block of memory that neighbours share. */
+  /** A part of a block of memory that neighbours share; see block-memory.ts. */
   readonly Data: Uint8Array;
   readonly PartitionKey: string | undefined;
   readonly SequenceNumber: string | undefined;
@@ -44,7 +44,6 @@ export class GetRecordsReader {
   #start = -1;
   #textBefore = '';
   readonly #records: ApiRecord[] = [];
-  readonly #data = new BlockMemory();
 
   /** @param memory free to use until {@link end}; more is taken where a record is larger */
   constructor(memory: Buffer) {
@@ -67,7 +66,6 @@ export class GetRecordsReader {
   /** The body has ended. @throws Error for what is no such answer */
   end(): GetRecordsAnswer {
     if (this.#where === 'in') throw new Error('An answer of GetRecords ends in the middle of its records.');
-    this.#data.end();
     const answer = objectOf(this.#textBefore + textOf(this.#memory, 0, this.#length));
     return {
       Records: this.#records,
@@ -106,7 +104,7 @@ export class GetRecordsReader {
         case 0x7d: // }
           this.#depth--;
           if (this.#where === 'in' && this.#depth === 2) {
-            this.#records.push(readRecord(body, this.#start, at + 1, this.#data));
+            this.#records.push(readRecord(body, this.#start, at + 1));
             this.#start = -1;
           }
           break;
@@ -137,7 +135,13 @@ export class GetRecordsReader {
   }
 }
 
-function readRecord(body: Buffer, start: number, end: number, memory: BlockMemory): ApiRecord {
+/**
+ * For the data of all pages: what trickles in, a record or two at a time and from many shards, must not hold a block each while the sinks are down.
+ * Records that came together are given back together, whatever their shards.
+ */
+const memory = new BlockMemory();
+
+function readRecord(body: Buffer, start: number, end: number): ApiRecord {
   const { data, partitionKey, sequenceNumber, arrivalSeconds } = recordMembers(body, start, end);
   const bytes = base64Bytes(data);
   const Data = memory.take(bytes);

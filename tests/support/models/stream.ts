@@ -107,6 +107,9 @@ export interface SourceFaults {
   readonly onRead?: (shardId: string, records: number) => void;
 }
 
+/** As the real source has it: blocks that are used again once ingest has given back what lies in them. */
+const memory = new BlockMemory();
+
 class ModelSource implements StreamSource {
   readonly stream: string;
   readonly #model: ModelStream;
@@ -164,14 +167,11 @@ class ModelSource implements StreamSource {
     this.#faults.onRead?.(shardId, records.length);
     const rest = left.length - records.length;
     const last = records.at(-1)?.sequenceNumber ?? after;
-    // As the real source does: in blocks that are used again once ingest has given all of their records back.
-    const memory = new BlockMemory();
     const copies = records.map((record) => {
       const data = memory.take(record.data.byteLength);
       data.set(record.data);
       return { ...record, data };
     });
-    memory.end();
     return {
       records: copies,
       // The last records of a closed shard come with no next iterator.
