@@ -27,8 +27,10 @@ USER node
 VOLUME /var/lib/userpulse
 ENV USERPULSE_CHECKPOINT=file:///var/lib/userpulse/checkpoint \
     USERPULSE_ARCHIVE=file:///var/lib/userpulse/archive
-# glibc keeps what has been freed in an arena per thread; two are as fast for a process whose first thread does nearly all of the work.
-ENV MALLOC_ARENA_MAX=2
+# glibc: two arenas are as fast for a process whose first thread does nearly all of the work, and what is large goes back to the system at once.
+ENV MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=524288 \
+    MALLOC_TRIM_THRESHOLD_=1048576
 EXPOSE 8088 8089
 ENTRYPOINT ["node", "--enable-source-maps", "backend/bin/userpulse.js"]
 CMD ["--help"]

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../tools/parts/ports.ts';
+import { IMAGE_ALLOCATOR } from '../../tests/support/allocator.ts';
 import { startServer, type Server } from '../../tools/parts/server.ts';
 
 /** Where a consumer reads and writes. */
@@ -62,8 +63,7 @@ export const userpulse = (options: UserpulseOptions = {}): Consumer => ({
           USERPULSE_CHECKPOINT: `file://${join(state, 'checkpoint')}`,
           USERPULSE_LISTEN: `127.0.0.1:${port}`,
           USERPULSE_LOG_LEVEL: 'warn',
-          // As in the image (docker/backend.Dockerfile).
-          MALLOC_ARENA_MAX: '2',
+          ...IMAGE_ALLOCATOR,
           ...options.env,
         },
         healthy: async () => {

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createProgress, startLocalParts } from '../../tools/parts/index.ts';
+import { IMAGE_ALLOCATOR } from '../support/allocator.ts';
 import type { IngestProcess } from '../support/ingest-process.ts';
 import { eventually, useParts } from '../support/parts.ts';
 import { underTraffic } from './campaign.ts';
@@ -118,7 +119,7 @@ async function main(): Promise<number> {
     world = await FaultyWorld.create({
       seed: SETTINGS.FAULTS_SEED,
       shards: SETTINGS.FAULTS_SHARDS,
-      env: { USERPULSE_ARCHIVE_MAX_AGE_MS: '5000', MALLOC_ARENA_MAX: '2' },
+      env: { USERPULSE_ARCHIVE_MAX_AGE_MS: '5000', ...IMAGE_ALLOCATOR },
       traffic: { poison: 0.001, aggregated: 300, plain: 0.02, refused: 0.0002 },
     });
     if (await measure(world)) return 0;
