@@ -48,7 +48,7 @@ faults-memory: build-backend ## resident memory with both sinks down for ten min
 	@node --max-old-space-size=6144 --import tsx tests/faults/memory.ts
 
 mutations: install ## breaks the promises of ingest one at a time and shows which test notices; takes half an hour
-	@$(TSX) tests/faults/mutations.ts
+	@$(TSX) tests/mutations/run.ts
 
 check: install ## format, lint, types, unit and frontend tests: under a minute
 	@$(MAKE) --output-sync=target -j 3 check-format check-lint check-types check-plugin-types check-unit check-go

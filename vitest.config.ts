@@ -15,7 +15,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['backend/src/**/*.test.ts', 'tools/**/*.test.ts', 'provisioning/**/*.test.ts'],
+          include: [
+            'backend/src/**/*.test.ts',
+            'tools/**/*.test.ts',
+            'provisioning/**/*.test.ts',
+            'tests/mutations/**/*.test.ts',
+          ],
         },
       },
       {

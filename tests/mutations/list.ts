@@ -1,0 +1,127 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A promise of ingest, broken on purpose. */
+export interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  /** Texts of the file, each of which occurs exactly once, and what they become. */
+  readonly edits: readonly (readonly [from: string, to: string])[];
+}
+
+const INGEST = 'backend/src/ingest';
+const RECORD_RANGE = `    if (kind === 'new') await cell.update((checkpoint) => withSealed(checkpoint, segment.range()));\n`;
+const ADVANCING = `    this.#mode = 'advancing';\n`;
+const SETTLE = `    batch.settle();\n    onSettled();\n`;
+const WRITE = `    const notice = await batch.write(sink, metrics, guard, signal);\n`;
+
+/** Of the order of checkpoints, the identity of points, the end of shards, the names of objects, and what InfluxDB refuses. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'checkpoint order: the checkpoint passes a range before its objects are written',
+    file: `${INGEST}/shard-archive.ts`,
+    edits: [
+      [
+        `    this.#mode = 'writing';\n`,
+        `    await cell.update((checkpoint) =>
+      withDurable(checkpoint, { completeToMs: this.#o.completeToMs(false, segment.lastArrivalMs), warmFrom }),
+    );\n`,
+      ],
+      [ADVANCING, `    this.#o.budget.release(segment.held);\n    if (cell.value.sealed === null) return;\n`],
+    ],
+  },
+  {
+    name: 'checkpoint order: objects are written before their range is recorded',
+    file: `${INGEST}/shard-archive.ts`,
+    edits: [
+      [RECORD_RANGE, ''],
+      [ADVANCING, `${RECORD_RANGE}${ADVANCING}`],
+    ],
+  },
+  {
+    name: 'checkpoint order: records go on before InfluxDB has answered',
+    file: `${INGEST}/batcher.ts`,
+    edits: [
+      [SETTLE, ''],
+      [WRITE, `${SETTLE}${WRITE}`],
+    ],
+  },
+  {
+    name: 'point identity: the millisecond alone is the time of a point',
+    file: 'backend/src/schema/line-block.ts',
+    edits: [[`writeDigits(bytes, at + 13, 6, slot);`, `writeDigits(bytes, at + 13, 6, 0);`]],
+  },
+  {
+    name: 'point identity: events that want the same place overwrite each other',
+    file: `${INGEST}/place-events.ts`,
+    edits: [[`observer.point(item, point, slot, collided);`, `observer.point(item, point, identity.slot, collided);`]],
+  },
+  {
+    name: 'point identity: a move is not noted',
+    file: `${INGEST}/place-events.ts`,
+    edits: [[`if (move !== undefined) observer.move(move);`, ``]],
+  },
+  {
+    name: 'null iterator: records that come with no next iterator are dropped',
+    file: `${INGEST}/stream-source.ts`,
+    edits: [[`(page.Records ?? []).map(`, `(page.NextShardIterator == null ? [] : (page.Records ?? [])).map(`]],
+  },
+  {
+    name: 'object naming: a key ends in a random number',
+    file: 'backend/src/sinks/archive-keys.ts',
+    edits: [[`\${range.last}\${EXTENSION}`, `\${range.last}-\${Math.random()}\${EXTENSION}`]],
+  },
+  {
+    name: 'object naming: the day is taken from the clock',
+    file: `${INGEST}/segment.ts`,
+    edits: [[`dayOf(item.occurredAtMs)`, `dayOf(Date.now())`]],
+  },
+  {
+    name: 'shards: a child is read before its parent is finished, and its parent not at all',
+    file: `${INGEST}/shard-order.ts`,
+    edits: [
+      [
+        `if (own !== 'unread') continue;`,
+        `if (own !== 'unread' || listed.some((s) => s.parents.includes(shard.shardId))) continue;`,
+      ],
+      [`state === 'done' ||`, `state !== 'reading' ||`],
+    ],
+  },
+  {
+    name: 'sinks: all lines that InfluxDB refuses for the sake of one are given up',
+    file: 'backend/src/sinks/influx.ts',
+    edits: [[`count === 1 || droppedOf`, `count >= 1 || droppedOf`]],
+  },
+  {
+    name: 'sinks: what InfluxDB has refused is forgotten in a crash',
+    file: `${INGEST}/segment.ts`,
+    edits: [
+      [
+        `last: this.#last.sequenceNumber, refusals: this.#refusals }`,
+        `last: this.#last.sequenceNumber, refusals: [] }`,
+      ],
+    ],
+  },
+];
+
+/** @throws Error where the text does not hold what is to be changed exactly once */
+export function mutated(whole: string, file: string, edits: Mutation['edits']): string {
+  let text = whole;
+  for (const [from, to] of edits) {
+    if (text.split(from).length !== 2) throw new Error(`${file} does not hold exactly once: ${from}`);
+    text = text.replace(from, () => to);
+  }
+  return text;
+}
+
+/**
+ * Breaks the source in a folder.
+ * @returns what mends it
+ * @throws Error where the source does not hold a text of the mutation any more
+ */
+export function mutate(folder: string, { file, edits }: Mutation): () => void {
+  const path = join(folder, file);
+  const whole = readFileSync(path, 'utf8');
+  writeFileSync(path, mutated(whole, file, edits));
+  return () => writeFileSync(path, whole);
+}

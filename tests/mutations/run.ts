@@ -1,0 +1,98 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { markdown } from '../faults/ledger.ts';
+import { mutate, MUTATIONS } from './list.ts';
+
+/*
+ * Does the suite notice (`make mutations`)? Each promise of ingest is broken in a copy of the source, one at a time, and the tests run on that:
+ * first the models, then the real servers. A mutation that no test fails for is a hole in the suite.
+ */
+
+const SHARED = ['node_modules'];
+const COPIED = [
+  'backend',
+  'tests',
+  'tools',
+  'bench',
+  'provisioning',
+  'src',
+  'package.json',
+  'tsconfig.json',
+  'vitest.config.ts',
+];
+
+/** Tests in the order in which they are asked, the quick ones first. */
+const SUITES: readonly { readonly name: string; readonly arguments: readonly string[] }[] = [
+  { name: 'unit', arguments: ['--project', 'unit', 'backend/src/ingest/', 'backend/src/sinks/'] },
+  { name: 'faults', arguments: ['--project', 'faults', '--bail=1'] },
+];
+
+const vitestReport = z.object({
+  testResults: z.array(z.object({ assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })) })),
+});
+
+/** @returns the names of the tests that failed */
+async function failures(folder: string, suite: (typeof SUITES)[number]): Promise<string[]> {
+  const report = join(folder, 'report.json');
+  rmSync(report, { force: true });
+  await new Promise((resolve) => {
+    spawn(
+      join(folder, 'node_modules', '.bin', 'vitest'),
+      ['run', ...suite.arguments, '--reporter=json', `--outputFile.json=${report}`],
+      { cwd: folder, stdio: 'ignore' },
+    ).once('close', resolve);
+  });
+  const { testResults } = vitestReport.parse(JSON.parse(readFileSync(report, 'utf8')));
+  return testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName),
+  );
+}
+
+/** Tests that fail anyway notice nothing. */
+async function mustPass(folder: string): Promise<void> {
+  execFileSync(process.execPath, ['--import', 'tsx', 'tools/build-backend.ts'], { cwd: folder, stdio: 'inherit' });
+  for (const suite of SUITES) {
+    const [first] = await failures(folder, suite);
+    if (first !== undefined) throw new Error(`Without any mutation, ${suite.name} fails: ${first}`);
+  }
+}
+
+async function main(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'userpulse-mutations-'));
+  const asked = process.argv.slice(2);
+  const rows: string[][] = [];
+  let survived = 0;
+  try {
+    for (const name of COPIED) cpSync(name, join(folder, name), { recursive: true });
+    for (const name of SHARED) symlinkSync(join(process.cwd(), name), join(folder, name));
+    if (asked.length === 0) await mustPass(folder);
+    for (const mutation of MUTATIONS) {
+      if (asked.length > 0 && !asked.some((word) => mutation.name.includes(word))) continue;
+      const restore = mutate(folder, mutation);
+      execFileSync(process.execPath, ['--import', 'tsx', 'tools/build-backend.ts'], { cwd: folder, stdio: 'inherit' });
+      const caught: string[] = [];
+      for (const suite of SUITES) {
+        const [first, ...others] = await failures(folder, suite);
+        caught.push(
+          first === undefined
+            ? `${suite.name}: –`
+            : `${suite.name}: "${first}"${others.length > 0 ? ` and ${others.length} more` : ''}`,
+        );
+      }
+      restore();
+      if (caught.every((text) => text.endsWith('–'))) survived++;
+      rows.push([mutation.name, caught.join('; ')]);
+      console.error(`${mutation.name}\n  ${caught.join('\n  ')}`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.log(markdown(['broken on purpose', 'caught by'], rows, 2));
+  console.log(`\n${rows.length - survived} of ${rows.length} mutations were caught.`);
+  return survived === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
