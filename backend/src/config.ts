@@ -374,7 +374,7 @@ export function loadConfig<K extends SettingName>(
       'config_invalid',
       `${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong:\n${problems.map((p) => `  - ${p}`).join('\n')}`,
       {
-        hint: '\nEvery setting is described in the README under "Settings".',
+        hint: 'Every setting is described in the README under "Settings".',
       },
     );
   }

@@ -104,6 +104,8 @@ export class UserpulseError extends Error {
 
   /** Message and hint as one text, as a person reads it. */
   describe(): string {
-    return this.hint === undefined ? this.message : `${this.message} ${this.hint}`;
+    return this.hint === undefined
+      ? this.message
+      : `${this.message}${this.message.includes('\n') ? '\n' : ' '}${this.hint}`;
   }
 }

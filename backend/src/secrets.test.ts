@@ -67,6 +67,6 @@ it("AWS's words about a wrong signature end before what was signed, the session 
   );
   expect(awsFailure(error)).toEqual({
     kind: 'unauthorized',
-    reason: 'The request signature we calculated does not match.',
+    reason: 'The request signature we calculated does not match',
   });
 });

@@ -117,7 +117,7 @@ export function archiveFailure(target: S3Target, error: unknown): CheckResult {
       return failed(
         'archive',
         'archive_unreachable',
-        `${where} answered for bucket "${bucket}" (USERPULSE_ARCHIVE): ${failure.reason}`,
+        `${where} answered for bucket "${bucket}" (USERPULSE_ARCHIVE): ${failure.reason}.`,
         'Try again; if it lasts, look at the log of the S3 server.',
       );
     default:

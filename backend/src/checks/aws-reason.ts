@@ -19,9 +19,12 @@ export function awsFailure(error: unknown): AwsFailure {
   return { ...failure, reason: firstLine(failure.reason) };
 }
 
-/** To a wrong signature AWS answers with all that was signed, line by line, the session token included: only the first line is shown. */
+/**
+ * To a wrong signature AWS answers with all that was signed, line by line, the session token included: only the first line is shown, without its full
+ * stop, because sentences of ours go on or end behind it.
+ */
 const firstLine = (text: string): string => {
-  const line = /^.*/.exec(text.trimStart())?.[0] ?? '';
+  const line = (/^.*/.exec(text.trimStart())?.[0] ?? '').replace(/\.$/, '');
   return line.length <= 300 ? line : `${line.slice(0, 300)}…`;
 };
 

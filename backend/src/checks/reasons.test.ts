@@ -26,6 +26,11 @@ describe('awsFailure', () => {
   ] as const)('%s is %s', (error, kind) => {
     expect(awsFailure(error).kind).toBe(kind);
   });
+
+  it('gives its reason as one line without a full stop, for sentences end behind it', () => {
+    const error = named('InvalidSignatureException', 403, 'It does not match.\nAll that was signed: secret');
+    expect(awsFailure(error).reason).toBe('It does not match');
+  });
 });
 
 describe('networkReason', () => {

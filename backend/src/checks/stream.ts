@@ -57,7 +57,7 @@ export function streamFailure(target: StreamTarget, error: unknown): CheckResult
       return failed(
         'stream',
         'stream_unauthorized',
-        `${where} does not allow this for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}`,
+        `${where} does not allow this for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
         'The credentials need kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on the stream (setup --create also CreateStream).',
       );
     case 'no_credentials':
@@ -87,7 +87,7 @@ export function streamFailure(target: StreamTarget, error: unknown): CheckResult
       return failed(
         'stream',
         'stream_unreachable',
-        `${where} answered for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}`,
+        `${where} answered for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
         'Try again; if it lasts, look at the AWS health page or the log of the Kinesis server.',
       );
     default:
