@@ -46,7 +46,7 @@ export function drawMemory({ title, samples, outage, limit }: MemoryCurve): stri
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${title}">
 <style>text{font:11px system-ui,sans-serif;fill:#57606a}.title{font-weight:600;font-size:13px;fill:#1f2328}.resident{fill:#0072b2}.budget{fill:#d55e00}.grid{stroke:#8c959f;stroke-opacity:.25}.limit{stroke:#cf222e;stroke-dasharray:6 4}.line{fill:none;stroke-width:2}@media(prefers-color-scheme:dark){text{fill:#9198a1}.title{fill:#f0f6fc}.resident{fill:#56b4e9}.budget{fill:#e69f00}}</style>
 <rect x="${x(from)}" y="${TOP}" width="${x(to) - x(from)}" height="${BOTTOM - TOP}" fill="#8c959f" fill-opacity=".15"/>
-${label((x(from) + x(to)) / 2, BOTTOM - 8, 'InfluxDB and S3 down', 'middle')}
+${label((x(from) + x(to)) / 2, BOTTOM - 24, 'InfluxDB and S3 down', 'middle')}
 ${grid.join('\n')}
 ${ticks.join('\n')}
 <path class="limit" d="M${LEFT} ${y(limit)}H${RIGHT}"/>
