@@ -102,6 +102,11 @@ export const MUTATIONS: readonly Mutation[] = [
       ],
     ],
   },
+  {
+    name: 'memory: a block of records is used again while one of them is still wanted',
+    file: 'backend/src/block-memory.ts',
+    edits: [[`if (--block.holders > 0) return;`, `if (--block.holders > 1) return;`]],
+  },
 ];
 
 /** @throws Error where the text does not hold what is to be changed exactly once */
