@@ -112,8 +112,8 @@ class Campaign {
     const kind = `${sink}: down for longer than every buffer`;
     await this.#recoverFrom([kind], async () => {
       await (sink === 'InfluxDB' ? w.influx : w.s3).down(kind);
-      // Records not written yet may take five eighths of the budget, and one page per shard may be under way when that is used up.
-      await eventually(async () => (await w.inflightBytes()) > BUFFER_BYTES * 0.45, {
+      // Records not written yet may take two fifths of the budget, and one page per shard may be under way when that is used up.
+      await eventually(async () => (await w.inflightBytes()) > BUFFER_BYTES * 0.28, {
         what: 'a full buffer',
         timeoutMs: 300_000,
         intervalMs: 1_000,
