@@ -1,3 +1,5 @@
+import { SpareBuffers } from './spare-buffers.ts';
+
 /**
  * Blocks of memory that many byte strings share (the data of records, pieces of archive objects), used again once all of those have been given back.
  * What lies outside of V8's heap and has lived for a while is freed by a full collection only, and those come when tens of megabytes have
@@ -17,7 +19,7 @@ interface Block {
 }
 
 const blocks = new WeakMap<ArrayBufferLike, Block>();
-const spare: Buffer[] = [];
+const spare = new SpareBuffers(BLOCK_BYTES, MAX_SPARE);
 
 /** Memory for what comes together and is likely to go together: records, the pieces of an object. */
 export class BlockMemory {
@@ -29,8 +31,7 @@ export class BlockMemory {
     let block = this.#block;
     if (block === undefined || this.#used + bytes > block.memory.length) {
       this.end();
-      const again = bytes <= BLOCK_BYTES ? spare.pop() : undefined;
-      block = { memory: again ?? Buffer.allocUnsafeSlow(Math.max(bytes, BLOCK_BYTES)), holders: 1 };
+      block = { memory: bytes <= BLOCK_BYTES ? spare.take() : Buffer.allocUnsafeSlow(bytes), holders: 1 };
       blocks.set(block.memory.buffer, block);
       this.#block = block;
       this.#used = 0;
@@ -57,5 +58,5 @@ export function giveBack(data: Uint8Array): void {
 function release(block: Block): void {
   if (--block.holders > 0) return;
   blocks.delete(block.memory.buffer);
-  if (block.memory.length === BLOCK_BYTES && spare.length < MAX_SPARE) spare.push(block.memory);
+  spare.give(block.memory);
 }

@@ -1,7 +1,7 @@
 import { AwsJson1_1Protocol } from '@aws-sdk/core/protocols';
 import type { Readable } from 'node:stream';
 import { GetRecordsReader, type GetRecordsAnswer } from './event/get-records.ts';
-import { SpareBuffers } from './sinks/spare-buffers.ts';
+import { SpareBuffers } from './spare-buffers.ts';
 
 type DeserializeResponse = AwsJson1_1Protocol['deserializeResponse'];
 

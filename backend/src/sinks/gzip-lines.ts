@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
 import { BlockMemory } from '../block-memory.ts';
-import { SpareBuffers } from './spare-buffers.ts';
+import { SpareBuffers } from '../spare-buffers.ts';
 
 const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
 
