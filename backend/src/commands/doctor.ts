@@ -6,6 +6,7 @@ import { UserpulseError } from '../errors.ts';
 import { HttpInfluxReader } from '../query/influx-reader.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { wrap } from './wrap.ts';
 
 /** Below {@link CHECK_TIMEOUT_MS}, so that InfluxDB's own words are shown where it is slow. */
@@ -35,15 +36,8 @@ Environment:
 
 async function doctor(context: CommandContext, options: { readonly json: boolean }): Promise<void> {
   const config = context.config([
-    'influxHost',
-    'influxOrg',
-    'influxToken',
-    'bucketMade',
-    'bucketReceived',
-    'bucketShare',
-    'bucketTotal',
-    'userPrefix',
-    'sharePrefix',
+    ...INFLUX_SETTINGS,
+    ...SCHEMA_SETTINGS,
     'stream',
     'archive',
     'archiveMaxAgeMs',

@@ -16,6 +16,7 @@ import { S3Archive } from '../sinks/archive-s3.ts';
 import { InfluxSink } from '../sinks/influx.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { untilStopped } from './until.ts';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from 'pino';
@@ -23,15 +24,8 @@ import type { Config } from '../config.ts';
 
 /** The settings that ingest needs, whatever else a command needs. */
 export const INGEST_SETTINGS = [
-  'influxHost',
-  'influxOrg',
-  'influxToken',
-  'bucketMade',
-  'bucketReceived',
-  'bucketShare',
-  'bucketTotal',
-  'userPrefix',
-  'sharePrefix',
+  ...INFLUX_SETTINGS,
+  ...SCHEMA_SETTINGS,
   'stream',
   'archive',
   'checkpoint',

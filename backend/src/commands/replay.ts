@@ -19,6 +19,7 @@ import { dayText } from '../sinks/archive-keys.ts';
 import { InfluxSink } from '../sinks/influx.ts';
 import { collected, dayArgument } from './arguments.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 
 interface Options {
   readonly from: number;
@@ -32,9 +33,6 @@ interface Options {
   readonly onlyChanged: boolean;
   readonly json: boolean;
 }
-
-/** Needed only where something is written. */
-const INFLUX_SETTINGS = ['influxHost', 'influxOrg', 'influxToken'] as const;
 
 export const registerReplay: RegisterCommand = (program, context) => {
   program
@@ -87,16 +85,12 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     });
   }
   const config = context.config([
-    'bucketMade',
-    'bucketReceived',
-    'bucketShare',
-    'bucketTotal',
-    'userPrefix',
-    'sharePrefix',
+    ...SCHEMA_SETTINGS,
     'archive',
     'checkpoint',
     'batchMaxLines',
     'logLevel',
+    // Needed only where something is written.
     ...(options.dryRun ? [] : INFLUX_SETTINGS),
   ]);
   const schema = schemaOf(config);

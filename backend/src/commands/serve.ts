@@ -16,6 +16,7 @@ import { HttpInfluxReader } from '../query/influx-reader.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { aborted, untilStopped } from './until.ts';
 
 /** Health is looked at afresh after this time, in ms. */
@@ -23,15 +24,8 @@ const HEALTH_FOR_MS = 5_000;
 
 /** The settings that answering queries needs, whatever else a command needs. */
 export const SERVE_SETTINGS = [
-  'influxHost',
-  'influxOrg',
-  'influxToken',
-  'bucketMade',
-  'bucketReceived',
-  'bucketShare',
-  'bucketTotal',
-  'userPrefix',
-  'sharePrefix',
+  ...INFLUX_SETTINGS,
+  ...SCHEMA_SETTINGS,
   'listen',
   'apiToken',
   'queryTimeoutMs',

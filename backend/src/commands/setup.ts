@@ -8,6 +8,7 @@ import { streamCheck } from '../checks/stream.ts';
 import { archiveTarget, awsEndpoint, bucketNames, influxTarget, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { BUCKET_SETTINGS, INFLUX_SETTINGS } from './settings.ts';
 import { ensureArchive, ensureStream } from './setup-aws.ts';
 import { InfluxAdmin, OPERATOR_NEEDED, type BucketOutcome, type TokenOutcome } from './setup-influx.ts';
 
@@ -64,18 +65,7 @@ function wholeNumber(text: string): number {
 }
 
 async function setup(context: CommandContext, options: SetupOptions): Promise<void> {
-  const config = context.config([
-    'influxHost',
-    'influxOrg',
-    'influxToken',
-    'bucketMade',
-    'bucketReceived',
-    'bucketShare',
-    'bucketTotal',
-    'retentionSeconds',
-    'stream',
-    'archive',
-  ]);
+  const config = context.config([...INFLUX_SETTINGS, ...BUCKET_SETTINGS, 'retentionSeconds', 'stream', 'archive']);
   const influx = influxTarget(config);
   const stream = streamTarget(config, context.env);
   const kinesis = createKinesisClient();

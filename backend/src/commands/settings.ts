@@ -1,0 +1,19 @@
+import type { SettingName } from '../config.ts';
+
+/* Settings that commands ask for together, in the order in which their problems are told. */
+
+export const INFLUX_SETTINGS = ['influxHost', 'influxOrg', 'influxToken'] as const satisfies readonly SettingName[];
+
+export const BUCKET_SETTINGS = [
+  'bucketMade',
+  'bucketReceived',
+  'bucketShare',
+  'bucketTotal',
+] as const satisfies readonly SettingName[];
+
+/** What schemaOf reads. */
+export const SCHEMA_SETTINGS = [
+  ...BUCKET_SETTINGS,
+  'userPrefix',
+  'sharePrefix',
+] as const satisfies readonly SettingName[];
