@@ -104,6 +104,20 @@ function killDuring(
   };
 }
 
+/** Ingest ends at a random instant within so many ms. */
+function endWithin(ms: number, name: string, end: (w: FaultyWorld) => Promise<unknown>): FaultKind {
+  return {
+    area: 'ingest',
+    name,
+    kills: true,
+    inject: async (w) => {
+      await sleep(w.random() * ms);
+      await end(w);
+      w.count(name);
+    },
+  };
+}
+
 function killAt(name: string, instant: CheckpointInstant): FaultKind {
   const kind = `kill -9: ${name}`;
   return {
@@ -220,26 +234,8 @@ export const KINDS: readonly FaultKind[] = [
   // Nobody may write there, root included; and where there is no such file there is no folder for it either.
   spoiled('unwritable', '/sys/kernel/notes', /cannot be written: (EACCES|EROFS|EPERM|ENOENT)/),
 
-  {
-    area: 'ingest',
-    name: 'kill -9: at a random instant',
-    kills: true,
-    inject: async (w) => {
-      await sleep(w.random() * 2_000);
-      await w.kill();
-      w.count('kill -9: at a random instant');
-    },
-  },
-  {
-    area: 'ingest',
-    name: 'SIGTERM: restart',
-    kills: true,
-    inject: async (w) => {
-      await sleep(w.random() * 500);
-      await w.restart();
-      w.count('SIGTERM: restart');
-    },
-  },
+  endWithin(2_000, 'kill -9: at a random instant', (w) => w.kill()),
+  endWithin(500, 'SIGTERM: restart', (w) => w.restart()),
   killDuring(influx, 'points sent, none written', isWrite, 'before'),
   killDuring(influx, 'points half-way to InfluxDB', isWrite, 'half'),
   killDuring(influx, 'InfluxDB has answered, not noted', isWrite, 'after'),

@@ -1,20 +1,17 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { truncate } from 'node:fs/promises';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { registerDeadLetters } from '../../backend/src/commands/dead-letters.ts';
 import { aggregate } from '../../backend/src/event/kpl.ts';
 import { runCommand, type CommandEnd } from '../support/command.ts';
 import { IngestWorld, testEvent, testEvents } from '../support/ingest-world.ts';
 import { eventually, influxWrite, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
+import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 
 beforeAll(() => usePartsEnvironment());
 const cwd = await temporaryFolder('dead-letters');
-let worlds: IngestWorld[] = [];
-afterEach(async () => {
-  await Promise.all(worlds.map((w) => w.end()));
-  worlds = [];
-});
+const { world } = worldsOfEachTest();
 
 const run = (w: IngestWorld, args: readonly string[], stdin?: string): Promise<CommandEnd> =>
   runCommand(registerDeadLetters, ['dead-letters', ...args], w.env(), {
@@ -33,8 +30,7 @@ const LARGE = Buffer.from('x'.repeat(1_000_000));
 
 /** Some events, and some of each kind of what is none, read to the end and archived. */
 async function rejected(archive: 'file' | 's3') {
-  const w = await IngestWorld.create({ archive, env: { USERPULSE_MAX_AHEAD_MS: '1000' } });
-  worlds.push(w);
+  const w = await world({ archive, env: { USERPULSE_MAX_AHEAD_MS: '1000' } });
   // A field of another type in the same shard group: every int in that week is refused, in this bucket only.
   await influxWrite(w.buckets.received, [`interaction,prefix=1,type=like user="text" 1425470400000000000`]);
   const good = testEvents(20);
@@ -146,8 +142,7 @@ describe.each(['file', 's3'] as const)('userpulse dead-letters (%s archive)', (a
 
 describe('userpulse dead-letters', () => {
   it('stops at a damaged object with its name, and leaves it out when told to', async () => {
-    const w = await IngestWorld.create();
-    worlds.push(w);
+    const w = await world();
     await w.putPoison([Buffer.from('no json')]);
     const ingest = w.ingest();
     await w.untilArchived();
@@ -162,8 +157,7 @@ describe('userpulse dead-letters', () => {
   });
 
   it('asks for days or a file before it puts anything, and refuses a file that holds no letters', async () => {
-    const w = await IngestWorld.create();
-    worlds.push(w);
+    const w = await world();
     expect((await run(w, ['redrive'])).error?.code).toBe('bad_request');
     const end = await run(w, ['redrive', '--file', '-'], '{"data":"bm8="}\n');
     expect(end.error?.code).toBe('input_unreadable');
@@ -174,10 +168,9 @@ describe('userpulse dead-letters', () => {
 
 describe('userpulse ingest of a bad deploy', () => {
   it('stops with what is wrong and how to go on, and loses nothing', async () => {
-    const w = await IngestWorld.create({
+    const w = await world({
       env: { USERPULSE_REJECT_MIN_RECORDS: '200', USERPULSE_ARCHIVE_MAX_AGE_MS: '60000' },
     });
-    worlds.push(w);
     await w.put(testEvents(50));
     const bad = Array.from({ length: 300 }, (_, n) =>
       Buffer.from(JSON.stringify({ ...testEvent(), actorId: createHash('md5').update(String(n)).digest('hex') })),

@@ -8,20 +8,12 @@ import {
   SplitShardCommand,
   type Shard,
 } from '@aws-sdk/client-kinesis';
-import { afterEach, describe, expect, it } from 'vitest';
-import { IngestWorld, testEvents, type TestEvent } from '../support/ingest-world.ts';
+import { describe, expect, it } from 'vitest';
+import { testEvents, type TestEvent } from '../support/ingest-world.ts';
 import { eventually, influxWrite, kinesis } from '../support/parts.ts';
+import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 
-let worlds: IngestWorld[] = [];
-async function world(options: Parameters<typeof IngestWorld.create>[0] = {}): Promise<IngestWorld> {
-  const made = await IngestWorld.create(options);
-  worlds.push(made);
-  return made;
-}
-afterEach(async () => {
-  await Promise.all(worlds.map((w) => w.end()));
-  worlds = [];
-});
+const { world, endsWithTest } = worldsOfEachTest();
 
 const CLEAN = { code: 0, signal: null };
 
@@ -189,8 +181,7 @@ describe('userpulse ingest', () => {
     await inFiles.put(testEvents(30));
     await inFiles.putAggregated(testEvents(3000, { occurredAt: 1_341_273_772_000 }), 500);
     await inFiles.putPoison([Buffer.from('no json')]);
-    const inS3 = await inFiles.sibling('s3', { USERPULSE_ARCHIVE_MAX_AGE_MS: '3600000' });
-    worlds.push(inS3);
+    const inS3 = endsWithTest(await inFiles.sibling('s3', { USERPULSE_ARCHIVE_MAX_AGE_MS: '3600000' }));
     for (const w of [inFiles, inS3]) {
       const ingest = w.ingest();
       await w.untilWritten();

@@ -4,7 +4,7 @@ import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
 import { higgsEvent } from '../../backend/src/produce/higgs.ts';
 import { baseSlot } from '../../backend/src/schema/identity.ts';
@@ -24,18 +24,10 @@ import {
   usePartsEnvironment,
   type TestBuckets,
 } from '../support/parts.ts';
+import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 
 beforeAll(() => usePartsEnvironment());
-let worlds: IngestWorld[] = [];
-async function world(options: Parameters<typeof IngestWorld.create>[0] = {}): Promise<IngestWorld> {
-  const made = await IngestWorld.create(options);
-  worlds.push(made);
-  return made;
-}
-afterEach(async () => {
-  await Promise.all(worlds.map((w) => w.end()));
-  worlds = [];
-});
+const { world } = worldsOfEachTest();
 
 /** From the first day that any test has events on to the last. */
 const ALL_DAYS = ['--from', '2012/07/01', '--to', '2012/07/31'];
@@ -78,7 +70,7 @@ const colliding = (count: number): TestEvent[] =>
   }));
 
 /** Puts events as ingest finds them: neighbours of a collision on different shards, some sent twice. */
-async function ingested(options: Parameters<typeof IngestWorld.create>[0] = {}): Promise<IngestWorld> {
+async function ingested(options: Parameters<typeof world>[0] = {}): Promise<IngestWorld> {
   const w = await world({ shards: 2, ...options });
   const events = [...colliding(60), ...testEvents(300, {}), ...testEvents(40, { occurredAt: 1_341_187_372_000 })];
   await w.put(events);
