@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { awsFailure } from './checks/aws-reason.ts';
+import { awsFailure } from './aws/failure.ts';
 import { awsEndpoint } from './checks/targets.ts';
 import { loadConfig, type Environment } from './config.ts';
 import { secretMask, shownUrl, withoutToken } from './secrets.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { higgsEvent } from '../../backend/src/produce/higgs.ts';
-import { eventJson } from '../../backend/src/produce/outgoing.ts';
+import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { Generator as EventGenerator } from '../../backend/src/produce/generator.ts';
 
 /** The generated week of the benchmarks: 10 million events of a million users in seven days, Zipf-distributed. Always the same. */

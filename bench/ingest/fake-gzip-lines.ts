@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FinishedLines } from '../../backend/src/sinks/gzip-lines.ts';
+import type { FinishedLines } from '../../backend/src/archive/gzip-lines.ts';
 
 const NOTHING = createHash('sha256').digest('hex');
 

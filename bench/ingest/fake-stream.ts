@@ -1,5 +1,5 @@
 import { aggregate, hashOfPartitionKey, type UserRecord } from '../../backend/src/event/kpl.ts';
-import { eventJson } from '../../backend/src/produce/outgoing.ts';
+import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { z } from 'zod';
 import { higgsEvents, padded, weekEvents } from './events.ts';
 import { ShardData } from './shard-data.ts';

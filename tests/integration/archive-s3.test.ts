@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { CopyObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../backend/src/ingest/clock.ts';
-import type { ArchiveObject } from '../../backend/src/sinks/archive.ts';
-import { S3Archive } from '../../backend/src/sinks/archive-s3.ts';
-import { GzipLines } from '../../backend/src/sinks/gzip-lines.ts';
+import { systemClock } from '../../backend/src/clock.ts';
+import type { ArchiveObject } from '../../backend/src/archive/archive.ts';
+import { S3Archive } from '../../backend/src/archive/writer-s3.ts';
+import { GzipLines } from '../../backend/src/archive/gzip-lines.ts';
 import { createS3Bucket, listKeys, readObject, s3 } from '../support/parts.ts';
 
 const go = new AbortController().signal;

@@ -18,7 +18,7 @@ import {
 import { countScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
 import { AUTHORIZED, testServer } from '../../backend/src/http/testing.ts';
 import type { App } from '../../backend/src/http/v1.ts';
-import { HttpInfluxReader } from '../../backend/src/query/influx-reader.ts';
+import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
 import { createQueryService } from '../../backend/src/query/service.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxApi, influxCount, influxWrite, parts, uniqueName } from '../support/parts.ts';

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HttpInfluxReader } from '../../backend/src/query/influx-reader.ts';
+import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
 import type { QueryInput } from '../../backend/src/query/request.ts';
 import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';

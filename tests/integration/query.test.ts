@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
 import type { Flux } from '../../backend/src/flux/literals.ts';
-import { HttpInfluxReader } from '../../backend/src/query/influx-reader.ts';
+import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
 import type { FrameJson, QueryInput, QueryRequest } from '../../backend/src/query/request.ts';
 import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
 import { prefixOf, type Schema } from '../../backend/src/schema/buckets.ts';

@@ -63,12 +63,12 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'null iterator: records that come with no next iterator are dropped',
-    file: `${INGEST}/stream-source.ts`,
+    file: 'backend/src/kinesis/stream-source.ts',
     edits: [[`(page.Records ?? []).map(`, `(page.NextShardIterator == null ? [] : (page.Records ?? [])).map(`]],
   },
   {
     name: 'object naming: a key ends in a random number',
-    file: 'backend/src/sinks/archive-keys.ts',
+    file: 'backend/src/archive/keys.ts',
     edits: [[`\${range.last}\${EXTENSION}`, `\${range.last}-\${Math.random()}\${EXTENSION}`]],
   },
   {
@@ -89,7 +89,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'sinks: all lines that InfluxDB refuses for the sake of one are given up',
-    file: 'backend/src/sinks/influx.ts',
+    file: 'backend/src/influx/writer.ts',
     edits: [[`count === 1 || droppedOf`, `count >= 1 || droppedOf`]],
   },
   {
@@ -104,7 +104,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'memory: a block of records is used again while one of them is still wanted',
-    file: 'backend/src/block-memory.ts',
+    file: 'backend/src/memory/blocks.ts',
     edits: [[`if (--block.holders > 0) return;`, `if (--block.holders > 1) return;`]],
   },
 ];

@@ -1,5 +1,5 @@
 import { setImmediate as turn, setTimeout as realTime } from 'node:timers/promises';
-import type { Clock } from '../../backend/src/ingest/clock.ts';
+import type { Clock } from '../../backend/src/clock.ts';
 
 interface Sleeper {
   readonly atMs: number;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { archiveKey, parseArchiveKey, rejectedKey } from '../sinks/archive-keys.ts';
+import { archiveKey, parseArchiveKey, rejectedKey } from './keys.ts';
 import { keysOf, parseDay, rejectedKeysOf } from './days.ts';
 
 describe('parseDay', () => {

@@ -1,4 +1,4 @@
-import { dayText, REJECTED_PREFIX } from '../sinks/archive-keys.ts';
+import { dayText, REJECTED_PREFIX } from './keys.ts';
 
 /** UTC days, counted from 1970-01-01, both included. */
 export interface DayRange {

@@ -1,5 +1,5 @@
-import type { ArchiveTarget } from '../checks/archive.ts';
-import { systemClock } from '../ingest/clock.ts';
+import type { ArchiveTarget } from './check.ts';
+import { systemClock } from '../clock.ts';
 import { FileArchiveReader } from './reader-file.ts';
 import { S3ArchiveReader } from './reader-s3.ts';
 import type { ArchiveReader } from './reader.ts';

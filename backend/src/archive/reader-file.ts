@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserpulseError } from '../errors.ts';
-import { isCode } from '../sinks/durable-file.ts';
+import { isCode } from '../files/durable-file.ts';
 import type { ArchiveReader, StoredObject } from './reader.ts';
 
 /** The archive as files below a folder. */

@@ -1,9 +1,9 @@
 import { GetObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { Readable } from 'node:stream';
-import { archiveFailure, type ArchiveTarget } from '../checks/archive.ts';
+import { archiveFailure, type ArchiveTarget } from './check.ts';
 import { UserpulseError } from '../errors.ts';
-import type { Clock } from '../ingest/clock.ts';
-import { fullJitter, SINK_BACKOFF } from '../sinks/retry.ts';
+import type { Clock } from '../clock.ts';
+import { fullJitter, SINK_BACKOFF } from '../retry.ts';
 import type { ArchiveReader, StoredObject } from './reader.ts';
 
 /** Attempts in a row without a byte in between after which reading is given up. */

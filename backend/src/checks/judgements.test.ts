@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { UserpulseError } from '../errors.ts';
 import { prefixOf, type PrefixScheme, type Schema } from '../schema/buckets.ts';
-import { judgeBuckets, type BucketFinding, BUCKET_ROLES } from './buckets.ts';
-import { failed, passed, warned } from './check.ts';
+import { judgeBuckets, type BucketFinding, BUCKET_ROLES } from '../influx/buckets-check.ts';
+import { failed, passed, warned } from '../check.ts';
 import { judgeLag, judgeReading } from './lag.ts';
 import { refuse } from './preflight.ts';
 import { judgeSamples, schemeCheck, type Sample } from './scheme.ts';
-import type { InfluxReader } from '../query/influx-reader.ts';
+import type { InfluxReader } from '../influx/reader.ts';
 
 const SCHEMA: Schema = {
   buckets: { made: 'b_made', received: 'b_received', share: 'b_share', total: 'b_total' },

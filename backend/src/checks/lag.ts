@@ -2,10 +2,10 @@ import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { shardCheckpointSchema } from '../ingest/checkpoint.ts';
-import { KinesisSource, SourceError } from '../ingest/stream-source.ts';
-import { failed, passed, warned, type Check, type CheckResult } from './check.ts';
-import { streamFailure, type StreamTarget } from './stream.ts';
+import { shardCheckpointSchema } from '../checkpoint/checkpoint.ts';
+import { KinesisSource, SourceError } from '../kinesis/stream-source.ts';
+import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
+import { streamFailure, type StreamTarget } from '../kinesis/check.ts';
 
 /** Where a shard's checkpoint is against the newest record of the shard. */
 export type ShardLag =

@@ -1,7 +1,7 @@
-import { runChecks, type CheckResult } from './check.ts';
+import { runChecks, type CheckResult } from '../check.ts';
 import type { ErrorCode } from '../errors.ts';
-import { influxCheck } from './influx.ts';
-import type { InfluxTarget } from './influx-api.ts';
+import { influxCheck } from '../influx/check.ts';
+import type { InfluxTarget } from '../influx/api.ts';
 import { cached } from './cached.ts';
 
 /** Readiness is asked for every few seconds, by several: one look at InfluxDB serves all of them for this long, in ms. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { awsFailure } from './aws-reason.ts';
-import { influxMessage, networkReason } from './influx-api.ts';
+import { awsFailure } from '../aws/failure.ts';
+import { influxMessage } from '../influx/api.ts';
+import { networkReason } from '../network.ts';
 
 const named = (name: string, status?: number, message = 'words'): Error =>
   Object.assign(new Error(message), {

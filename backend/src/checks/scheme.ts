@@ -1,6 +1,6 @@
 import { UserpulseError } from '../errors.ts';
 import { duration, flux, string } from '../flux/literals.ts';
-import type { InfluxReader } from '../query/influx-reader.ts';
+import type { InfluxReader } from '../influx/reader.ts';
 import {
   FIELD,
   MEASUREMENT,
@@ -11,7 +11,7 @@ import {
   type PrefixScheme,
   type Schema,
 } from '../schema/buckets.ts';
-import { failed, passed, warned, type Check, type CheckResult } from './check.ts';
+import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
 import { judgeScheme, schemesThatExplain, spreadText } from './spread.ts';
 
 const ROLES = ['made', 'received', 'share'] as const satisfies readonly IdPreset[];

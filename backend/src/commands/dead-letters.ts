@@ -3,10 +3,11 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { openArchive } from '../archive/open.ts';
-import { createKinesisClient, createS3Client } from '../aws.ts';
-import { runChecks } from '../checks/check.ts';
+import { createS3Client } from '../archive/s3-client.ts';
+import { createKinesisClient } from '../kinesis/client.ts';
+import { runChecks } from '../check.ts';
 import { refuse } from '../checks/preflight.ts';
-import { streamCheck } from '../checks/stream.ts';
+import { streamCheck } from '../kinesis/check.ts';
 import { archiveTarget, awsEndpoint, streamTarget } from '../checks/targets.ts';
 import {
   dataOf,
@@ -18,10 +19,10 @@ import {
 } from '../dead-letters/letters.ts';
 import { redrive, type RedriveTally } from '../dead-letters/redrive.ts';
 import { UserpulseError } from '../errors.ts';
-import { systemClock } from '../ingest/clock.ts';
+import { systemClock } from '../clock.ts';
 import { ProgressLine } from '../produce/progress.ts';
-import { Sender } from '../produce/sender.ts';
-import { classifyPut, putTo } from '../produce/stream.ts';
+import { Sender } from '../kinesis/sender.ts';
+import { classifyPut, putTo } from '../kinesis/put-records.ts';
 import { counted } from '../replay/report.ts';
 import { collected, dayArgument, listArgument } from './arguments.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';

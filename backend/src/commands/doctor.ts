@@ -1,9 +1,10 @@
-import { createKinesisClient, createS3Client } from '../aws.ts';
-import { runChecks, worst, type CheckResult, type CheckState } from '../checks/check.ts';
+import { createS3Client } from '../archive/s3-client.ts';
+import { createKinesisClient } from '../kinesis/client.ts';
+import { runChecks, worst, type CheckResult, type CheckState } from '../check.ts';
 import { dependencyChecks } from '../checks/dependencies.ts';
 import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
-import { HttpInfluxReader } from '../query/influx-reader.ts';
+import { HttpInfluxReader } from '../influx/reader.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';

@@ -1,22 +1,22 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { createKinesisClient } from '../aws.ts';
-import { runChecks } from '../checks/check.ts';
+import { createKinesisClient } from '../kinesis/client.ts';
+import { runChecks } from '../check.ts';
 import { refuse } from '../checks/preflight.ts';
-import { streamCheck } from '../checks/stream.ts';
+import { streamCheck } from '../kinesis/check.ts';
 import { streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
-import { systemClock } from '../ingest/clock.ts';
+import { systemClock } from '../clock.ts';
 import { Busiest } from '../produce/busiest.ts';
-import { AggregatingPacker, plainPacker, recordsIn } from '../produce/entry.ts';
+import { AggregatingPacker, plainPacker, recordsIn } from '../kinesis/entry.ts';
 import { higgsFile, timeSpan } from '../produce/file.ts';
 import { Generator } from '../produce/generator.ts';
 import { Pace } from '../produce/pace.ts';
 import { formatNumber, ProgressLine } from '../produce/progress.ts';
 import { run } from '../produce/run.ts';
-import { Sender, type Sent } from '../produce/sender.ts';
+import { Sender, type Sent } from '../kinesis/sender.ts';
 import { generatedSource, replayedSource, shiftToNow, type Source } from '../produce/source.ts';
-import { classifyPut, openShardEnds, putTo } from '../produce/stream.ts';
+import { classifyPut, openShardEnds, putTo } from '../kinesis/put-records.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 
 interface ProduceOptions {

@@ -1,6 +1,6 @@
-import { callInflux, influxMessage, type InfluxAnswer, type InfluxTarget } from '../checks/influx-api.ts';
-import { influxUnreachable, refusalOf } from '../checks/influx.ts';
-import { BUCKET_ROLES, BUCKET_SETTING } from '../checks/buckets.ts';
+import { callInflux, influxMessage, type InfluxAnswer, type InfluxTarget } from '../influx/api.ts';
+import { influxUnreachable, refusalOf } from '../influx/check.ts';
+import { BUCKET_ROLES, BUCKET_SETTING } from '../influx/buckets-check.ts';
 import { UserpulseError } from '../errors.ts';
 import type { BucketNames, BucketRole } from '../schema/buckets.ts';
 import { z } from 'zod';

@@ -1,10 +1,11 @@
 import { InvalidArgumentError } from 'commander';
-import { createKinesisClient, createS3Client } from '../aws.ts';
-import { archiveCheck } from '../checks/archive.ts';
-import { runChecks, type CheckResult } from '../checks/check.ts';
-import { influxCheck } from '../checks/influx.ts';
+import { createS3Client } from '../archive/s3-client.ts';
+import { createKinesisClient } from '../kinesis/client.ts';
+import { archiveCheck } from '../archive/check.ts';
+import { runChecks, type CheckResult } from '../check.ts';
+import { influxCheck } from '../influx/check.ts';
 import { refuse } from '../checks/preflight.ts';
-import { streamCheck } from '../checks/stream.ts';
+import { streamCheck } from '../kinesis/check.ts';
 import { archiveTarget, awsEndpoint, bucketNames, influxTarget, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';

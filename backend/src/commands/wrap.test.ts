@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { passed, warned } from '../checks/check.ts';
+import { passed, warned } from '../check.ts';
 import { table } from './doctor.ts';
 import { wrap } from './wrap.ts';
 

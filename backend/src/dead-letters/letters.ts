@@ -3,7 +3,7 @@ import { objectLines } from '../archive/lines.ts';
 import { rejectedKeysOf, type DayRange } from '../archive/days.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
 import { UserpulseError } from '../errors.ts';
-import { parseArchiveKey } from '../sinks/archive-keys.ts';
+import { parseArchiveKey } from '../archive/keys.ts';
 
 /** A line of `_rejected/…`; written by sinks/dead-letter.ts. Unknown members are kept for those who read on. */
 const letterSchema = z.looseObject({

@@ -1,5 +1,5 @@
 import { decodeRecord } from '../event/decode.ts';
-import type { Sender } from '../produce/sender.ts';
+import type { Sender } from '../kinesis/sender.ts';
 import { dataOf, type StoredLetter } from './letters.ts';
 
 export interface RedriveTally {

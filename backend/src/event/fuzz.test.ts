@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deadLetterLine } from '../sinks/dead-letter.ts';
+import { deadLetterLine } from '../archive/dead-letter.ts';
 import { decodeRecord, type DecodedItem } from './decode.ts';
 
 /**

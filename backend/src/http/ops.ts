@@ -3,9 +3,8 @@ import type { Registry } from 'prom-client';
 import { createApp } from './base.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { listen } from './listen.ts';
-import { registerOps, type Readiness } from './routes/ops.ts';
-
-export type { Readiness };
+import type { Readiness } from '../check.ts';
+import { registerOps } from './routes/ops.ts';
 
 /** A listener of its own with /metrics, /healthz and /readyz, for a process without the rest of the interface. */
 export async function startOpsServer(options: {

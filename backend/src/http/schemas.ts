@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CHECK_NAMES } from '../checks/check.ts';
+import { CHECK_NAMES } from '../check.ts';
 import {
   CALCULATIONS,
   LABELS,

@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { failed, warned } from '../checks/check.ts';
+import { failed, warned } from '../check.ts';
 import { UserpulseError, type ErrorCode } from '../errors.ts';
 import { STATUS } from './errors.ts';
 import {

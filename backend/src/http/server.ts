@@ -1,7 +1,7 @@
 import compress from '@fastify/compress';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import type { CheckResult } from '../checks/check.ts';
+import type { CheckResult } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
 import type { QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';
@@ -13,15 +13,14 @@ import { createHttpMetrics, type HttpMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerInteractions } from './routes/interactions.ts';
-import { registerOps, type Readiness } from './routes/ops.ts';
+import type { Readiness } from '../check.ts';
+import { registerOps } from './routes/ops.ts';
 import { registerQuery } from './routes/query.ts';
 import { registerSchema } from './routes/schema.ts';
 import { registerStream } from './routes/stream.ts';
 import { registerTop } from './routes/top.ts';
 import { registerDocument } from './routes/document.ts';
 import type { App, V1 } from './v1.ts';
-
-export type { Readiness };
 
 export interface ServerOptions {
   readonly service: QueryService;

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { passed } from '../checks/check.ts';
-import type { InfluxReader } from '../query/influx-reader.ts';
+import { passed } from '../check.ts';
+import type { InfluxReader } from '../influx/reader.ts';
 import type { QueryRequest, QueryResponse } from '../query/request.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { UserpulseError } from '../errors.ts';
 import type { QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';
-import type { CheckResult } from '../checks/check.ts';
+import type { CheckResult } from '../check.ts';
 import type { QueryGate } from './gate.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';

@@ -1,8 +1,8 @@
 import type { LineBlock } from '../schema/line-block.ts';
-import type { PointSink } from '../sinks/point-sink.ts';
+import type { PointSink } from '../influx/point-sink.ts';
 import { Batch, type WrittenNotice } from './batch.ts';
-import { withMoves } from './checkpoint.ts';
-import { after, type Clock } from './clock.ts';
+import { withMoves } from '../checkpoint/checkpoint.ts';
+import { after, type Clock } from '../clock.ts';
 import type { Lane } from './lane.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { EventPlacer } from './place-events.ts';

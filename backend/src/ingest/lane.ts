@@ -1,10 +1,10 @@
-import { giveBack } from '../block-memory.ts';
+import { giveBack } from '../memory/blocks.ts';
 import type { HashRange, StreamRecord } from '../event/decode.ts';
-import type { ByteBudget } from './budget.ts';
-import { Fifo } from './fifo.ts';
+import type { ByteBudget } from '../memory/byte-budget.ts';
+import { Fifo } from '../memory/fifo.ts';
 import { ResolvedPrefix, type Ticket } from './resolved-prefix.ts';
 import type { ShardArchive } from './shard-archive.ts';
-import type { CheckpointCell } from './shard-checkpoint.ts';
+import type { CheckpointCell } from '../checkpoint/shard-checkpoint.ts';
 import type { WrittenRecord } from './written-record.ts';
 
 /** What a record costs beside its bytes: the objects that carry it through the queues. Measured, rounded up. */

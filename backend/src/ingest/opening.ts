@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { UserpulseError } from '../errors.ts';
-import type { StartPosition, StoredCheckpoints } from './checkpoint.ts';
-import { saveDurably, type SaveContext } from './shard-checkpoint.ts';
+import type { StartPosition, StoredCheckpoints } from '../checkpoint/checkpoint.ts';
+import { saveDurably, type SaveContext } from '../checkpoint/shard-checkpoint.ts';
 import type { StreamCalls } from './stream-calls.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Readiness } from '../http/ops.ts';
+import type { Readiness } from '../check.ts';
 import type { IngestStatus } from './ingest.ts';
 
 /** Of a process that listens already. */

@@ -1,6 +1,6 @@
 import { UserpulseError } from '../errors.ts';
 import type { RejectionCode } from '../event/event.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 export interface RejectLimit {
   /** Largest fraction of rejections that is taken for normal life; 1 = any. */

@@ -1,4 +1,4 @@
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../memory/fifo.ts';
 
 /**
  * Things that are begun in order, are resolved in any order, and leave in order: what leaves is always the resolved prefix. A checkpoint

@@ -1,9 +1,9 @@
 import { decodeFrame } from '../event/kpl.ts';
-import type { ArchiveObject } from '../sinks/archive.ts';
-import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../sinks/archive-keys.ts';
-import { deadLetterLine } from '../sinks/dead-letter.ts';
-import { GzipLines } from '../sinks/gzip-lines.ts';
-import type { NotedRefusal, SealedRange } from './checkpoint.ts';
+import type { ArchiveObject } from '../archive/archive.ts';
+import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../archive/keys.ts';
+import { deadLetterLine } from '../archive/dead-letter.ts';
+import { GzipLines } from '../archive/gzip-lines.ts';
+import type { NotedRefusal, SealedRange } from '../checkpoint/checkpoint.ts';
 import type { WrittenRecord } from './written-record.ts';
 
 /** Days and arrival days that one segment may touch: each holds a buffer and becomes an object. */

@@ -1,10 +1,10 @@
-import { giveBack } from '../block-memory.ts';
-import type { Archive } from '../sinks/archive.ts';
-import type { ByteBudget } from './budget.ts';
-import { withDurable, withSealed, type SealedRange } from './checkpoint.ts';
-import type { Clock } from './clock.ts';
-import type { Limiter } from './limiter.ts';
-import type { CheckpointCell } from './shard-checkpoint.ts';
+import { giveBack } from '../memory/blocks.ts';
+import type { Archive } from '../archive/archive.ts';
+import type { ByteBudget } from '../memory/byte-budget.ts';
+import { withDurable, withSealed, type SealedRange } from '../checkpoint/checkpoint.ts';
+import type { Clock } from '../clock.ts';
+import type { Limiter } from '../semaphore.ts';
+import type { CheckpointCell } from '../checkpoint/shard-checkpoint.ts';
 import { MAX_PARTS, Segment, type SegmentObject } from './segment.ts';
 import { WarmMarks } from './warm-marks.ts';
 import type { WrittenRecord } from './written-record.ts';

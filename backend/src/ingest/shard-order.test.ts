@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decideShards, type ShardInfo, type ShardProgress } from './shard-order.ts';
+import type { ShardInfo } from '../kinesis/stream-source.ts';
+import { decideShards, type ShardProgress } from './shard-order.ts';
 
 const shard = (shardId: string, ...parents: string[]): ShardInfo => ({
   shardId,

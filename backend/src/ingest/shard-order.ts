@@ -1,12 +1,4 @@
-import type { HashRange } from '../event/decode.ts';
-
-/** A shard as ListShards describes it. */
-export interface ShardInfo {
-  readonly shardId: string;
-  /** None for an original shard, one after a split, two after a merge. They may be listed no more. */
-  readonly parents: readonly string[];
-  readonly hashRange: HashRange;
-}
+import type { ShardInfo } from '../kinesis/stream-source.ts';
 
 /** What ingest knows of a shard it has met. `reading` includes a shard whose records are not all durable yet. */
 export type ShardProgress = 'unread' | 'reading' | 'done';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { readShard } from './shard-reader.ts';
-import { SourceError, type Position, type StreamSource } from './stream-source.ts';
+import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 
 /** Kinesis whose clock is behind ours, with one empty shard that is closed: it refuses iterators at a time that has not come for it. */
 const fakeSourceBehind = (clock: VirtualClock, behindMs: number, asked: Position[]): StreamSource => ({

@@ -1,11 +1,11 @@
 import type { StreamRecord } from '../event/decode.ts';
-import { fullJitter, type BackoffPolicy } from '../sinks/retry.ts';
+import { fullJitter, type BackoffPolicy } from '../retry.ts';
 import { UserpulseError } from '../errors.ts';
-import type { ByteBudget } from './budget.ts';
-import { isAborted, type Clock } from './clock.ts';
+import type { ByteBudget } from '../memory/byte-budget.ts';
+import { isAborted, type Clock } from '../clock.ts';
 import { nextPauseMs, PageSize } from './pace.ts';
-import { compareSequence } from './sequence.ts';
-import { SourceError, type Page, type Position, type StreamSource } from './stream-source.ts';
+import { compareSequence } from '../event/sequence-number.ts';
+import { SourceError, type Page, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 
 /** Throttling is per shard and second, so a first wait of a fifth of one makes sense; the cap keeps a recovery quick. */
 const SOURCE_BACKOFF: BackoffPolicy = { baseMs: 200, capMs: 5_000 };

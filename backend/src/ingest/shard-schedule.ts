@@ -1,6 +1,7 @@
-import { freshCheckpoint, type ShardCheckpoint } from './checkpoint.ts';
-import { after, isAborted, type Clock } from './clock.ts';
-import { decideShards, type ShardInfo, type ShardProgress } from './shard-order.ts';
+import { freshCheckpoint, type ShardCheckpoint } from '../checkpoint/checkpoint.ts';
+import { after, isAborted, type Clock } from '../clock.ts';
+import type { ShardInfo } from '../kinesis/stream-source.ts';
+import { decideShards, type ShardProgress } from './shard-order.ts';
 
 /** How often new shards are looked for; the end of a shard makes the schedule look at once. */
 const DISCOVERY_MS = 30_000;

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import { UserpulseError } from '../errors.ts';
-import { OutageLog, retrying } from '../sinks/retry.ts';
-import type { Clock } from './clock.ts';
+import { OutageLog, retrying } from '../retry.ts';
+import type { Clock } from '../clock.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Gap } from './shard-reader.ts';
-import { SourceError, type StreamSource } from './stream-source.ts';
+import { SourceError, type StreamSource } from '../kinesis/stream-source.ts';
 
 export interface StreamCallsOptions {
   readonly source: StreamSource;

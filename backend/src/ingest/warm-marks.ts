@@ -1,4 +1,4 @@
-import type { SequenceNumber } from './sequence.ts';
+import type { SequenceNumber } from '../event/sequence-number.ts';
 
 /** How far behind a checkpoint re-reading for the slot table may begin. */
 export interface WarmBounds {

@@ -1,14 +1,14 @@
 import type { HashRange, StreamRecord } from '../event/decode.ts';
-import type { ShardCheckpoint } from './checkpoint.ts';
-import type { Clock } from './clock.ts';
+import type { ShardCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { Clock } from '../clock.ts';
 import type { Lane } from './lane.ts';
-import { Limiter } from './limiter.ts';
+import { Limiter } from '../semaphore.ts';
 import { SILENT, type EventPlacer } from './place-events.ts';
 import type { Segment } from './segment.ts';
-import { compareSequence } from './sequence.ts';
-import type { ShardInfo } from './shard-order.ts';
+import { compareSequence } from '../event/sequence-number.ts';
+import type { ShardInfo } from '../kinesis/stream-source.ts';
 import { readShard, type Gap } from './shard-reader.ts';
-import type { StreamSource } from './stream-source.ts';
+import type { StreamSource } from '../kinesis/stream-source.ts';
 import { WARM_BOUNDS } from './warm-marks.ts';
 import type { ArchiveItem } from './written-record.ts';
 

@@ -1,4 +1,4 @@
-import type { EventFields } from './outgoing.ts';
+import type { EventFields } from './event-json.ts';
 
 /** Who occurs most among the events sent: ids worth asking for afterwards. Memory is bounded; those who come late and rarely are not counted. */
 export class Busiest {

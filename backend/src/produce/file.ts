@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { UserpulseError } from '../errors.ts';
 import { higgsEvent } from './higgs.ts';
-import type { EventFields } from './outgoing.ts';
+import type { EventFields } from './event-json.ts';
 
 /**
  * The events of a Higgs file, plain or gzip (known by its first bytes, not by its name), in the order of the file.

@@ -1,4 +1,5 @@
-import { eventJson, type EventFields, type Outgoing } from './outgoing.ts';
+import type { Outgoing } from '../kinesis/entry.ts';
+import { eventJson, type EventFields } from './event-json.ts';
 import { authorRank, shareId, userId } from './population.ts';
 import { seededRandom, weighted, zipf } from './random.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeRecord } from '../event/decode.ts';
 import { higgsEvent, hourlyShare } from './higgs.ts';
-import { eventJson } from './outgoing.ts';
+import { eventJson } from './event-json.ts';
 
 describe('higgsEvent', () => {
   it('reads a line', () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { EventFields } from './outgoing.ts';
+import type { EventFields } from './event-json.ts';
 
 /**
  * The "activity time" file of the Higgs Twitter dataset (SNAP): one interaction a line, `actor receiver unix_seconds type`, type RT (retweet),

@@ -1,5 +1,5 @@
-import type { Sent } from './sender.ts';
-import { recordsIn } from './entry.ts';
+import type { Sent } from '../kinesis/sender.ts';
+import { recordsIn } from '../kinesis/entry.ts';
 
 export interface ProgressOutput {
   write(text: string): unknown;

@@ -1,7 +1,7 @@
-import type { Clock } from '../ingest/clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Busiest } from './busiest.ts';
-import type { Packer } from './entry.ts';
-import type { Sender } from './sender.ts';
+import type { Packer } from '../kinesis/entry.ts';
+import type { Sender } from '../kinesis/sender.ts';
 import type { Source } from './source.ts';
 
 export interface RunOptions {

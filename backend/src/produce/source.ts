@@ -1,5 +1,6 @@
 import type { Generator } from './generator.ts';
-import { eventJson, type EventFields, type Outgoing } from './outgoing.ts';
+import type { Outgoing } from '../kinesis/entry.ts';
+import { eventJson, type EventFields } from './event-json.ts';
 import type { Pace } from './pace.ts';
 
 /** What a source has at a moment. */

@@ -1,4 +1,4 @@
-import type { CountHandler } from './count-reader.ts';
+import type { CountHandler } from '../influx/count-reader.ts';
 import { tooManySeries, type Reading, type SeriesPlan } from './plan.ts';
 import { MAX_SERIES } from './request.ts';
 import type { Window } from './windows.ts';

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { UserpulseError } from '../errors.ts';
-import type { InfluxReader } from './influx-reader.ts';
+import type { InfluxReader } from '../influx/reader.ts';
 import type { FrameJson, QueryInput, QueryRequest, QueryResult } from './request.ts';
 import { createQueryService, type QueryService } from './service.ts';
 

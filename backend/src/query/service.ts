@@ -3,10 +3,10 @@ import { STATUS, UserpulseError } from '../errors.ts';
 import type { Flux } from '../flux/literals.ts';
 import { countScript, idScript, typesScript } from '../flux/translate.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { CountReader } from './count-reader.ts';
+import { CountReader } from '../influx/count-reader.ts';
 import { Counts, type Series } from './counts.ts';
 import { seriesFrame, topFrame, valueSeries, type ValueSeries } from './frames.ts';
-import type { InfluxReader } from './influx-reader.ts';
+import type { InfluxReader } from '../influx/reader.ts';
 import { LiveHub } from './live.ts';
 import {
   everyText,

@@ -2,7 +2,7 @@ import { objectLines } from '../archive/lines.ts';
 import type { ArchiveReader, StoredObject } from '../archive/reader.ts';
 import type { InteractionEvent, RejectionCode } from '../event/event.ts';
 import { parseEvent, type ArrivalRule } from '../event/parse.ts';
-import { dayOf } from '../sinks/archive-keys.ts';
+import { dayOf } from '../archive/keys.ts';
 
 /**
  * A line was judged against its arrival when it came; the archive keeps only what passed, and does not keep when that was. So it is not judged

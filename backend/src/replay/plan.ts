@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DayRange } from '../archive/days.ts';
 import { keysOf } from '../archive/days.ts';
 import type { ArchiveReader, StoredObject } from '../archive/reader.ts';
-import { parseArchiveKey } from '../sinks/archive-keys.ts';
+import { parseArchiveKey } from '../archive/keys.ts';
 
 /** A UTC day of the archive. */
 export interface ArchivedDay {

@@ -1,8 +1,8 @@
 import type { ArchiveReader } from '../archive/reader.ts';
 import type { Schema } from '../schema/buckets.ts';
 import type { Move } from '../schema/slots.ts';
-import { dayText } from '../sinks/archive-keys.ts';
-import type { PointSink } from '../sinks/point-sink.ts';
+import { dayText } from '../archive/keys.ts';
+import type { PointSink } from '../influx/point-sink.ts';
 import { linesInOrder, parseLine, type ObjectChunk } from './objects.ts';
 import { Places } from './places.ts';
 import { cutDay, DAY_SECONDS, WHOLE_DAY, type ArchivedDay, type Slice } from './plan.ts';

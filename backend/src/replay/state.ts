@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UserpulseError } from '../errors.ts';
 import type { DayRange } from '../archive/days.ts';
-import { dayText } from '../sinks/archive-keys.ts';
-import { isCode, makeFolder, replaceFile } from '../sinks/durable-file.ts';
+import { dayText } from '../archive/keys.ts';
+import { isCode, makeFolder, replaceFile } from '../files/durable-file.ts';
 import type { ArchivedDay } from './plan.ts';
 
 /** What is replayed into what. Another archive, other buckets, scheme or types are another replay. */

@@ -1,6 +1,6 @@
 import type { BucketRole } from '../schema/buckets.ts';
 import { LineBlock } from '../schema/line-block.ts';
-import type { PointSink } from '../sinks/point-sink.ts';
+import type { PointSink } from '../influx/point-sink.ts';
 import type { PlacedPoint } from './places.ts';
 
 export interface WriterOptions {

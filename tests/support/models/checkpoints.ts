@@ -3,7 +3,7 @@ import type {
   ShardCheckpoint,
   StoredCheckpoints,
   StreamCheckpoint,
-} from '../../../backend/src/ingest/checkpoint.ts';
+} from '../../../backend/src/checkpoint/checkpoint.ts';
 
 /** Keeps what was saved; each open takes it over, as a lock of a dead process would be. */
 export class ModelCheckpoints {

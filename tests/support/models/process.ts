@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import type { CheckpointStore } from '../../../backend/src/ingest/checkpoint.ts';
-import type { Clock } from '../../../backend/src/ingest/clock.ts';
+import type { CheckpointStore } from '../../../backend/src/checkpoint/checkpoint.ts';
+import type { Clock } from '../../../backend/src/clock.ts';
 import {
   startIngest,
   type Ingest,
@@ -9,11 +9,11 @@ import {
   type IngestSettings,
 } from '../../../backend/src/ingest/ingest.ts';
 import { createIngestRuntime } from '../../../backend/src/ingest/runtime.ts';
-import type { StreamSource } from '../../../backend/src/ingest/stream-source.ts';
+import type { StreamSource } from '../../../backend/src/kinesis/stream-source.ts';
 import type { BucketRole, Schema } from '../../../backend/src/schema/buckets.ts';
 import { LineBlock } from '../../../backend/src/schema/line-block.ts';
-import type { Archive } from '../../../backend/src/sinks/archive.ts';
-import type { PointSink } from '../../../backend/src/sinks/point-sink.ts';
+import type { Archive } from '../../../backend/src/archive/archive.ts';
+import type { PointSink } from '../../../backend/src/influx/point-sink.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { linesOf } from './sinks.ts';
 

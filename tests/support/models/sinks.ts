@@ -2,8 +2,8 @@ import { gunzipSync } from 'node:zlib';
 import { UserpulseError } from '../../../backend/src/errors.ts';
 import type { BucketRole } from '../../../backend/src/schema/buckets.ts';
 import type { LineBlock } from '../../../backend/src/schema/line-block.ts';
-import type { Archive, ArchiveObject } from '../../../backend/src/sinks/archive.ts';
-import type { PointSink, Refusal } from '../../../backend/src/sinks/point-sink.ts';
+import type { Archive, ArchiveObject } from '../../../backend/src/archive/archive.ts';
+import type { PointSink, Refusal } from '../../../backend/src/influx/point-sink.ts';
 import type { PointField } from '../oracle.ts';
 
 export const linesOf = (block: LineBlock): string[] =>

@@ -1,13 +1,13 @@
-import { BlockMemory } from '../../../backend/src/block-memory.ts';
+import { BlockMemory } from '../../../backend/src/memory/blocks.ts';
 import type { StreamRecord } from '../../../backend/src/event/decode.ts';
-import type { ShardInfo } from '../../../backend/src/ingest/shard-order.ts';
+import type { ShardInfo } from '../../../backend/src/kinesis/stream-source.ts';
 import {
   SourceError,
   type Page,
   type Position,
   type StreamDescription,
   type StreamSource,
-} from '../../../backend/src/ingest/stream-source.ts';
+} from '../../../backend/src/kinesis/stream-source.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 
 const HASH_END = 2n ** 128n;

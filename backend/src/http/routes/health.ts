@@ -1,4 +1,4 @@
-import { worst } from '../../checks/check.ts';
+import { worst } from '../../check.ts';
 import { VERSION } from '../../version.ts';
 import { healthResponse } from '../schemas.ts';
 import { clientSignal, errors, type App, type V1 } from '../v1.ts';

@@ -1,12 +1,8 @@
 import type { Registry } from 'prom-client';
-import type { ErrorCode } from '../../errors.ts';
+import type { Readiness } from '../../check.ts';
 import { answer } from '../errors.ts';
 import { aliveResponse, metricsResponse, readyResponse } from '../schemas.ts';
 import { errors, type App } from '../v1.ts';
-
-/** Whether a process can do its work now; if not, why. */
-export type Readiness =
-  { readonly ready: true } | { readonly ready: false; readonly code: ErrorCode; readonly message: string };
 
 export interface OpsOptions {
   readonly registry: Registry;

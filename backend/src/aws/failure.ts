@@ -1,0 +1,62 @@
+import { networkReason } from '../network.ts';
+
+/** What kind of failure an AWS call had. Each service's check turns this into its own words. */
+export type AwsFailure =
+  | { readonly kind: 'unreachable'; readonly reason: string }
+  | { readonly kind: 'unauthorized'; readonly reason: string }
+  | { readonly kind: 'no_credentials'; readonly reason: string }
+  | { readonly kind: 'no_region'; readonly reason: string }
+  | { readonly kind: 'not_found'; readonly reason: string }
+  | { readonly kind: 'other'; readonly reason: string };
+
+const UNAUTHORIZED =
+  /^(AccessDenied(Exception)?|UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken|Forbidden|403)$/;
+const NOT_FOUND = /^(ResourceNotFoundException|NoSuchBucket|NotFound|404)$/;
+
+/** Sorts an error of the AWS SDK. The names are the error codes of Kinesis and S3. */
+export function awsFailure(error: unknown): AwsFailure {
+  const failure = sorted(error);
+  return { ...failure, reason: firstLine(failure.reason) };
+}
+
+/**
+ * To a wrong signature AWS answers with all that was signed, line by line, the session token included: only the first line is shown, without its full
+ * stop, because sentences of ours go on or end behind it.
+ */
+const firstLine = (text: string): string => {
+  const line = (/^.*/.exec(text.trimStart())?.[0] ?? '').replace(/\.$/, '');
+  return line.length <= 300 ? line : `${line.slice(0, 300)}…`;
+};
+
+function sorted(error: unknown): AwsFailure {
+  if (!(error instanceof Error)) return { kind: 'other', reason: String(error) };
+  const status = httpStatus(error);
+  if (error.name === 'CredentialsProviderError' || /could not load credentials/i.test(error.message)) {
+    return { kind: 'no_credentials', reason: error.message };
+  }
+  if (/region is missing/i.test(error.message)) return { kind: 'no_region', reason: error.message };
+  if (UNAUTHORIZED.test(error.name) || status === 401 || status === 403) {
+    return { kind: 'unauthorized', reason: error.message };
+  }
+  if (NOT_FOUND.test(error.name) || status === 404) return { kind: 'not_found', reason: error.message };
+  if (status === undefined) return { kind: 'unreachable', reason: networkReason(error) };
+  return {
+    kind: 'other',
+    reason: `${error.name}: ${error.message === '' ? `HTTP status ${status}` : error.message}`,
+  };
+}
+
+function httpStatus(error: Error): number | undefined {
+  if (!('$metadata' in error)) return undefined;
+  const metadata = error.$metadata;
+  return typeof metadata === 'object' &&
+    metadata !== null &&
+    'httpStatusCode' in metadata &&
+    typeof metadata.httpStatusCode === 'number'
+    ? metadata.httpStatusCode
+    : undefined;
+}
+
+export const CREDENTIALS_MEND =
+  "Give AWS credentials in one of AWS's own ways: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role.";
+export const REGION_MEND = 'Set AWS_REGION, for example AWS_REGION=eu-west-1.';

@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { UserpulseError } from '../errors.ts';
+import { isCode } from './durable-file.ts';
+
+/** How often the holder shows that it lives, and after what silence it counts as gone, in ms. */
+const HEARTBEAT_MS = 2_000;
+const SILENT_MS = 15_000;
+
+const holderSchema = z.object({
+  token: z.string(),
+  pid: z.number().int(),
+  host: z.string(),
+  /** Start of the process in the kernel's ticks, where the system tells: pids are used again, above all in containers. */
+  started: z.string(),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/**
+ * A lock file with the name of its holder. The lock of a process that is gone is taken over: on the same host its pid tells, on another host
+ * (or in another container) that it has not touched the file for 15 s. Whoever lost its lock that way (a machine that slept) finds out by
+ * {@link FileLock.check} before its next write.
+ */
+export class FileLock {
+  readonly #path: string;
+  readonly #token: string;
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  private constructor(path: string, token: string) {
+    this.#path = path;
+    this.#token = token;
+    this.#heartbeat = setInterval(() => {
+      const now = new Date();
+      // A failed heartbeat is no failure yet; check() decides before anything is written.
+      utimes(path, now, now).catch(() => undefined);
+    }, HEARTBEAT_MS);
+    this.#heartbeat.unref();
+  }
+
+  /** @throws UserpulseError `checkpoint_locked` */
+  static async acquire(path: string, what: string): Promise<FileLock> {
+    const me: Holder = { token: randomUUID(), pid: process.pid, host: hostname(), started: await startOf(process.pid) };
+    const mine = `${path}.${me.token}`;
+    await writeFile(mine, JSON.stringify(me), { flush: true });
+    try {
+      for (;;) {
+        try {
+          // Unlike rename, link fails where the name is taken.
+          await link(mine, path);
+          return new FileLock(path, me.token);
+        } catch (error) {
+          if (!isCode(error, 'EEXIST')) throw error;
+        }
+        const holder = await read(path);
+        if (holder === undefined) continue;
+        if (await lives(holder, path)) {
+          throw new UserpulseError(
+            'checkpoint_locked',
+            `Another ingest uses ${what}: process ${holder.pid} on host ${holder.host}.`,
+            {
+              hint: `Stop it first, or give this one a checkpoint and a stream of its own. If that process is gone for certain, delete ${path}.`,
+            },
+          );
+        }
+        await removeStale(path, holder.token);
+      }
+    } finally {
+      await unlink(mine);
+    }
+  }
+
+  /** @throws UserpulseError `checkpoint_locked` where another process has taken the lock */
+  async check(what: string): Promise<void> {
+    const holder = await read(this.#path);
+    if (holder?.token === this.#token) return;
+    throw new UserpulseError(
+      'checkpoint_locked',
+      holder === undefined
+        ? `The lock of ${what} (${this.#path}) was removed while this ingest was using it.`
+        : `Process ${holder.pid} on host ${holder.host} has taken over ${what} from this ingest, which was silent for too long.`,
+      {
+        hint: 'This ingest stops, so that two never write to one checkpoint. What it had not finished is read again by the next.',
+      },
+    );
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    const holder = await read(this.#path);
+    if (holder?.token === this.#token) await unlink(this.#path);
+  }
+}
+
+async function read(path: string): Promise<Holder | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  try {
+    return holderSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new UserpulseError('checkpoint_unusable', `${path} is no lock file of Userpulse.`, {
+      hint: 'If no ingest runs, delete it.',
+      cause: error,
+    });
+  }
+}
+
+async function lives(holder: Holder, path: string): Promise<boolean> {
+  if (holder.host === hostname()) {
+    try {
+      process.kill(holder.pid, 0);
+    } catch (error) {
+      if (isCode(error, 'ESRCH')) return false;
+      // EPERM: it lives and belongs to another user.
+    }
+    const started = await startOf(holder.pid);
+    return started === '' || holder.started === '' || started === holder.started;
+  }
+  try {
+    return Date.now() - (await stat(path)).mtimeMs < SILENT_MS;
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/**
+ * Two processes may find the same stale lock. Renaming decides: the second one renames nothing, or the first one's fresh lock, which it
+ * sees by its token and puts back.
+ */
+async function removeStale(path: string, staleToken: string): Promise<void> {
+  const aside = `${path}.stale-${randomUUID()}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  try {
+    const moved = await read(aside);
+    if (moved !== undefined && moved.token !== staleToken) {
+      try {
+        await link(aside, path);
+      } catch (error) {
+        // A third one was quicker; the owner of this lock finds out by its check.
+        if (!isCode(error, 'EEXIST')) throw error;
+      }
+    }
+  } finally {
+    await unlink(aside);
+  }
+}
+
+/** Field 22 of /proc/PID/stat (proc(5)); empty where the system has no /proc. */
+async function startOf(pid: number): Promise<string> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the program's name in parentheses and may hold anything; count from its end.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}

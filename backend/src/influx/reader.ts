@@ -1,0 +1,147 @@
+import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
+import { Agent, request, type Dispatcher } from 'undici';
+import { networkReason } from '../network.ts';
+import { influxMessage, type InfluxTarget } from './api.ts';
+import { UserpulseError } from '../errors.ts';
+import type { Flux } from '../flux/literals.ts';
+import { withoutToken } from '../secrets.ts';
+import { CsvReader, type RowHandler } from './csv.ts';
+
+/** A thin port: runs Flux and hands over rows, or the raw bytes where there are very many. */
+export interface InfluxReader {
+  /**
+   * Runs a script. For every table of the answer `onTable` gets its column names and returns what takes its rows. Resolves when all
+   * rows have been handed over.
+   * @throws UserpulseError influx_unreachable, influx_unauthorized, influx_not_found, influx_unavailable, query_failed, query_timeout, aborted
+   */
+  rows(script: Flux, onTable: (columns: readonly string[]) => RowHandler, signal?: AbortSignal): Promise<void>;
+  /** As {@link rows}, but hands over the bytes of the CSV as they come. A chunk is valid during the call only. */
+  bytes(script: Flux, onChunk: (chunk: Uint8Array) => void, signal?: AbortSignal): Promise<void>;
+}
+
+export interface InfluxReaderOptions extends InfluxTarget {
+  /** Longest time a query may take, in ms, from sending it to the last byte of its answer. */
+  readonly timeoutMs: number;
+}
+
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/;
+
+/** Keeps connections to InfluxDB open between queries; {@link HttpInfluxReader.close} ends them. */
+export class HttpInfluxReader implements InfluxReader {
+  readonly #options: InfluxReaderOptions;
+  readonly #agent: Dispatcher;
+  readonly #url: URL;
+  readonly #encoding: 'gzip' | 'identity';
+
+  constructor(options: InfluxReaderOptions) {
+    this.#options = options;
+    // Zipping costs more time than it saves where no network lies between.
+    this.#encoding = LOOPBACK.test(new URL(options.host).hostname) ? 'identity' : 'gzip';
+    const base = options.host.endsWith('/') ? options.host : `${options.host}/`;
+    this.#url = new URL('api/v2/query', base);
+    this.#url.searchParams.set('org', options.org);
+    this.#agent = new Agent({
+      connections: 32,
+      keepAliveTimeout: 60_000,
+      // The deadline of a query is ours: one signal for all its phases.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.close();
+  }
+
+  async rows(script: Flux, onTable: (columns: readonly string[]) => RowHandler, signal?: AbortSignal): Promise<void> {
+    const reader = new CsvReader(onTable);
+    const decoder = new TextDecoder();
+    await this.bytes(script, (chunk) => reader.push(decoder.decode(chunk, { stream: true })), signal);
+    reader.push(decoder.decode());
+    reader.end();
+  }
+
+  async bytes(script: Flux, onChunk: (chunk: Uint8Array) => void, signal?: AbortSignal): Promise<void> {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), this.#options.timeoutMs);
+    const stop = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]);
+    try {
+      const answer = await request(this.#url, {
+        method: 'POST',
+        dispatcher: this.#agent,
+        signal: stop,
+        headers: {
+          authorization: `Token ${this.#options.token}`,
+          'content-type': 'application/json',
+          accept: 'application/csv',
+          'accept-encoding': this.#encoding,
+        },
+        body: JSON.stringify({ query: script.text, type: 'flux', dialect: { header: true, annotations: [] } }),
+      });
+      if (answer.statusCode !== 200) throw this.#refusal(answer.statusCode, await answer.body.text());
+      const body = answer.headers['content-encoding'] === 'gzip' ? gunzipped(answer.body) : answer.body;
+      for await (const chunk of body as AsyncIterable<Uint8Array>) onChunk(chunk);
+    } catch (error) {
+      if (error instanceof UserpulseError) throw error;
+      if (signal?.aborted === true)
+        throw new UserpulseError('aborted', 'The query was given up by its caller.', { cause: error });
+      if (deadline.signal.aborted)
+        throw new UserpulseError(
+          'query_timeout',
+          `InfluxDB did not answer within ${this.#options.timeoutMs / 1000} s.`,
+          {
+            hint: 'Ask for a shorter range or a longer every, or raise USERPULSE_QUERY_TIMEOUT_MS.',
+            cause: error,
+          },
+        );
+      throw new UserpulseError(
+        'influx_unreachable',
+        `InfluxDB at ${this.#options.host} does not answer: ${networkReason(error)}.`,
+        {
+          hint: 'Check INFLUX_HOST and that InfluxDB runs.',
+          cause: error,
+        },
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #refusal(status: number, text: string): UserpulseError {
+    const { host, org, token } = this.#options;
+    const reason = influxMessage(withoutToken(text, token));
+    if (status === 401)
+      return new UserpulseError('influx_unauthorized', `InfluxDB at ${host} refuses the token: ${reason}.`, {
+        hint: 'Check INFLUX_TOKEN and INFLUX_ORG; the token needs read permission on the four buckets.',
+      });
+    // Without permission to a bucket InfluxDB says that it cannot be found.
+    if (status === 404 || /could not find bucket|(bucket|organization) .*not found/i.test(reason))
+      return new UserpulseError(
+        'influx_not_found',
+        `InfluxDB at ${host} has no such organisation or bucket for this token (${org}): ${reason}.`,
+        {
+          hint: 'Run "userpulse setup", check INFLUX_ORG and the USERPULSE_BUCKET_ settings, and that the token may read the buckets.',
+        },
+      );
+    if (status === 403)
+      return new UserpulseError(
+        'influx_unauthorized',
+        `The token may not read this from InfluxDB at ${host}: ${reason}.`,
+        {
+          hint: 'Use the read token that "userpulse setup" printed.',
+        },
+      );
+    if (status === 429 || status === 503)
+      return new UserpulseError('influx_unavailable', `InfluxDB at ${host} is too busy (HTTP ${status}): ${reason}.`, {
+        hint: 'Try again, or ask for less at a time.',
+      });
+    return new UserpulseError('query_failed', `InfluxDB could not run the query (HTTP ${status}): ${reason}`);
+  }
+}
+
+function gunzipped(body: Readable): Readable {
+  const gunzip = createGunzip();
+  body.on('error', (error) => gunzip.destroy(error));
+  return body.pipe(gunzip);
+}

@@ -1,0 +1,177 @@
+import { BlockMemory } from '../memory/blocks.ts';
+import { numberIn, objectOf, recordMembers, stringIn, textOf } from './api-record.ts';
+
+/** A record of GetRecords, members named as in the API and typed as in the SDK. */
+export interface ApiRecord {
+  /** A part of a block of memory that neighbours share; see block-memory.ts. */
+  readonly Data: Uint8Array;
+  readonly PartitionKey: string | undefined;
+  readonly SequenceNumber: string | undefined;
+  readonly ApproximateArrivalTimestamp: Date | undefined;
+}
+
+export interface GetRecordsAnswer {
+  readonly Records: readonly ApiRecord[];
+  readonly NextShardIterator: string | undefined;
+  readonly MillisBehindLatest: number | undefined;
+}
+
+/** The body of an answer of GetRecords, all at once; see {@link GetRecordsReader}. */
+export function readGetRecords(body: Buffer): GetRecordsAnswer {
+  const reader = new GetRecordsReader(Buffer.allocUnsafeSlow(body.length));
+  reader.push(body);
+  return reader.end();
+}
+
+/**
+ * The body of an answer of GetRecords, read while it comes. Record by record, because the text of a whole page is a string of megabytes, and those
+ * outlive every collection but the full ones; and at once, so that of a page that is on its way nothing is held but its records.
+ * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html#API_GetRecords_ResponseSyntax
+ *
+ * Only strings and brackets are looked at to find the records in the top-level member `Records`: JSON.parse does the rest.
+ */
+export class GetRecordsReader {
+  /** What has come and is not read yet: from the beginning of the record that is coming, or of the text that is not in `Records`. */
+  #memory: Buffer;
+  #length = 0;
+  /** Where looking goes on. */
+  #at = 0;
+  #depth = 0;
+  /** The last string was the name of `Records`. */
+  #named = false;
+  #where: 'before' | 'in' | 'behind' = 'before';
+  /** Where the record that is coming begins; -1: none is. */
+  #start = -1;
+  #textBefore = '';
+  readonly #records: ApiRecord[] = [];
+
+  /** @param memory free to use until {@link end}; more is taken where a record is larger */
+  constructor(memory: Buffer) {
+    this.#memory = memory;
+  }
+
+  /** The next bytes of the body; not kept. @throws Error for what is no such answer */
+  push(chunk: Buffer): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#memory.length) {
+      const larger = Buffer.allocUnsafeSlow(length * 2);
+      this.#memory.copy(larger, 0, 0, this.#length);
+      this.#memory = larger;
+    }
+    chunk.copy(this.#memory, this.#length);
+    this.#length = length;
+    this.#scan();
+  }
+
+  /** The body has ended. @throws Error for what is no such answer */
+  end(): GetRecordsAnswer {
+    if (this.#where === 'in') throw new Error('An answer of GetRecords ends in the middle of its records.');
+    const answer = objectOf(this.#textBefore + textOf(this.#memory, 0, this.#length));
+    return {
+      Records: this.#records,
+      NextShardIterator: stringIn(answer, 'NextShardIterator'),
+      MillisBehindLatest: numberIn(answer, 'MillisBehindLatest'),
+    };
+  }
+
+  #scan(): void {
+    const body = this.#memory.subarray(0, this.#length);
+    let at = this.#at;
+    for (; at < body.length && this.#where !== 'behind'; at++) {
+      switch (body[at]) {
+        case QUOTE: {
+          const end = endOfString(body, at);
+          if (end === -1) {
+            this.#keep(at);
+            return;
+          }
+          this.#named =
+            this.#depth === 1 && end - at === NAME.length && body.compare(NAME, 0, NAME.length, at, end) === 0;
+          at = end - 1;
+          break;
+        }
+        case 0x5b: // [
+          if (this.#named && this.#depth === 1) {
+            this.#where = 'in';
+            this.#textBefore = `${textOf(body, 0, at)}[]`;
+          }
+          this.#depth++;
+          break;
+        case 0x7b: // {
+          if (this.#where === 'in' && this.#depth === 2) this.#start = at;
+          this.#depth++;
+          break;
+        case 0x7d: // }
+          this.#depth--;
+          if (this.#where === 'in' && this.#depth === 2) {
+            this.#records.push(readRecord(body, this.#start, at + 1));
+            this.#start = -1;
+          }
+          break;
+        case 0x5d: // ]
+          this.#depth--;
+          if (this.#where === 'in' && this.#depth === 1) this.#where = 'behind';
+          break;
+        case COLON:
+        case 0x20:
+        case 0x09:
+        case 0x0a:
+        case 0x0d:
+          break;
+        default:
+          this.#named = false;
+      }
+    }
+    this.#keep(at);
+  }
+
+  /** Forgets what is read; all before `at` has been looked at. */
+  #keep(at: number): void {
+    const from = this.#where === 'before' ? 0 : this.#start === -1 ? at : this.#start;
+    this.#memory.copyWithin(0, from, this.#length);
+    this.#length -= from;
+    this.#at = at - from;
+    if (this.#start !== -1) this.#start = 0;
+  }
+}
+
+/**
+ * For the data of all pages: what trickles in, a record or two at a time and from many shards, must not hold a block each while the sinks are down.
+ * Records that came together are given back together, whatever their shards.
+ */
+const memory = new BlockMemory();
+
+function readRecord(body: Buffer, start: number, end: number): ApiRecord {
+  const { data, partitionKey, sequenceNumber, arrivalSeconds } = recordMembers(body, start, end);
+  const bytes = base64Bytes(data);
+  const Data = memory.take(bytes);
+  // Node passes over what is not base64; then they are fewer.
+  if (Data.write(data, 'base64') !== bytes) throw new Error('Data in an answer of GetRecords is not base64.');
+  return {
+    Data,
+    PartitionKey: partitionKey,
+    SequenceNumber: sequenceNumber,
+    ApproximateArrivalTimestamp: arrivalSeconds === undefined ? undefined : new Date(Math.round(arrivalSeconds * 1000)),
+  };
+}
+
+/** Bytes that correct base64 stands for. */
+function base64Bytes(text: string): number {
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  return Math.floor(((text.length - padding) * 3) / 4);
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const NAME = Buffer.from('"Records"');
+
+/** Index after the closing quote of the string that opens at `at`; -1 where it has not come yet. */
+function endOfString(body: Buffer, at: number): number {
+  for (let quote = body.indexOf(QUOTE, at + 1); quote !== -1; quote = body.indexOf(QUOTE, quote + 1)) {
+    let backslashes = 0;
+    while (body[quote - 1 - backslashes] === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+  return -1;
+}

@@ -1,0 +1,198 @@
+import {
+  DescribeStreamSummaryCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  ListShardsCommand,
+  type GetShardIteratorCommandInput,
+  type KinesisClient,
+  type Shard,
+} from '@aws-sdk/client-kinesis';
+import { awsFailure } from '../aws/failure.ts';
+import type { HashRange, StreamRecord } from '../event/decode.ts';
+
+/** Where an iterator begins. */
+export type Position =
+  | { readonly kind: 'trim_horizon' }
+  | { readonly kind: 'time'; readonly ms: number }
+  /** At this record, which comes first if it is still there. */
+  | { readonly kind: 'at'; readonly sequenceNumber: string };
+
+export interface Page {
+  readonly records: readonly StreamRecord[];
+  /** undefined: the shard is closed and these were its last records. */
+  readonly next: string | undefined;
+  readonly millisBehindLatest: number;
+}
+
+/** A shard as ListShards describes it. */
+export interface ShardInfo {
+  readonly shardId: string;
+  /** None for an original shard, one after a split, two after a merge. They may be listed no more. */
+  readonly parents: readonly string[];
+  readonly hashRange: HashRange;
+}
+
+export interface StreamDescription {
+  readonly createdAtMs: number;
+  readonly retentionMs: number;
+}
+
+/** Port: the stream. Each call is one request; whoever calls decides what a failure means. @throws SourceError */
+export interface StreamSource {
+  readonly stream: string;
+  describe(signal: AbortSignal): Promise<StreamDescription>;
+  listShards(signal: AbortSignal): Promise<readonly ShardInfo[]>;
+  iterator(shardId: string, position: Position, signal: AbortSignal): Promise<string>;
+  /** @param limit 1 to 10,000 records; a page also ends at 10 MB */
+  records(iterator: string, limit: number, signal: AbortSignal): Promise<Page>;
+}
+
+export type SourceFailure =
+  /** Iterators live for five minutes. */
+  | 'iterator_expired'
+  /** The stream or shard does not exist, or (for an iterator at a record) that record does not. */
+  | 'not_found'
+  /** The request makes no sense to Kinesis: for an iterator at a record, not one of this stream. */
+  | 'invalid'
+  | 'throttled'
+  | 'unauthorized'
+  | 'network'
+  | 'unavailable';
+
+export class SourceError extends Error {
+  readonly kind: SourceFailure;
+  constructor(kind: SourceFailure, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.kind = kind;
+  }
+}
+
+/** The stream through the official client. Its own retries are switched off: they know neither our quota nor our signals. */
+export class KinesisSource implements StreamSource {
+  readonly stream: string;
+  readonly #client: KinesisClient;
+
+  constructor(client: KinesisClient, stream: string) {
+    this.#client = client;
+    this.stream = stream;
+  }
+
+  async describe(signal: AbortSignal): Promise<StreamDescription> {
+    const { StreamDescriptionSummary: summary } = await call(signal, () =>
+      this.#client.send(new DescribeStreamSummaryCommand({ StreamName: this.stream }), { abortSignal: signal }),
+    );
+    return {
+      createdAtMs: summary?.StreamCreationTimestamp?.getTime() ?? 0,
+      retentionMs: (summary?.RetentionPeriodHours ?? 24) * 3_600_000,
+    };
+  }
+
+  async listShards(signal: AbortSignal): Promise<readonly ShardInfo[]> {
+    const shards: ShardInfo[] = [];
+    let token: string | undefined;
+    do {
+      const input = token === undefined ? { StreamName: this.stream } : { NextToken: token };
+      const page = await call(signal, () => this.#client.send(new ListShardsCommand(input), { abortSignal: signal }));
+      for (const shard of page.Shards ?? []) shards.push(shardInfo(shard));
+      token = page.NextToken;
+    } while (token !== undefined);
+    return shards;
+  }
+
+  async iterator(shardId: string, position: Position, signal: AbortSignal): Promise<string> {
+    const input = { StreamName: this.stream, ShardId: shardId, ...iteratorInput(position) };
+    const { ShardIterator } = await call(signal, () =>
+      this.#client.send(new GetShardIteratorCommand(input), { abortSignal: signal }),
+    );
+    if (ShardIterator === undefined) throw new SourceError('unavailable', 'GetShardIterator gave no iterator.');
+    return ShardIterator;
+  }
+
+  async records(iterator: string, limit: number, signal: AbortSignal): Promise<Page> {
+    const page = await call(signal, () =>
+      this.#client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }), { abortSignal: signal }),
+    );
+    return {
+      records: (page.Records ?? []).map((record) => {
+        if (record.SequenceNumber === undefined)
+          throw new SourceError('unavailable', 'A record has no sequence number.');
+        return {
+          data: record.Data ?? new Uint8Array(),
+          partitionKey: record.PartitionKey ?? '',
+          sequenceNumber: record.SequenceNumber,
+          approximateArrivalMs: record.ApproximateArrivalTimestamp?.getTime() ?? 0,
+        };
+      }),
+      // The API says null for the end of a shard; some servers leave it out, and some send an empty text.
+      next: page.NextShardIterator == null || page.NextShardIterator === '' ? undefined : page.NextShardIterator,
+      millisBehindLatest: page.MillisBehindLatest ?? 0,
+    };
+  }
+}
+
+function iteratorInput(position: Position): Pick<
+  GetShardIteratorCommandInput,
+  'ShardIteratorType' | 'StartingSequenceNumber' | 'Timestamp'
+> & {
+  ShardIteratorType: NonNullable<GetShardIteratorCommandInput['ShardIteratorType']>;
+} {
+  switch (position.kind) {
+    case 'trim_horizon':
+      return { ShardIteratorType: 'TRIM_HORIZON' };
+    case 'time':
+      return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(position.ms) };
+    case 'at':
+      return { ShardIteratorType: 'AT_SEQUENCE_NUMBER', StartingSequenceNumber: position.sequenceNumber };
+    default:
+      return position satisfies never;
+  }
+}
+
+function shardInfo(shard: Shard): ShardInfo {
+  const { ShardId: shardId, HashKeyRange: range } = shard;
+  if (shardId === undefined || range?.StartingHashKey === undefined || range.EndingHashKey === undefined) {
+    throw new SourceError('unavailable', 'ListShards described a shard without id or hash range.');
+  }
+  return {
+    shardId,
+    parents: [shard.ParentShardId, shard.AdjacentParentShardId].filter(
+      (id): id is string => id !== undefined && id !== '',
+    ),
+    hashRange: { start: BigInt(range.StartingHashKey), end: BigInt(range.EndingHashKey) },
+  };
+}
+
+async function call<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw new SourceError(failureOf(error), error);
+  }
+}
+
+const THROTTLED =
+  /^(ProvisionedThroughputExceededException|LimitExceededException|KMSThrottlingException|ThrottlingException|RequestLimitExceeded|TooManyRequestsException)$/;
+
+/** https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html#API_GetRecords_Errors */
+function failureOf(error: unknown): SourceFailure {
+  const name = error instanceof Error ? error.name : '';
+  if (name === 'ExpiredIteratorException') return 'iterator_expired';
+  if (THROTTLED.test(name)) return 'throttled';
+  if (name === 'InvalidArgumentException' || name === 'ValidationException') return 'invalid';
+  const failure = awsFailure(error);
+  switch (failure.kind) {
+    case 'unreachable':
+      return 'network';
+    case 'unauthorized':
+    case 'no_credentials':
+    case 'no_region':
+      return 'unauthorized';
+    case 'not_found':
+      return 'not_found';
+    case 'other':
+      return 'unavailable';
+    default:
+      return failure satisfies never;
+  }
+}
