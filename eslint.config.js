@@ -4,7 +4,7 @@ import hooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 /** The page has its own packages, which only the tests install; without them every type of theirs is unknown. */
-const hostPage = existsSync('tests/host/react18/node_modules') ? [] : ['tests/host/page/**'];
+const hostPage = existsSync('host/react18/node_modules') ? [] : ['host/page/**'];
 
 export default tseslint.config(
   {
@@ -58,7 +58,7 @@ export default tseslint.config(
   {
     // The host page stands in for Grafana's core: it must give plugins the old services too, works on JSON whose enums are plain
     // strings, and runs on more than the one version of @grafana/* that it is typed by.
-    files: ['tests/host/page/**/*.{ts,tsx}'],
+    files: ['host/page/**/*.{ts,tsx}'],
     plugins: { 'react-hooks': hooks },
     languageOptions: { globals: globals.browser },
     rules: {

@@ -63,7 +63,7 @@ export default defineConfig({
       {
         test: {
           name: 'host',
-          include: ['tests/host/**/*.test.ts'],
+          include: ['host/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
           testTimeout: 180_000,
           hookTimeout: 600_000,

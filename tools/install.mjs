@@ -123,7 +123,7 @@ function chromium() {
 checkNode();
 packages(ROOT);
 if (process.argv.includes('--tests')) {
-  for (const page of ['tests/host/react18', 'tests/host/react19']) packages(join(ROOT, page));
+  for (const page of ['host/react18', 'host/react19']) packages(join(ROOT, page));
   goTools();
   chromium();
 }

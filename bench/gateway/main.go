@@ -26,7 +26,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
 	"userpulse/pkg/plugin"
-	"userpulse/tests/host/gohost/pluginclient"
+	"userpulse/host/gohost/pluginclient"
 )
 
 const (

@@ -21,7 +21,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
-	"userpulse/tests/host/gohost/pluginclient"
+	"userpulse/host/gohost/pluginclient"
 )
 
 // gateway is the binary under test: USERPULSE_GATEWAY, or one built here.

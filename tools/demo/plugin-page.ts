@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { startPluginHost, type PluginHost } from '../../tests/host/serve.ts';
+import { startPluginHost, type PluginHost } from '../../host/serve.ts';
 import type { Range } from './api.ts';
 
 export interface PluginPage {

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { bundlePage, newestIn } from './bundle.ts';
 import type { Generation, Mode } from './bundle.ts';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const CACHE = join(ROOT, 'node_modules', '.cache', 'userpulse-host');
 const STOP_GRACE_MS = 10_000;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
@@ -81,7 +81,7 @@ export async function startPluginHost(options: PluginHostOptions): Promise<Plugi
   const { signal } = options;
   const [page, dist] = await Promise.all([bundlePage(options.generation, options.mode, signal), buildPlugin(signal)]);
   const gateway = await buildGo('gateway', './pkg', signal);
-  const gohost = await buildGo('gohost', './tests/host/gohost', signal);
+  const gohost = await buildGo('gohost', './host/gohost', signal);
   signal?.throwIfAborted();
   const args = [
     ...['--listen', options.listen ?? '127.0.0.1:0'],

@@ -9,7 +9,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
-	"userpulse/tests/host/gohost/pluginclient"
+	"userpulse/host/gohost/pluginclient"
 )
 
 // message is one server-sent event to a subscriber.

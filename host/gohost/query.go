@@ -11,7 +11,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/gtime"
 
-	"userpulse/tests/host/gohost/pluginclient"
+	"userpulse/host/gohost/pluginclient"
 )
 
 const maxBodyBytes = 16 << 20

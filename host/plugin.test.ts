@@ -1,9 +1,9 @@
 import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createKinesisClient } from '../../backend/src/kinesis/client.ts';
-import { labels } from '../../src/labels.ts';
-import { selectors } from '../../src/selectors.ts';
+import { createKinesisClient } from '../backend/src/kinesis/client.ts';
+import { labels } from '../src/labels.ts';
+import { selectors } from '../src/selectors.ts';
 import { launch, openPage, picture, type Watched } from './browser.ts';
 import { GENERATIONS } from './bundle.ts';
 import { startPluginHost, type PluginHost } from './serve.ts';

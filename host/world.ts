@@ -1,15 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import type { InteractionEvent } from '../../backend/src/event/event.ts';
-import { identityOf } from '../../backend/src/schema/identity.ts';
-import { pointsOf, renderLine } from '../../backend/src/schema/points.ts';
-import { SlotTable } from '../../backend/src/schema/slots.ts';
-import type { BucketRole, Schema } from '../../backend/src/schema/buckets.ts';
-import { runCommand, startService } from '../../tools/demo/userpulse.ts';
-import { childEnvironment, startLocalParts } from '../../tools/parts/index.ts';
-import { freePorts } from '../../tools/parts/ports.ts';
+import type { InteractionEvent } from '../backend/src/event/event.ts';
+import { identityOf } from '../backend/src/schema/identity.ts';
+import { pointsOf, renderLine } from '../backend/src/schema/points.ts';
+import { SlotTable } from '../backend/src/schema/slots.ts';
+import type { BucketRole, Schema } from '../backend/src/schema/buckets.ts';
+import { runCommand, startService } from '../tools/demo/userpulse.ts';
+import { childEnvironment, startLocalParts } from '../tools/parts/index.ts';
+import { freePorts } from '../tools/parts/ports.ts';
 
-const HIGGS = new URL('../../../shared/data/higgs-activity_time.txt.gz', import.meta.url);
+const HIGGS = new URL('../../shared/data/higgs-activity_time.txt.gz', import.meta.url);
 const TYPES = { RT: 'retweet', MT: 'mention', RE: 'reply' } as const;
 export const USERS = ['88', '677'] as const;
 /** The week of the file: 1 to 7 July 2012, UTC. */

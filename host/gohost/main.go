@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"userpulse/tests/host/gohost/pluginclient"
+	"userpulse/host/gohost/pluginclient"
 )
 
 type options struct {
