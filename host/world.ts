@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import type { InteractionEvent } from '../backend/src/event/event.ts';
 import { identityOf } from '../backend/src/schema/identity.ts';
 import { pointsOf, renderLine } from '../backend/src/schema/points.ts';
-import { SlotTable } from '../backend/src/schema/slots.ts';
+import { OffsetTable } from '../backend/src/schema/offsets.ts';
 import type { BucketRole, Schema } from '../backend/src/schema/buckets.ts';
 import { runCommand, startService } from '../tools/demo/userpulse.ts';
 import { childEnvironment, startLocalParts } from '../tools/parts/index.ts';
@@ -64,12 +64,12 @@ export function hourly(user: string, type: string): number[] {
 }
 
 async function write(host: string, org: string, token: string): Promise<void> {
-  const table = new SlotTable({ capacity: 1 << 18 });
+  const table = new OffsetTable({ capacity: 1 << 18 });
   const batches: Record<BucketRole, string[]> = { made: [], received: [], share: [], total: [] };
   for (const event of events) {
     const identity = identityOf(event);
     for (const point of pointsOf(event, schema))
-      batches[point.role].push(renderLine(point, table.assign(point, identity).slot));
+      batches[point.role].push(renderLine(point, table.assign(point, identity).offsetNs));
   }
   for (const [role, all] of Object.entries(batches) as [BucketRole, string[]][]) {
     const url = new URL('/api/v2/write', host);

@@ -1,5 +1,5 @@
 /** Runs at most so many tasks at a time, the others in the order they came. */
-export class Limiter {
+export class Semaphore {
   readonly #max: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;

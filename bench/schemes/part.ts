@@ -106,7 +106,7 @@ const layoutOf = (scheme: PrefixScheme, users: number): Layout => ({
   lines: (event) => {
     const id = sequential(event, users);
     return [
-      `interaction,prefix=${prefixOf(id, scheme)},type=${event.type} user=${id}i ${event.ms}${String(event.slot).padStart(6, '0')}`,
+      `interaction,prefix=${prefixOf(id, scheme)},type=${event.type} user=${id}i ${event.ms}${String(event.offsetNs).padStart(6, '0')}`,
     ];
   },
 });

@@ -19,7 +19,7 @@ const SCRIPT = fileURLToPath(new URL('clickhouse.py', import.meta.url));
 const BATCH_EVENTS = 10_000;
 
 /**
- * One table per question, sorted by what is asked for, as ours has a bucket for each. `slot` stands for the event's identity: of rows that
+ * One table per question, sorted by what is asked for, as ours has a bucket for each. `offsetNs` stands for the event's identity: of rows that
  * are equal in the whole sorting key ReplacingMergeTree keeps one, which gives what Userpulse promises (an event sent twice counts once),
  * as soon as they are merged; before that only to queries with FINAL.
  */
@@ -150,8 +150,8 @@ async function fill(packages: string, partial: string, recipe: Recipe, say: (lin
     for (const [name, { id, type }] of Object.entries(TABLES))
       await ask(
         connection,
-        `CREATE TABLE ${name} (${id} ${type}, type LowCardinality(String), time DateTime64(3, 'UTC'), slot UInt32)
-        ENGINE = ReplacingMergeTree ORDER BY (${id}, type, time, slot)`,
+        `CREATE TABLE ${name} (${id} ${type}, type LowCardinality(String), time DateTime64(3, 'UTC'), offsetNs UInt32)
+        ENGINE = ReplacingMergeTree ORDER BY (${id}, type, time, offsetNs)`,
       );
     const begun = performance.now();
     const rates: number[] = [];
@@ -160,7 +160,7 @@ async function fill(packages: string, partial: string, recipe: Recipe, say: (lin
       for (const [name, { of }] of Object.entries(TABLES)) {
         const rows = batch.flatMap((e) => {
           const id = of(e);
-          return id === undefined ? [] : [`${id}\t${e.type}\t${(e.ms / 1000).toFixed(3)}\t${e.slot}\n`];
+          return id === undefined ? [] : [`${id}\t${e.type}\t${(e.ms / 1000).toFixed(3)}\t${e.offsetNs}\n`];
         });
         points += rows.length;
         if (rows.length > 0) await connection.send({ sql: `INSERT INTO ${name}`, rows: rows.join('') });

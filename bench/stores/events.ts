@@ -17,7 +17,7 @@ export interface Recipe {
 export interface BenchEvent {
   readonly ms: number;
   /** Nanoseconds within the millisecond, as good as random, as event ids make them. */
-  readonly slot: number;
+  readonly offsetNs: number;
   readonly type: string;
   readonly actor: number;
   readonly receiver: number;
@@ -95,7 +95,7 @@ export function* events(recipe: Recipe, batchSize: number): Generator<readonly B
       const share = drawShare(ms, random);
       batch.push({
         ms,
-        slot: (Math.imul(++number, 0x9e3779b1) >>> 0) % 1_000_000,
+        offsetNs: (Math.imul(++number, 0x9e3779b1) >>> 0) % 1_000_000,
         type: name,
         actor,
         receiver,

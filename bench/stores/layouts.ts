@@ -40,13 +40,13 @@ export const PREFIXES: Layout = {
     );
     return ROLES.map((role) => {
       const point = points.find((each) => each.role === role);
-      return point === undefined ? undefined : renderLine(point, event.slot);
+      return point === undefined ? undefined : renderLine(point, event.offsetNs);
     });
   },
 };
 
-// Nanoseconds exceed 2^53: milliseconds and slot are joined as text.
-const time = (event: BenchEvent): string => `${event.ms}${String(event.slot).padStart(6, '0')}`;
+// Nanoseconds exceed 2^53: milliseconds and offsetNs are joined as text.
+const time = (event: BenchEvent): string => `${event.ms}${String(event.offsetNs).padStart(6, '0')}`;
 
 /** N1, the published failure: one bucket, user and share ids as tags, so that every pair of ids that meets is a series of its own. */
 export const ONE_BUCKET: Layout = {

@@ -135,7 +135,7 @@ async function report(
     method:
       `The same ${number(recipe.stretches.reduce((sum, s) => sum + s.events, 0))} events of a week, ${number(recipe.users)} users, for everyone; all stores run side by side, one is asked at a time, and each must give the same counts. ` +
       'N1, the design that was published as a failure, has one bucket with user and share ids as tags; N2 has a bucket per question with its id as a tag. ' +
-      `ClickHouse 26.9 is its embedded build (\`${CHDB}\`), a table per question sorted by (id, type, time, slot), asked from threads of its own process: no network and no client library, which is worth a millisecond or two to it. ` +
+      `ClickHouse 26.9 is its embedded build (\`${CHDB}\`), a table per question sorted by (id, type, time, offsetNs), asked from threads of its own process: no network and no client library, which is worth a millisecond or two to it. ` +
       'Its tables are ReplacingMergeTree: with FINAL an event sent twice counts once, as Userpulse promises; without FINAL only after the merge. Userpulse is asked through its HTTP API.\n\n' +
       WHERE_OTHERS_WIN,
     tables: [costs(contenders, restarts, await Promise.all(contenders.map((each) => each.series()))), times(answers)],

@@ -18,8 +18,8 @@ if (what !== undefined && what !== '') {
   let left = Number(n);
   const { rename } = fs;
   const kindOf = (path) => {
-    const { done, sealed } = JSON.parse(readFileSync(path, 'utf8'));
-    return done ? 'done' : sealed === null ? 'durable' : 'sealed';
+    const { done, pending } = JSON.parse(readFileSync(path, 'utf8'));
+    return done ? 'done' : pending === null ? 'durable' : 'sealed';
   };
   fs.rename = async (from, to) => {
     const hit = /^shardId-.*\.json$/.test(basename(String(to))) && kindOf(from) === what && --left === 0;

@@ -27,9 +27,9 @@ export interface FaultyWorldOptions {
   readonly traffic?: Partial<Omit<TrafficOptions, 'random' | 'oracle'>>;
 }
 
-/** The move of a checkpoint file at which ingest dies; see faulty-fs.mjs. */
+/** The rename of a checkpoint file at which ingest dies; see faulty-fs.mjs. */
 export interface CheckpointInstant {
-  readonly what: 'sealed' | 'durable' | 'done';
+  readonly what: 'pending' | 'durable' | 'done';
   readonly when: 'half' | 'before' | 'after';
 }
 
@@ -205,7 +205,7 @@ export class FaultyWorld {
     await eventually(() => this.#process !== child, { what: 'the next ingest', intervalMs: 5 });
   }
 
-  /** Restarts ingest so that it dies at the Nth such move of a checkpoint file, and waits for that. */
+  /** Restarts ingest so that it dies at the Nth such rename of a checkpoint file, and waits for that. */
   async dieAt({ what, when }: CheckpointInstant, nth = 1, timeoutMs = 30_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {

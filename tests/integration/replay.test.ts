@@ -52,8 +52,8 @@ const allPoints = async (buckets: TestBuckets): Promise<string[][]> =>
 const COLLIDING: readonly string[] = (() => {
   const bySlot = new Map<number, string[]>();
   for (let n = 0; n < 20_000; n++) {
-    const slot = baseSlot(`c${n}`);
-    bySlot.set(slot, [...(bySlot.get(slot) ?? []), `c${n}`]);
+    const offsetNs = baseSlot(`c${n}`);
+    bySlot.set(offsetNs, [...(bySlot.get(offsetNs) ?? []), `c${n}`]);
   }
   return [...bySlot.values()].filter((ids) => ids.length > 1).flat();
 })();
@@ -101,7 +101,7 @@ describe('userpulse replay into live buckets', () => {
     },
   );
 
-  it('brings back what InfluxDB has lost, also when nothing remembers which points were moved', async () => {
+  it('brings back what InfluxDB has lost, also when nothing remembers which points were relocated', async () => {
     const w = await ingested();
     await rm(w.checkpointFolder, { recursive: true });
     const { org } = parts().influx;
@@ -117,7 +117,7 @@ describe('userpulse replay into live buckets', () => {
     await w.expectExact();
   });
 
-  it('counts no event twice that ingest had moved, also when nothing remembers that', async () => {
+  it('counts no event twice that ingest had relocated, also when nothing remembers that', async () => {
     const w = await ingested();
     await rm(w.checkpointFolder, { recursive: true });
     expect((await replay(w.env(), ...ALL_DAYS)).error).toBeUndefined();

@@ -10,7 +10,7 @@ export interface Mutation {
 }
 
 const INGEST = 'backend/src/ingest';
-const RECORD_RANGE = `    if (kind === 'new') await cell.update((checkpoint) => withSealed(checkpoint, segment.range()));\n`;
+const RECORD_RANGE = `    if (kind === 'new') await cell.update((checkpoint) => withPending(checkpoint, segment.range()));\n`;
 const ADVANCING = `    this.#mode = 'advancing';\n`;
 const SETTLE = `    batch.settle();\n    onSettled();\n`;
 const WRITE = `    const notice = await batch.write(sink, metrics, guard, signal);\n`;
@@ -27,7 +27,7 @@ export const MUTATIONS: readonly Mutation[] = [
       withDurable(checkpoint, { completeToMs: this.#o.completeToMs(false, segment.lastArrivalMs), warmFrom }),
     );\n`,
       ],
-      [ADVANCING, `    this.#o.budget.release(segment.held);\n    if (cell.value.sealed === null) return;\n`],
+      [ADVANCING, `    this.#o.budget.release(segment.held);\n    if (cell.value.pending === null) return;\n`],
     ],
   },
   {
@@ -49,17 +49,19 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'point identity: the millisecond alone is the time of a point',
     file: 'backend/src/schema/line-block.ts',
-    edits: [[`writeDigits(bytes, at + 13, 6, slot);`, `writeDigits(bytes, at + 13, 6, 0);`]],
+    edits: [[`writeDigits(bytes, at + 13, 6, offsetNs);`, `writeDigits(bytes, at + 13, 6, 0);`]],
   },
   {
     name: 'point identity: events that want the same place overwrite each other',
     file: `${INGEST}/place-events.ts`,
-    edits: [[`observer.point(item, point, slot, collided);`, `observer.point(item, point, identity.slot, collided);`]],
+    edits: [
+      [`observer.point(item, point, offsetNs, collided);`, `observer.point(item, point, identity.offsetNs, collided);`],
+    ],
   },
   {
-    name: 'point identity: a move is not noted',
+    name: 'point identity: a relocation is not noted',
     file: `${INGEST}/place-events.ts`,
-    edits: [[`if (move !== undefined) observer.move(move);`, ``]],
+    edits: [[`if (relocation !== undefined) observer.relocation(relocation);`, ``]],
   },
   {
     name: 'null iterator: records that come with no next iterator are dropped',

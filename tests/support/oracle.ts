@@ -23,7 +23,7 @@ export interface PointField {
   readonly value: string;
   /** Time: ms, and ns within it. */
   readonly ms: number;
-  readonly slot: number;
+  readonly offsetNs: number;
 }
 
 /** What is there and should not be, and the other way round. */
@@ -98,8 +98,8 @@ export class Oracle {
     if (missing.length === 0) return { missing, surplus };
     // An event has one place, however many fields its point has; among the totals the type alone is the series.
     const place = (text: string): string => {
-      const [type = '', prefix = '', , ms = '', slot = ''] = text.split(' ');
-      return role === 'total' ? `${type} ${ms} ${slot}` : `${type} ${prefix} ${ms} ${slot}`;
+      const [type = '', prefix = '', , ms = '', offsetNs = ''] = text.split(' ');
+      return role === 'total' ? `${type} ${ms} ${offsetNs}` : `${type} ${prefix} ${ms} ${offsetNs}`;
     };
     const wanted = new Map(missing.map((text) => [place(text), 0]));
     for (const event of this.#events.values()) {
@@ -109,14 +109,14 @@ export class Oracle {
       const before = wanted.get(at);
       if (before !== undefined) wanted.set(at, before + 1);
     }
-    const moved = new Map<string, string[]>();
+    const relocated = new Map<string, string[]>();
     for (const text of surplus) {
       const without = text.slice(0, text.lastIndexOf(' '));
-      moved.set(without, [...(moved.get(without) ?? []), text]);
+      relocated.set(without, [...(relocated.get(without) ?? []), text]);
     }
     const accepted = new Set<string>();
     const lost = missing.filter((text) => {
-      const elsewhere = moved.get(text.slice(0, text.lastIndexOf(' ')))?.pop();
+      const elsewhere = relocated.get(text.slice(0, text.lastIndexOf(' ')))?.pop();
       if (elsewhere === undefined || (wanted.get(place(text)) ?? 0) < 2) return true;
       accepted.add(elsewhere);
       return false;
@@ -151,19 +151,19 @@ export class Oracle {
   }
 }
 
-const keyOf = (p: PointField): string => `${p.type} ${p.prefix} ${p.value} ${p.ms} ${p.slot}`;
+const keyOf = (p: PointField): string => `${p.type} ${p.prefix} ${p.value} ${p.ms} ${p.offsetNs}`;
 
 function* pointFields(role: Role, event: TestEvent): Generator<PointField> {
   const { type, occurredAt: ms, actorId, receiverId, shareId } = event;
-  const slot = slotOf(event.eventId);
+  const offsetNs = slotOf(event.eventId);
   if (role === 'total') {
     for (const [field, value] of Object.entries({ made: actorId, received: receiverId, share: shareId })) {
-      if (value !== undefined) yield { type, prefix: field, value, ms, slot };
+      if (value !== undefined) yield { type, prefix: field, value, ms, offsetNs };
     }
     return;
   }
   const value = role === 'made' ? actorId : role === 'received' ? receiverId : shareId;
-  if (value !== undefined) yield { type, prefix: value.slice(0, role === 'share' ? 6 : 4), value, ms, slot };
+  if (value !== undefined) yield { type, prefix: value.slice(0, role === 'share' ? 6 : 4), value, ms, offsetNs };
 }
 
 /** Sub-millisecond digits by the contract: MurmurHash3_x86_32 with seed 0 of the id's UTF-8 bytes, modulo 10^6. */

@@ -37,7 +37,7 @@ export async function* storedPoints(bucket: string, role: Role): AsyncGenerator<
         prefix: role === 'total' ? cell('_field') : cell('prefix'),
         value: cell('_value'),
         ms: Date.parse(`${seconds}Z`) + Number(digits.slice(0, 3)),
-        slot: Number(digits.slice(3)),
+        offsetNs: Number(digits.slice(3)),
       };
     }
   }

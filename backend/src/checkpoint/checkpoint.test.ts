@@ -1,51 +1,56 @@
 import { describe, expect, it } from 'vitest';
 import {
   freshCheckpoint,
-  MAX_SETTLED_MOVES,
+  MAX_DURABLE_RELOCATIONS,
   withDurable,
-  withMoves,
-  withSealed,
-  type NotedMove,
+  withRelocations,
+  withPending,
+  type NotedRelocation,
 } from './checkpoint.ts';
 import { compareSequence } from '../event/sequence-number.ts';
 import { WarmMarks } from '../ingest/warm-marks.ts';
 
-const sealed = (first: string, last: string) => ({ first, last, refusals: [] });
-const move = (sequenceNumber: string): NotedMove => ({ role: 'made', event: 'ab'.repeat(24), slot: 7, sequenceNumber });
+const pending = (first: string, last: string) => ({ first, last, refusals: [] });
+const relocation = (sequenceNumber: string): NotedRelocation => ({
+  role: 'made',
+  event: 'ab'.repeat(24),
+  offsetNs: 7,
+  sequenceNumber,
+});
 
 describe('a shard checkpoint', () => {
-  it('passes a range only after it was sealed, and then forgets it', () => {
-    const before = withSealed(freshCheckpoint('s'), sealed('10', '20'));
+  it('passes a range only after it was pending, and then forgets it', () => {
+    const before = withPending(freshCheckpoint('s'), pending('10', '20'));
     expect(before.sequenceNumber).toBeNull();
     const after = withDurable(before, { completeToMs: 5, warmFrom: '12' });
-    expect(after).toMatchObject({ sequenceNumber: '20', sealed: null, completeToMs: 5, warmFrom: '12' });
+    expect(after).toMatchObject({ sequenceNumber: '20', pending: null, completeToMs: 5, warmFrom: '12' });
     expect(() => withDurable(after, { completeToMs: 6, warmFrom: null })).toThrow('No range');
   });
 
-  it('refuses a second sealed range, and one that overlaps what is durable', () => {
-    const once = withSealed(freshCheckpoint('s'), sealed('10', '20'));
-    expect(() => withSealed(once, sealed('21', '30'))).toThrow('second range');
+  it('refuses a second pending range, and one that overlaps what is durable', () => {
+    const once = withPending(freshCheckpoint('s'), pending('10', '20'));
+    expect(() => withPending(once, pending('21', '30'))).toThrow('second range');
     const durable = withDurable(once, { completeToMs: 0, warmFrom: null });
-    expect(() => withSealed(durable, sealed('20', '30'))).toThrow('overlaps');
-    expect(withSealed(durable, sealed('21', '30')).sealed).toMatchObject({ first: '21' });
+    expect(() => withPending(durable, pending('20', '30'))).toThrow('overlaps');
+    expect(withPending(durable, pending('21', '30')).pending).toMatchObject({ first: '21' });
   });
 
   it('never says less about the time up to which nothing is missing', () => {
-    const late = { ...withSealed(freshCheckpoint('s'), sealed('1', '2')), completeToMs: 100 };
+    const late = { ...withPending(freshCheckpoint('s'), pending('1', '2')), completeToMs: 100 };
     expect(withDurable(late, { completeToMs: 50, warmFrom: null }).completeToMs).toBe(100);
   });
 
-  it('drops the oldest moves beyond its bound, but none of a record that a redo will meet again', () => {
-    const old = Array.from({ length: MAX_SETTLED_MOVES + 5 }, (_, n) => move(String(1_000_000 + n)));
-    const ahead = Array.from({ length: 50 }, (_, n) => move(String(3_000_000 + n)));
+  it('drops the oldest relocations beyond its bound, but none of a record that a redo will meet again', () => {
+    const old = Array.from({ length: MAX_DURABLE_RELOCATIONS + 5 }, (_, n) => relocation(String(1_000_000 + n)));
+    const ahead = Array.from({ length: 50 }, (_, n) => relocation(String(3_000_000 + n)));
     const checkpoint = withDurable(
-      withSealed(withMoves(freshCheckpoint('s'), [...old, ...ahead]), sealed('1', '2000000')),
+      withPending(withRelocations(freshCheckpoint('s'), [...old, ...ahead]), pending('1', '2000000')),
       {
         completeToMs: 0,
         warmFrom: null,
       },
     );
-    expect(checkpoint.moved).toEqual([...old.slice(5), ...ahead]);
+    expect(checkpoint.relocated).toEqual([...old.slice(5), ...ahead]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Move } from '../schema/slots.ts';
+import type { Relocation } from '../schema/offsets.ts';
 import { compareSequence, type SequenceNumber } from '../event/sequence-number.ts';
 
 /** Where reading of a fresh shard begins. `latest` is turned into the time of the first start, so that no crash can lose what came since. */
@@ -21,14 +21,14 @@ export interface NotedRefusal {
 }
 
 /** A range of records for which archive objects are being written. */
-export interface SealedRange {
+export interface PendingRange {
   readonly first: SequenceNumber;
   readonly last: SequenceNumber;
   readonly refusals: readonly NotedRefusal[];
 }
 
-/** A move (see SlotTable) with the record that caused it. */
-export interface NotedMove extends Move {
+/** A relocation (see OffsetTable) with the record that caused it. */
+export interface NotedRelocation extends Relocation {
   readonly sequenceNumber: SequenceNumber;
 }
 
@@ -42,12 +42,12 @@ export interface ShardCheckpoint {
   readonly sequenceNumber: SequenceNumber | null;
   /** Up to this time of arrival (ms) nothing of this shard is missing; 0 = nothing is known. Tells a quiet shard from a lost record. */
   readonly completeToMs: number;
-  readonly sealed: SealedRange | null;
+  readonly pending: PendingRange | null;
   /** Read to its end, all of it durable. */
   readonly done: boolean;
   /** Oldest first. */
-  readonly moved: readonly NotedMove[];
-  /** Re-reading starts here on a restart to fill the slot table; null = not needed. Never behind what the bounds below allow. */
+  readonly relocated: readonly NotedRelocation[];
+  /** Re-reading starts here on a restart to fill the offset table; null = not needed. Never behind what the bounds below allow. */
   readonly warmFrom: SequenceNumber | null;
 }
 
@@ -55,26 +55,26 @@ export const freshCheckpoint = (shardId: string): ShardCheckpoint => ({
   shardId,
   sequenceNumber: null,
   completeToMs: 0,
-  sealed: null,
+  pending: null,
   done: false,
-  moved: [],
+  relocated: [],
   warmFrom: null,
 });
 
 /** Moves of records behind the checkpoint that are kept. Those of records after it are all kept: a redo needs them. */
-export const MAX_SETTLED_MOVES = 10_000;
+export const MAX_DURABLE_RELOCATIONS = 10_000;
 
-export function withMoves(checkpoint: ShardCheckpoint, moves: readonly NotedMove[]): ShardCheckpoint {
-  return { ...checkpoint, moved: [...checkpoint.moved, ...moves] };
+export function withRelocations(checkpoint: ShardCheckpoint, relocations: readonly NotedRelocation[]): ShardCheckpoint {
+  return { ...checkpoint, relocated: [...checkpoint.relocated, ...relocations] };
 }
 
 /** Step 1 of archiving a range, before its first object is written. */
-export function withSealed(checkpoint: ShardCheckpoint, sealed: SealedRange): ShardCheckpoint {
-  if (checkpoint.sealed !== null) throw new Error('A second range was sealed before the first was durable.');
-  if (checkpoint.sequenceNumber !== null && compareSequence(sealed.first, checkpoint.sequenceNumber) <= 0) {
-    throw new Error(`Range from ${sealed.first} overlaps the checkpoint at ${checkpoint.sequenceNumber}.`);
+export function withPending(checkpoint: ShardCheckpoint, pending: PendingRange): ShardCheckpoint {
+  if (checkpoint.pending !== null) throw new Error('A second range was pending before the first was durable.');
+  if (checkpoint.sequenceNumber !== null && compareSequence(pending.first, checkpoint.sequenceNumber) <= 0) {
+    throw new Error(`Range from ${pending.first} overlaps the checkpoint at ${checkpoint.sequenceNumber}.`);
   }
-  return { ...checkpoint, sealed };
+  return { ...checkpoint, pending };
 }
 
 /** Step 2, after the last object is durable: the checkpoint passes the range and forgets it. */
@@ -82,22 +82,23 @@ export function withDurable(
   checkpoint: ShardCheckpoint,
   change: { readonly completeToMs: number; readonly warmFrom: SequenceNumber | null },
 ): ShardCheckpoint {
-  if (checkpoint.sealed === null) throw new Error('No range was sealed.');
-  const sequenceNumber = checkpoint.sealed.last;
+  if (checkpoint.pending === null) throw new Error('No range was pending.');
+  const sequenceNumber = checkpoint.pending.last;
   return {
     ...checkpoint,
     sequenceNumber,
-    sealed: null,
+    pending: null,
     completeToMs: Math.max(checkpoint.completeToMs, change.completeToMs),
     warmFrom: change.warmFrom,
-    moved: boundMoves(checkpoint.moved, sequenceNumber),
+    relocated: boundRelocations(checkpoint.relocated, sequenceNumber),
   };
 }
 
-function boundMoves(moved: readonly NotedMove[], durable: SequenceNumber): readonly NotedMove[] {
-  if (moved.length <= MAX_SETTLED_MOVES) return moved;
-  let surplus = moved.filter((m) => compareSequence(m.sequenceNumber, durable) <= 0).length - MAX_SETTLED_MOVES;
-  return moved.filter((m) => compareSequence(m.sequenceNumber, durable) > 0 || surplus-- <= 0);
+function boundRelocations(relocated: readonly NotedRelocation[], durable: SequenceNumber): readonly NotedRelocation[] {
+  if (relocated.length <= MAX_DURABLE_RELOCATIONS) return relocated;
+  let surplus =
+    relocated.filter((m) => compareSequence(m.sequenceNumber, durable) <= 0).length - MAX_DURABLE_RELOCATIONS;
+  return relocated.filter((m) => compareSequence(m.sequenceNumber, durable) > 0 || surplus-- <= 0);
 }
 
 /** Port: where checkpoints are kept. One holder at a time; implementations refuse or fence a second one. */
@@ -145,7 +146,7 @@ export const shardCheckpointSchema = z.strictObject({
   shardId: z.string().min(1),
   sequenceNumber: sequence.nullable(),
   completeToMs: ms,
-  sealed: z
+  pending: z
     .strictObject({
       first: sequence,
       last: sequence,
@@ -159,11 +160,11 @@ export const shardCheckpointSchema = z.strictObject({
     })
     .nullable(),
   done: z.boolean(),
-  moved: z.array(
+  relocated: z.array(
     z.strictObject({
       role: z.enum(['made', 'received', 'share', 'total']),
       event: z.string(),
-      slot: z.number().int(),
+      offsetNs: z.number().int(),
       sequenceNumber: sequence,
     }),
   ),

@@ -20,9 +20,9 @@ const full: ShardCheckpoint = {
   shardId: 'shardId-000000000001',
   sequenceNumber: '4'.repeat(56),
   completeToMs: 1_700_000_000_000,
-  sealed: { first: '5', last: '6', refusals: [{ sequenceNumber: '5', subSequence: 3, reason: 'no "reason"' }] },
+  pending: { first: '5', last: '6', refusals: [{ sequenceNumber: '5', subSequence: 3, reason: 'no "reason"' }] },
   done: false,
-  moved: [{ role: 'share', event: 'ab'.repeat(24), slot: 999_999, sequenceNumber: '5' }],
+  relocated: [{ role: 'share', event: 'ab'.repeat(24), offsetNs: 999_999, sequenceNumber: '5' }],
   warmFrom: '4',
 };
 

@@ -16,7 +16,7 @@ import {
   preview,
   type FoundLetter,
   type StoredLetter,
-} from '../dead-letters/letters.ts';
+} from '../dead-letters/read.ts';
 import { redrive, type RedriveTally } from '../dead-letters/redrive.ts';
 import { UserpulseError } from '../errors.ts';
 import { systemClock } from '../clock.ts';

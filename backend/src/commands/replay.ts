@@ -7,13 +7,13 @@ import { archiveTarget, awsEndpoint, influxTarget, schemaOf } from '../checks/ta
 import { UserpulseError } from '../errors.ts';
 import { systemClock } from '../clock.ts';
 import { formatNumber } from '../produce/progress.ts';
-import { readMoves } from '../checkpoint/moves.ts';
+import { readRelocations } from '../checkpoint/relocations.ts';
 import { planDays, type Plan } from '../replay/plan.ts';
 import { ReplayProgress } from '../replay/progress.ts';
 import { replay } from '../replay/replay.ts';
 import { counted, reportText } from '../replay/report.ts';
 import { ReplayState } from '../replay/state.ts';
-import { Tally } from '../replay/tally.ts';
+import { ReplayStats } from '../replay/stats.ts';
 import { prefixSchemeText, type Schema } from '../schema/buckets.ts';
 import { dayText } from '../archive/keys.ts';
 import { InfluxSink } from '../influx/writer.ts';
@@ -66,7 +66,7 @@ Environment: that of the ingest which writes these buckets
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where to, and by which scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
-  USERPULSE_CHECKPOINT                       only read: which points ingest has moved
+  USERPULSE_CHECKPOINT                       only read: which points ingest has relocated
   USERPULSE_BATCH_MAX_LINES                  most lines of one write
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_LOG_LEVEL
@@ -97,7 +97,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
   const archive = archiveTarget(config, context.env, () =>
     createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined, maxAttempts: 1 }),
   );
-  const tally = new Tally();
+  const stats = new ReplayStats();
   let sink: InfluxSink | undefined;
   try {
     let state: ReplayState | undefined;
@@ -112,16 +112,16 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         connections: options.parallel,
         onRetry: () => undefined,
         onAnswer: () => undefined,
-        onExpired: (_role, points) => (tally.expired += points),
+        onExpired: (_role, points) => (stats.expired += points),
       });
       state = await openState(context, options, config.archive.href, `${influx.host} ${influx.org}`, schema);
     }
     const reader = openArchive(archive);
     const plan = await planDays(reader, options, new Set(options.without), context.stop);
     state?.plan(options, plan.days);
-    // After the listing: whatever has been archived by now had its move noted before.
-    const moves = await readMoves(config.checkpoint);
-    tellPlan(context, options, plan, reader.url, moves === undefined ? config.checkpoint.href : undefined);
+    // After the listing: whatever has been archived by now had its relocation noted before.
+    const relocations = await readRelocations(config.checkpoint);
+    tellPlan(context, options, plan, reader.url, relocations === undefined ? config.checkpoint.href : undefined);
     const startMs = systemClock.now();
     const progress = new ReplayProgress(
       context.stderr,
@@ -134,29 +134,29 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         reader,
         days: plan.days,
         schema,
-        moves: moves ?? [],
+        relocations: relocations ?? [],
         types: new Set(options.types),
         sink,
         state,
         maxLines: config.batchMaxLines,
         parallel: options.parallel,
         signal: context.stop,
-        tally,
-        onProgress: (bytes, day) => progress.update(bytes, tally.events, day, systemClock.now()),
+        stats,
+        onProgress: (bytes, day) => progress.update(bytes, stats.events, day, systemClock.now()),
       });
     } finally {
       progress.end();
     }
     const seconds = (systemClock.now() - startMs) / 1000;
-    const text = reportText(tally, schema, { seconds, dryRun: options.dryRun });
+    const text = reportText(stats, schema, { seconds, dryRun: options.dryRun });
     if (options.json) {
       context.stderr.write(text);
-      context.stdout.write(`${JSON.stringify(reportJson(tally, plan, seconds))}\n`);
+      context.stdout.write(`${JSON.stringify(reportJson(stats, plan, seconds))}\n`);
     } else context.stdout.write(text);
-    failWhereIncomplete(tally, refused);
+    failWhereIncomplete(stats, refused);
   } catch (error) {
     if (!context.stop.aborted || options.dryRun) throw error;
-    throw new UserpulseError('aborted', `Stopped after ${formatNumber(tally.events)} events.`, {
+    throw new UserpulseError('aborted', `Stopped after ${formatNumber(stats.events)} events.`, {
       hint: 'The same command goes on from here.',
       cause: error,
     });
@@ -226,7 +226,7 @@ function tellPlan(
 
 /** Everything else has been written by now; what has not must not look like success. */
 function failWhereIncomplete(
-  tally: Tally,
+  stats: ReplayStats,
   refused: { readonly points: number; readonly example: string } | undefined,
 ): void {
   if (refused !== undefined) {
@@ -238,27 +238,27 @@ function failWhereIncomplete(
       },
     );
   }
-  if (tally.invalidLines > 0) {
+  if (stats.invalidLines > 0) {
     throw new UserpulseError(
       'archive_damaged',
-      `The archive holds ${counted(tally.invalidLines, 'line')} that can be no events of their day. Nothing was written for them; all others are done.`,
+      `The archive holds ${counted(stats.invalidLines, 'line')} that can be no events of their day. Nothing was written for them; all others are done.`,
       { hint: 'Ingest archives valid events only: have these objects been changed, or written by another version?' },
     );
   }
 }
 
-const reportJson = (tally: Tally, plan: Plan, seconds: number) => ({
+const reportJson = (stats: ReplayStats, plan: Plan, seconds: number) => ({
   days: plan.days.length,
-  objects: tally.objects,
-  lines: tally.lines,
-  events: tally.events,
-  repeated: tally.repeated,
-  otherTypes: tally.otherTypes,
-  invalid: tally.invalidLines,
-  byType: Object.fromEntries(tally.byType),
-  points: tally.points,
-  moved: tally.moved,
-  expired: tally.expired,
+  objects: stats.objects,
+  lines: stats.lines,
+  events: stats.events,
+  repeated: stats.repeated,
+  otherTypes: stats.otherTypes,
+  invalid: stats.invalidLines,
+  byType: Object.fromEntries(stats.byType),
+  points: stats.points,
+  relocated: stats.relocated,
+  expired: stats.expired,
   seconds: Math.round(seconds * 1000) / 1000,
 });
 

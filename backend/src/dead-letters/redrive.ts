@@ -1,6 +1,6 @@
 import { decodeRecord } from '../event/decode.ts';
 import type { Sender } from '../kinesis/sender.ts';
-import { dataOf, type StoredLetter } from './letters.ts';
+import { dataOf, type StoredLetter } from './read.ts';
 
 export interface RedriveTally {
   /** Put, or on a dry run: would be put. */

@@ -2,9 +2,9 @@ import type { StreamRecord } from '../event/decode.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import type { Point } from '../schema/points.ts';
-import type { Move } from '../schema/slots.ts';
+import type { Relocation } from '../schema/offsets.ts';
 import type { PointSink } from '../influx/point-sink.ts';
-import type { NotedMove } from '../checkpoint/checkpoint.ts';
+import type { NotedRelocation } from '../checkpoint/checkpoint.ts';
 import type { Lane, Span } from './lane.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { EventItem, EventPlacer, PlaceObserver } from './place-events.ts';
@@ -49,7 +49,7 @@ export class Batch implements PlaceObserver {
   readonly #spare: LineBlock[];
   readonly #byRole = new Map<BucketRole, BucketLines>();
   readonly #spans = new Map<Lane, Ticket<Span>>();
-  readonly #moves = new Map<Lane, NotedMove[]>();
+  readonly #relocations = new Map<Lane, NotedRelocation[]>();
   #adding: Adding | undefined;
   #records = 0;
   #most = 0;
@@ -70,8 +70,8 @@ export class Batch implements PlaceObserver {
   }
 
   /** Per lane; to be durable before {@link write}. */
-  get moves(): ReadonlyMap<Lane, readonly NotedMove[]> {
-    return this.#moves;
+  get relocations(): ReadonlyMap<Lane, readonly NotedRelocation[]> {
+    return this.#relocations;
   }
 
   get oldestArrivalMs(): number {
@@ -119,7 +119,7 @@ export class Batch implements PlaceObserver {
   }
 
   /** {@link PlaceObserver}: the points of one event come one after the other. */
-  point(item: EventItem, point: Point, slot: number, collided: boolean): void {
+  point(item: EventItem, point: Point, offsetNs: number, collided: boolean): void {
     const adding = this.#current();
     if (adding.item !== item) {
       const { occurredAtMs } = item.event;
@@ -134,18 +134,18 @@ export class Batch implements PlaceObserver {
       bucket = { lines: this.#spare.pop() ?? new LineBlock(), owners: [] };
       this.#byRole.set(point.role, bucket);
     }
-    bucket.lines.pushPoint(point, slot);
+    bucket.lines.pushPoint(point, offsetNs);
     this.#most = Math.max(this.#most, bucket.lines.length);
     bucket.owners.push(adding.line);
     if (collided) adding.metrics.pointCollisions.inc({ bucket: point.role });
   }
 
-  move(move: Move): void {
+  relocation(relocation: Relocation): void {
     const { lane, record } = this.#current();
-    const noted: NotedMove = { ...move, sequenceNumber: record.sequenceNumber };
-    const moves = this.#moves.get(lane);
-    if (moves === undefined) this.#moves.set(lane, [noted]);
-    else moves.push(noted);
+    const noted: NotedRelocation = { ...relocation, sequenceNumber: record.sequenceNumber };
+    const relocations = this.#relocations.get(lane);
+    if (relocations === undefined) this.#relocations.set(lane, [noted]);
+    else relocations.push(noted);
   }
 
   eventIdConflict(): void {

@@ -1,7 +1,7 @@
 import type { LineBlock } from '../schema/line-block.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import { Batch, type WrittenNotice } from './batch.ts';
-import { withMoves } from '../checkpoint/checkpoint.ts';
+import { withRelocations } from '../checkpoint/checkpoint.ts';
 import { after, type Clock } from '../clock.ts';
 import type { Lane } from './lane.ts';
 import type { IngestMetrics } from './metrics.ts';
@@ -45,10 +45,10 @@ export class Batcher {
   #inFlight = 0;
   #pumping = false;
   #cancelTimer: (() => void) | undefined;
-  #hurry = false;
+  #flush = false;
   #failed = false;
   /** Moves of this and all earlier batches are durable. */
-  #movesSaved: Promise<unknown> = Promise.resolve();
+  #relocationsSaved: Promise<unknown> = Promise.resolve();
 
   constructor(options: BatcherOptions) {
     this.#o = options;
@@ -68,8 +68,8 @@ export class Batcher {
   }
 
   /** From now on a batch does not wait for company: draining. */
-  hurry(): void {
-    this.#hurry = true;
+  flush(): void {
+    this.#flush = true;
     this.pump();
   }
 
@@ -114,7 +114,7 @@ export class Batcher {
     // Where nothing is being written, waiting for more would be waiting for nothing; where something is, its end wakes this.
     const ageMs = this.#inFlight === 0 ? Math.min(maxAgeMs, IDLE_AGE_MS) : maxAgeMs;
     const waitMs = batch.createdAtMs + ageMs - clock.now();
-    if (!batch.isFull() && !this.#hurry && waitMs > 0) {
+    if (!batch.isFull() && !this.#flush && waitMs > 0) {
       this.#cancelTimer?.();
       this.#cancelTimer = after(clock, waitMs, () => {
         this.#cancelTimer = undefined;
@@ -141,15 +141,15 @@ export class Batcher {
 
   #send(batch: Batch): void {
     this.#inFlight++;
-    if (batch.moves.size > 0) {
-      const saves = [...batch.moves].map(([lane, moves]) =>
-        lane.cell.update((checkpoint) => withMoves(checkpoint, moves)),
+    if (batch.relocations.size > 0) {
+      const saves = [...batch.relocations].map(([lane, relocations]) =>
+        lane.cell.update((checkpoint) => withRelocations(checkpoint, relocations)),
       );
-      this.#movesSaved = Promise.all([this.#movesSaved, ...saves]);
+      this.#relocationsSaved = Promise.all([this.#relocationsSaved, ...saves]);
       // Awaited by each batch from here on.
-      this.#movesSaved.catch(() => undefined);
+      this.#relocationsSaved.catch(() => undefined);
     }
-    this.#write(batch, this.#movesSaved).then(
+    this.#write(batch, this.#relocationsSaved).then(
       () => {
         this.#inFlight--;
         this.pump();
@@ -158,9 +158,9 @@ export class Batcher {
     );
   }
 
-  async #write(batch: Batch, movesSaved: Promise<unknown>): Promise<void> {
+  async #write(batch: Batch, relocationsSaved: Promise<unknown>): Promise<void> {
     const { sink, metrics, guard, signal, onWritten, onSettled } = this.#o;
-    await movesSaved;
+    await relocationsSaved;
     const notice = await batch.write(sink, metrics, guard, signal);
     guard.check();
     onWritten(notice, batch.oldestArrivalMs);

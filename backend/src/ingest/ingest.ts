@@ -10,7 +10,7 @@ import { ByteBudget } from '../memory/byte-budget.ts';
 import type { CheckpointStore, ShardCheckpoint, StartPosition, StoredCheckpoints } from '../checkpoint/checkpoint.ts';
 import { after, isAborted, systemClock, type Clock } from '../clock.ts';
 import { Lane } from './lane.ts';
-import { Limiter } from '../semaphore.ts';
+import { Semaphore } from '../semaphore.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { openCheckpoints } from './opening.ts';
 import { EventPlacer } from './place-events.ts';
@@ -59,7 +59,7 @@ export interface IngestOptions {
   /** Called after points have become visible in InfluxDB. */
   readonly onWritten?: (notice: WrittenNotice) => void;
   /** Points that are remembered against collisions; tests use fewer. */
-  readonly slotCapacity?: number;
+  readonly offsetCapacity?: number;
 }
 
 export interface ShardStatus {
@@ -129,7 +129,7 @@ class Ingestion {
   readonly #unwritten: ByteBudget;
   readonly #placer: EventPlacer;
   readonly #batcher: Batcher;
-  readonly #puts = new Limiter(MAX_PUTS);
+  readonly #puts = new Semaphore(MAX_PUTS);
   readonly #saves: SaveContext;
   readonly #calls: StreamCalls;
   /** Aborted by a stop or a failure: nothing more is read. */
@@ -151,7 +151,7 @@ class Ingestion {
         inflightBytes: this.#budget.used,
         lanes: [...this.#lanes.values()],
         waiting: this.#schedule?.waiting ?? 0,
-        moves: this.#placer.moves,
+        relocations: this.#placer.relocations,
         nowMs: this.#clock.now(),
       }),
     };
@@ -163,7 +163,7 @@ class Ingestion {
     this.#placer = new EventPlacer({
       schema: options.schema,
       maxAheadMs: settings.maxAheadMs,
-      ...(options.slotCapacity === undefined ? {} : { slotCapacity: options.slotCapacity }),
+      ...(options.offsetCapacity === undefined ? {} : { offsetCapacity: options.offsetCapacity }),
     });
     this.#calls = new StreamCalls({
       source: options.source,
@@ -264,8 +264,8 @@ class Ingestion {
     }
     this.#become('draining');
     logger.info({ records: this.#heldRecords(), bytes: this.#budget.used }, 'Draining: writing what was read.');
-    this.#batcher.hurry();
-    // A lane that was only warmed up may have a sealed range on its way.
+    this.#batcher.flush();
+    // A lane that was only warmed up may have a pending range on its way.
     const unstarted = [...this.#lanes.values()].filter((lane) => this.#schedule?.hasStarted(lane.shardId) !== true);
     await Promise.allSettled([...this.#tasks, ...unstarted.map((lane) => lane.settle())]);
     cancelDeadline?.();

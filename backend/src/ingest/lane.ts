@@ -1,4 +1,4 @@
-import { giveBack } from '../memory/blocks.ts';
+import { releaseBytes } from '../memory/blocks.ts';
 import type { HashRange, StreamRecord } from '../event/decode.ts';
 import type { ByteBudget } from '../memory/byte-budget.ts';
 import { Fifo } from '../memory/fifo.ts';
@@ -196,7 +196,7 @@ export class Lane {
     let bytes = 0;
     for (const record of records) {
       bytes += chargeOf(record.data);
-      giveBack(record.data);
+      releaseBytes(record.data);
     }
     this.#queuedBytes -= bytes;
     this.#budget.release(bytes);

@@ -95,7 +95,7 @@ export function createIngestMetrics(registry: Registry, live: LiveNumbers) {
     ] as const),
     pointCollisions: counter(
       'userpulse_point_collisions_total',
-      'Points that found their nanosecond taken by another event and were moved',
+      'Points that found their nanosecond taken by another event and were relocated',
       ['bucket'] as const,
     ),
     eventIdConflicts: counter(

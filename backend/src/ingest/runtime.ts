@@ -16,7 +16,7 @@ export interface LiveView {
   /** Shards that wait for their parents. */
   readonly waiting: number;
   /** Points that are known to lie beside the place of their event id. */
-  readonly moves: number;
+  readonly relocations: number;
   readonly nowMs: number;
 }
 
@@ -42,7 +42,7 @@ export function createIngestRuntime(registry: Registry): IngestRuntime {
       for (const lane of live()?.lanes ?? []) counts.set(lane.mode, (counts.get(lane.mode) ?? 0) + 1);
       return counts;
     },
-    knownMoves: () => live()?.moves ?? 0,
+    knownMoves: () => live()?.relocations ?? 0,
   });
   return {
     metrics,

@@ -3,7 +3,7 @@ import type { ArchiveObject } from '../archive/archive.ts';
 import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../archive/keys.ts';
 import { deadLetterLine } from '../archive/dead-letter.ts';
 import { GzipLines } from '../archive/gzip-lines.ts';
-import type { NotedRefusal, SealedRange } from '../checkpoint/checkpoint.ts';
+import type { NotedRefusal, PendingRange } from '../checkpoint/checkpoint.ts';
 import type { WrittenRecord } from './written-record.ts';
 
 /** Days and arrival days that one segment may touch: each holds a buffer and becomes an object. */
@@ -111,7 +111,7 @@ export class Segment {
   }
 
   /** What the checkpoint must know before any of {@link objects} is written. */
-  range(): SealedRange {
+  range(): PendingRange {
     if (this.#first === undefined || this.#last === undefined) throw new Error('An empty segment has no range.');
     return { first: this.#first, last: this.#last.sequenceNumber, refusals: this.#refusals };
   }

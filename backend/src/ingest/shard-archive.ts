@@ -1,9 +1,9 @@
-import { giveBack } from '../memory/blocks.ts';
+import { releaseBytes } from '../memory/blocks.ts';
 import type { Archive } from '../archive/archive.ts';
 import type { ByteBudget } from '../memory/byte-budget.ts';
-import { withDurable, withSealed, type SealedRange } from '../checkpoint/checkpoint.ts';
+import { withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
-import type { Limiter } from '../semaphore.ts';
+import type { Semaphore } from '../semaphore.ts';
 import type { CheckpointCell } from '../checkpoint/shard-checkpoint.ts';
 import { MAX_PARTS, Segment, type SegmentObject } from './segment.ts';
 import { WarmMarks } from './warm-marks.ts';
@@ -18,7 +18,7 @@ export interface ShardArchiveOptions {
   /** Aborted when draining has taken too long. */
   readonly signal: AbortSignal;
   /** Of all shards together: how many objects are written at a time. */
-  readonly puts: Limiter;
+  readonly puts: Semaphore;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
   /** Bytes of these records have been copied or compressed: their own charge ends. */
@@ -47,7 +47,7 @@ type Mode = 'open' | 'recording' | 'writing' | 'advancing' | 'failed';
  * ```
  *
  * While one segment is on its way the next one is filled; when that is full too, records wait in line (and so does, through the byte
- * budget, the reader). At most one range per shard is ever sealed, so a restart has at most one to redo.
+ * budget, the reader). At most one range per shard is ever pending, so a restart has at most one to redo.
  */
 export class ShardArchive {
   readonly #o: ShardArchiveOptions;
@@ -103,11 +103,11 @@ export class ShardArchive {
    * Writes a range again that an earlier run had sealed: same keys, same bytes. Only as the very first thing, with the whole range appended
    * to `segment`.
    */
-  redo(segment: Segment, sealed: SealedRange): void {
-    if (this.#mode !== 'open' || !this.empty) throw new Error('A sealed range is redone before anything else.');
+  redo(segment: Segment, pending: PendingRange): void {
+    if (this.#mode !== 'open' || !this.empty) throw new Error('A pending range is redone before anything else.');
     const range = segment.range();
-    if (range.first !== sealed.first || range.last !== sealed.last) {
-      throw new Error(`Range ${range.first} to ${range.last} was read, not ${sealed.first} to ${sealed.last}.`);
+    if (range.first !== pending.first || range.last !== pending.last) {
+      throw new Error(`Range ${range.first} to ${range.last} was read, not ${pending.first} to ${pending.last}.`);
     }
     this.#sealing = segment;
     this.#run(segment, 'redo');
@@ -224,14 +224,14 @@ export class ShardArchive {
     this.#mode = 'recording';
     // Now, while the latest record noted is the segment's last: what is noted from here on lies beyond the checkpoint to come.
     const warmFrom = this.#marks.from(segment.lastArrivalMs);
-    if (kind === 'new') await cell.update((checkpoint) => withSealed(checkpoint, segment.range()));
+    if (kind === 'new') await cell.update((checkpoint) => withPending(checkpoint, segment.range()));
     this.#mode = 'writing';
     const objects = await segment.objects();
     await Promise.all(
       objects.map((object) =>
         puts.run(async () => {
           await archive.put(object, signal);
-          for (const chunk of object.chunks) giveBack(chunk);
+          for (const chunk of object.chunks) releaseBytes(chunk);
           this.#o.onObject(object);
         }),
       ),

@@ -17,8 +17,8 @@ const COLLIDING: readonly string[] = (() => {
   const bySlot = new Map<number, string[]>();
   for (let n = 0; n < 20_000; n++) {
     const id = `c${n}`;
-    const slot = baseSlot(id);
-    bySlot.set(slot, [...(bySlot.get(slot) ?? []), id]);
+    const offsetNs = baseSlot(id);
+    bySlot.set(offsetNs, [...(bySlot.get(offsetNs) ?? []), id]);
   }
   return [...bySlot.values()].filter((ids) => ids.length > 1).flat();
 })();
@@ -60,8 +60,8 @@ class World {
     this.oracle.refuses = (role, event) => role === 'received' && event.receiverId === REFUSED_USER;
     this.archive.onPut = (key) => {
       const [, shardId = '', range = ''] = /(shardId-\d+)-(\d+-\d+)\./.exec(key) ?? [];
-      const sealed = this.checkpoints.shards.get(shardId)?.sealed;
-      if (range !== `${sealed?.first ?? ''}-${sealed?.last ?? ''}`) this.unrecorded.push(key);
+      const pending = this.checkpoints.shards.get(shardId)?.pending;
+      if (range !== `${pending?.first ?? ''}-${pending?.last ?? ''}`) this.unrecorded.push(key);
     };
   }
 
@@ -369,7 +369,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     await world.expectExact();
   });
 
-  it('finds the place of a moved point again after a crash, also when the event that holds its own place is forgotten', async () => {
+  it('finds the place of a relocated point again after a crash, also when the event that holds its own place is forgotten', async () => {
     const world = new World(14, 1);
     world.collisions = 0;
     const [shard] = world.stream.open;

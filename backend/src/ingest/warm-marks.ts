@@ -1,6 +1,6 @@
 import type { SequenceNumber } from '../event/sequence-number.ts';
 
-/** How far behind a checkpoint re-reading for the slot table may begin. */
+/** How far behind a checkpoint re-reading for the offset table may begin. */
 export interface WarmBounds {
   readonly maxRecords: number;
   readonly maxEvents: number;

@@ -2,7 +2,7 @@ import type { HashRange, StreamRecord } from '../event/decode.ts';
 import type { ShardCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
 import type { Lane } from './lane.ts';
-import { Limiter } from '../semaphore.ts';
+import { Semaphore } from '../semaphore.ts';
 import { SILENT, type EventPlacer } from './place-events.ts';
 import type { Segment } from './segment.ts';
 import { compareSequence } from '../event/sequence-number.ts';
@@ -20,14 +20,14 @@ export interface RereadContext {
   readonly placer: EventPlacer;
   readonly onRetry: (reason: string, message: string) => void;
   readonly onSuccess: () => void;
-  /** A sealed range is not whole any more. May throw. */
+  /** A pending range is not whole any more. May throw. */
   readonly onGap: (gap: Gap) => void;
 }
 
 const MAX_WARMING = 8;
 
 /**
- * Before anything new is read: the slot table learns of the moves and of the latest records of every shard, and sealed ranges are read
+ * Before anything new is read: the offset table learns of the relocations and of the latest records of every shard, and pending ranges are read
  * again. All shards first, because an event of one may fall on the place of an event of another.
  * @param createLane for a shard that is still to be read; may be called for it once
  * @returns the last record that needs no reading any more, per shard that is still to be read
@@ -41,13 +41,13 @@ export async function warmUp(
   },
 ): Promise<Map<string, string | null>> {
   const { stored, listed, createLane } = options;
-  context.placer.restore(stored.flatMap((checkpoint) => checkpoint.moved));
+  context.placer.restore(stored.flatMap((checkpoint) => checkpoint.relocated));
   const newest = Math.max(0, ...stored.map((checkpoint) => checkpoint.completeToMs));
-  const limiter = new Limiter(MAX_WARMING);
+  const semaphore = new Semaphore(MAX_WARMING);
   const byId = new Map(listed.map((shard) => [shard.shardId, shard]));
   const resume = new Map<string, string | null>();
   const tasks = stored.map((checkpoint) =>
-    limiter.run(async () => {
+    semaphore.run(async () => {
       const shard = byId.get(checkpoint.shardId);
       if (shard === undefined) return;
       if (checkpoint.done && newest - checkpoint.completeToMs > WARM_BOUNDS.maxAgeMs) return;
@@ -62,7 +62,7 @@ export async function warmUp(
         );
       }
       if (lane === undefined) return;
-      const redone = await redoSealedRange(context, lane);
+      const redone = await redoPendingRange(context, lane);
       resume.set(lane.shardId, redone ?? checkpoint.sequenceNumber);
     }),
   );
@@ -98,7 +98,7 @@ async function* reread(
 }
 
 /**
- * Fills the slot table with the last records behind a checkpoint, so that a new event still finds the place of an old one taken. Nothing is
+ * Fills the offset table with the last records behind a checkpoint, so that a new event still finds the place of an old one taken. Nothing is
  * written: all of them are durable.
  */
 async function warmSlots(
@@ -119,12 +119,12 @@ async function warmSlots(
  * Its points were all acknowledged before it was sealed, so they are not written again.
  * @returns the last record of the range: live reading goes on behind it; undefined where the stream does not hold all of it any more
  */
-async function redoSealedRange(context: RereadContext, lane: Lane): Promise<string | undefined> {
-  const { sealed, sequenceNumber, completeToMs } = lane.cell.value;
-  if (sealed === null) return undefined;
-  const refused = new Map(sealed.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));
+async function redoPendingRange(context: RereadContext, lane: Lane): Promise<string | undefined> {
+  const { pending, sequenceNumber, completeToMs } = lane.cell.value;
+  if (pending === null) return undefined;
+  const refused = new Map(pending.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));
   const segment: Segment = lane.archive.newSegment();
-  for await (const record of reread(context, lane.shardId, sealed.first, sealed.last)) {
+  for await (const record of reread(context, lane.shardId, pending.first, pending.last)) {
     const { items } = context.placer.place(record, lane.hashRange, SILENT);
     lane.archive.noteWarm({
       sequenceNumber: record.sequenceNumber,
@@ -150,14 +150,14 @@ async function redoSealedRange(context: RereadContext, lane: Lane): Promise<stri
     });
   }
   const range = segment.empty ? undefined : segment.range();
-  if (range?.first === sealed.first && range.last === sealed.last) {
-    lane.archive.redo(segment, sealed);
-    return sealed.last;
+  if (range?.first === pending.first && range.last === pending.last) {
+    lane.archive.redo(segment, pending);
+    return pending.last;
   }
   const { retentionMs } = await context.source.describe(context.signal);
   context.onGap({ shardId: lane.shardId, sequenceNumber, completeToMs, retentionMs });
   // Accepted: what is left of the range is read like new records. The bytes counted for it are given back.
   lane.archive.discard(segment);
-  await lane.cell.update((checkpoint) => ({ ...checkpoint, sealed: null }));
+  await lane.cell.update((checkpoint) => ({ ...checkpoint, pending: null }));
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BLOCK_BYTES, BlockMemory, giveBack } from './blocks.ts';
+import { BLOCK_BYTES, BlockMemory, releaseBytes } from './blocks.ts';
 
 const SIXTEENTH = BLOCK_BYTES / 16;
 
@@ -27,9 +27,9 @@ describe('BlockMemory', () => {
     const parts = Array.from({ length: 16 }, () => memory.take(SIXTEENTH));
     memory.end();
     const [last, ...others] = parts;
-    for (const part of others) giveBack(part);
+    for (const part of others) releaseBytes(part);
     expect(new BlockMemory().take(1).buffer).not.toBe(last?.buffer);
-    if (last !== undefined) giveBack(last);
+    if (last !== undefined) releaseBytes(last);
     expect(new BlockMemory().take(1).buffer).toBe(last?.buffer);
   });
 
@@ -37,13 +37,13 @@ describe('BlockMemory', () => {
     emptied();
     const memory = new BlockMemory();
     const first = memory.take(1);
-    giveBack(first);
+    releaseBytes(first);
     expect(new BlockMemory().take(1).buffer).not.toBe(first.buffer);
     const second = filled(memory, 1, 7);
     expect(second.buffer).toBe(first.buffer);
     memory.end();
     expect(new BlockMemory().take(1).buffer).not.toBe(first.buffer);
-    giveBack(second);
+    releaseBytes(second);
     expect(new BlockMemory().take(1).buffer).toBe(first.buffer);
   });
 
@@ -52,11 +52,11 @@ describe('BlockMemory', () => {
     const memory = new BlockMemory();
     const large = memory.take(BLOCK_BYTES + 1);
     memory.end();
-    giveBack(large);
+    releaseBytes(large);
     expect(new BlockMemory().take(1).buffer).not.toBe(large.buffer);
   });
 
   it('leaves alone what lies elsewhere', () => {
-    expect(() => giveBack(Buffer.from('from elsewhere'))).not.toThrow();
+    expect(() => releaseBytes(Buffer.from('from elsewhere'))).not.toThrow();
   });
 });

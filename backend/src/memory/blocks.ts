@@ -50,7 +50,7 @@ export class BlockMemory {
 }
 
 /** Each part at most once. What lies elsewhere is left alone. */
-export function giveBack(data: Uint8Array): void {
+export function releaseBytes(data: Uint8Array): void {
   const block = blocks.get(data.buffer);
   if (block !== undefined) release(block);
 }

@@ -4,7 +4,7 @@ import type { InteractionEvent } from '../event/event.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { baseSlot, identityOf } from '../schema/identity.ts';
 import { pointsOf, renderLine } from '../schema/points.ts';
-import { SlotTable, type Move } from '../schema/slots.ts';
+import { OffsetTable, type Relocation } from '../schema/offsets.ts';
 import { Places } from './places.ts';
 
 const schema: Schema = {
@@ -47,22 +47,22 @@ class Stored {
   }
 }
 
-/** As ingest does it, in the order of arrival. @returns the moves its checkpoint holds */
-function ingest(stored: Stored, events: readonly InteractionEvent[]): Move[] {
-  const slots = new SlotTable({ capacity: 2 ** 14 });
-  const moves: Move[] = [];
+/** As ingest does it, in the order of arrival. @returns the relocations its checkpoint holds */
+function ingest(stored: Stored, events: readonly InteractionEvent[]): Relocation[] {
+  const offsets = new OffsetTable({ capacity: 2 ** 14 });
+  const relocations: Relocation[] = [];
   for (const each of events) {
     for (const point of pointsOf(each, schema)) {
-      const { slot, move } = slots.assign(point, identityOf(each));
-      if (move !== undefined) moves.push(move);
-      stored.write(point.role, renderLine(point, slot));
+      const { offsetNs, relocation } = offsets.assign(point, identityOf(each));
+      if (relocation !== undefined) relocations.push(relocation);
+      stored.write(point.role, renderLine(point, offsetNs));
     }
   }
-  return moves;
+  return relocations;
 }
 
-function replayed(stored: Stored, events: readonly InteractionEvent[], moves: readonly Move[]): void {
-  const places = new Places(schema, moves);
+function replayed(stored: Stored, events: readonly InteractionEvent[], relocations: readonly Relocation[]): void {
+  const places = new Places(schema, relocations);
   for (const each of events) {
     for (const { role, line } of places.place(each) ?? []) stored.write(role, line);
   }
@@ -90,13 +90,13 @@ describe('Places', () => {
     ).toBeGreaterThan(100);
   });
 
-  it('leaves live buckets as they are, whatever the order of the archive and however many moves are forgotten', () => {
+  it('leaves live buckets as they are, whatever the order of the archive and however many relocations are forgotten', () => {
     fc.assert(
       fc.property(orders, ([arrival, archive, keep]) => {
         const stored = new Stored();
-        const moves = ingest(stored, arrival.map(event));
+        const relocations = ingest(stored, arrival.map(event));
         const { contents, places } = stored;
-        const known = moves.filter((_, n) => (keep[n] ?? 0) < 5);
+        const known = relocations.filter((_, n) => (keep[n] ?? 0) < 5);
         replayed(stored, [...archive, ...archive.slice(0, 5)].map(event), known);
         expect(stored.contents).toEqual(contents);
         expect(stored.places).toEqual(places);
@@ -105,13 +105,13 @@ describe('Places', () => {
     );
   });
 
-  it('leaves live buckets as they are where part of the events is not archived yet, because the checkpoint knows all recent moves', () => {
+  it('leaves live buckets as they are where part of the events is not archived yet, because the checkpoint knows all recent relocations', () => {
     fc.assert(
       fc.property(orders, fc.nat(120), ([arrival, archive], skip) => {
         const stored = new Stored();
-        const moves = ingest(stored, arrival.map(event));
+        const relocations = ingest(stored, arrival.map(event));
         const { contents } = stored;
-        replayed(stored, archive.slice(skip).map(event), moves);
+        replayed(stored, archive.slice(skip).map(event), relocations);
         expect(stored.contents).toEqual(contents);
       }),
       { numRuns: 200 },
@@ -133,14 +133,14 @@ describe('Places', () => {
     );
   });
 
-  it('forgets what it has placed when another slice begins, but not the moves', () => {
+  it('forgets what it has placed when another slice begins, but not the relocations', () => {
     const stored = new Stored();
-    const moves = ingest(
+    const relocations = ingest(
       stored,
       CROWDED.map((_, n) => event(n)),
     );
     const { places: before } = stored;
-    const places = new Places(schema, moves);
+    const places = new Places(schema, relocations);
     for (let slice = 0; slice < 2; slice++) {
       places.begin();
       for (let n = 0; n < CROWDED.length; n++) {

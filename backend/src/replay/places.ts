@@ -1,9 +1,9 @@
 import type { InteractionEvent } from '../event/event.ts';
 import type { BucketRole, Schema } from '../schema/buckets.ts';
-import { GrowingTable } from '../schema/growing.ts';
+import { GrowingTable } from '../schema/growing-table.ts';
 import { identityOf } from '../schema/identity.ts';
 import { pointsOf, renderLine } from '../schema/points.ts';
-import { SlotTable, type Move } from '../schema/slots.ts';
+import { OffsetTable, type Relocation } from '../schema/offsets.ts';
 
 export interface PlacedPoint {
   readonly role: BucketRole;
@@ -24,23 +24,23 @@ export interface PlacedPoint {
  */
 export class Places {
   readonly #schema: Schema;
-  readonly #moves: readonly Move[];
+  readonly #relocations: readonly Relocation[];
   readonly #taken = new GrowingTable();
   readonly #seen = new GrowingTable();
-  #slots: SlotTable;
+  #offsets: OffsetTable;
 
-  /** @param moves of the ingest that writes these buckets, all shards */
-  constructor(schema: Schema, moves: readonly Move[]) {
+  /** @param relocations of the ingest that writes these buckets, all shards */
+  constructor(schema: Schema, relocations: readonly Relocation[]) {
     this.#schema = schema;
-    this.#moves = moves;
-    this.#slots = this.#begin();
+    this.#relocations = relocations;
+    this.#offsets = this.#begin();
   }
 
   /** Forgets all events: those that follow share no millisecond with those before. */
   begin(): void {
     this.#taken.clear();
     this.#seen.clear();
-    this.#slots = this.#begin();
+    this.#offsets = this.#begin();
   }
 
   /** The event's points; undefined for one that was placed before, since an event sent twice counts once. */
@@ -51,15 +51,15 @@ export class Places {
     if (handle !== -1 && this.#seen.holds(handle, key2, key3)) return undefined;
     if (handle === -1) this.#seen.add(key0, key1, key2, key3);
     return pointsOf(event, this.#schema).map((point) => {
-      const { slot, collided } = this.#slots.assign(point, identity);
-      return { role: point.role, line: renderLine(point, slot), collided };
+      const { offsetNs, collided } = this.#offsets.assign(point, identity);
+      return { role: point.role, line: renderLine(point, offsetNs), collided };
     });
   }
 
-  #begin(): SlotTable {
+  #begin(): OffsetTable {
     // Those found here count as well; they need no memory of their own, since no place is forgotten.
-    const slots = new SlotTable({ taken: this.#taken, maxMoves: this.#moves.length + 65_536 });
-    slots.restore(this.#moves);
-    return slots;
+    const offsets = new OffsetTable({ taken: this.#taken, maxRelocations: this.#relocations.length + 65_536 });
+    offsets.restore(this.#relocations);
+    return offsets;
   }
 }

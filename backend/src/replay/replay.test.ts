@@ -12,7 +12,7 @@ import { FileArchiveReader } from '../archive/reader-file.ts';
 import { planDays } from './plan.ts';
 import { replay } from './replay.ts';
 import { ReplayState } from './state.ts';
-import { Tally } from './tally.ts';
+import { ReplayStats } from './stats.ts';
 
 const DAYS = { from: 15_522, to: 15_523 };
 const DAY_MS = 86_400_000;
@@ -52,26 +52,26 @@ async function world(events: readonly TestEvent[]) {
     const signal = options.signal ?? new AbortController().signal;
     const { days } = await planDays(reader, DAYS, new Set(), signal);
     options.state?.plan(DAYS, days);
-    const tally = new Tally();
+    const stats = new ReplayStats();
     const seen: number[] = [];
     const refused = await replay({
       reader,
       days,
       schema: SIMULATED_SCHEMA,
-      moves: [],
+      relocations: [],
       types: new Set(),
       sink: influx,
       state: options.state,
       maxLines: 40,
       parallel: 3,
       signal,
-      tally,
+      stats,
       onProgress: (bytes) => seen.push(bytes),
       ...(options.sliceEvents === undefined ? {} : { sliceEvents: options.sliceEvents }),
     });
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
     expect(seen.at(-1)).toBe(days.reduce((sum, day) => sum + day.bytes, 0));
-    return { tally, refused };
+    return { stats, refused };
   };
   const expectExact = async (): Promise<void> => {
     for (const role of ROLES)
@@ -85,10 +85,10 @@ describe('replay', () => {
     'brings each event once, in slices of at most %i events',
     async (sliceEvents) => {
       const { run, expectExact } = await world(someEvents());
-      const { tally } = await run({ sliceEvents });
+      const { stats } = await run({ sliceEvents });
       await expectExact();
-      expect([tally.events, tally.repeated, tally.lines]).toEqual([2_000, 100, 2_100]);
-      expect(tally.points.total).toBe(2_000);
+      expect([stats.events, stats.repeated, stats.lines]).toEqual([2_000, 100, 2_100]);
+      expect(stats.points.total).toBe(2_000);
     },
     60_000,
   );
@@ -108,8 +108,8 @@ describe('replay', () => {
       await state.load();
       if (state.startedAt === '') state.begin(new Date(0));
       try {
-        const { tally } = await run({ sliceEvents: 100, state, signal: stop.signal });
-        events = tally.events;
+        const { stats } = await run({ sliceEvents: 100, state, signal: stop.signal });
+        events = stats.events;
         done = true;
         expect(state.complete).toBe(true);
       } catch (error) {
@@ -124,9 +124,9 @@ describe('replay', () => {
   it('counts refused points and keeps on', async () => {
     const { influx, run } = await world(someEvents());
     influx.refuses = (role, line) => role === 'received' && line.includes('user=5000i');
-    const { refused, tally } = await run();
+    const { refused, stats } = await run();
     expect(refused?.points).toBeGreaterThan(10);
     expect(refused?.example).toBe('received: the model refuses it');
-    expect(influx.points.get('total')?.size).toBe(tally.events);
+    expect(influx.points.get('total')?.size).toBe(stats.events);
   });
 });

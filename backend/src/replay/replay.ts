@@ -1,13 +1,13 @@
 import type { ArchiveReader } from '../archive/reader.ts';
 import type { Schema } from '../schema/buckets.ts';
-import type { Move } from '../schema/slots.ts';
+import type { Relocation } from '../schema/offsets.ts';
 import { dayText } from '../archive/keys.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import { linesInOrder, parseLine, type ObjectChunk } from './objects.ts';
 import { Places } from './places.ts';
 import { cutDay, DAY_SECONDS, WHOLE_DAY, type ArchivedDay, type Slice } from './plan.ts';
 import type { ReplayState } from './state.ts';
-import type { Tally } from './tally.ts';
+import type { ReplayStats } from './stats.ts';
 import { BatchWriter } from './writer.ts';
 
 export interface ReplayOptions {
@@ -15,7 +15,7 @@ export interface ReplayOptions {
   readonly days: readonly ArchivedDay[];
   readonly schema: Schema;
   /** See {@link Places}. */
-  readonly moves: readonly Move[];
+  readonly relocations: readonly Relocation[];
   /** Types to replay; empty = all. */
   readonly types: ReadonlySet<string>;
   /** Absent: nothing is written. */
@@ -26,7 +26,7 @@ export interface ReplayOptions {
   /** Objects read, and writes on their way, at a time. */
   readonly parallel: number;
   readonly signal: AbortSignal;
-  readonly tally: Tally;
+  readonly stats: ReplayStats;
   /** Compressed bytes of the days that are dealt with, and the day being worked on. */
   readonly onProgress: (bytes: number, day: string) => void;
   /** Events placed at a time; tests use fewer. */
@@ -51,7 +51,7 @@ interface Refused {
 export async function replay(options: ReplayOptions): Promise<Refused | undefined> {
   const { days, sink, signal, onProgress } = options;
   const writer = sink && new BatchWriter({ sink, maxLines: options.maxLines, parallel: options.parallel, signal });
-  const places = new Places(options.schema, options.moves);
+  const places = new Places(options.schema, options.relocations);
   let bytes = 0;
   for (const day of days) {
     const text = dayText(day.day);
@@ -72,11 +72,11 @@ async function replayDay(
   writer: BatchWriter | undefined,
   onFraction: (fraction: number) => void,
 ): Promise<void> {
-  const { state, tally, sliceEvents = SLICE_EVENTS } = options;
+  const { state, stats, sliceEvents = SLICE_EVENTS } = options;
   const text = dayText(day.day);
   const doneBefore = state?.doneBefore(text, day.digest) ?? 0;
   if (doneBefore === DAY_SECONDS) return;
-  tally.objects += day.objects.length;
+  stats.objects += day.objects.length;
   // Most days fit into one slice and need no look beforehand.
   const survey = day.bytes <= sliceEvents * LEAST_EVENT_BYTES ? undefined : await surveyDay(options, day);
   const slices = survey === undefined ? [WHOLE_DAY] : cutDay(survey.perSecond, sliceEvents);
@@ -103,7 +103,7 @@ interface Part {
 }
 
 async function placeChunk(
-  { types, tally, signal }: ReplayOptions,
+  { types, stats, signal }: ReplayOptions,
   { object, lines, firstLine }: ObjectChunk,
   { day: { day }, slice, countsInvalid }: Part,
   places: Places,
@@ -116,25 +116,25 @@ async function placeChunk(
     const event = parseLine(line, day);
     if ('code' in event) {
       if (!countsInvalid) continue;
-      tally.lines++;
-      tally.noteInvalid(event.code, () => `${object.key}, line ${firstLine + index}: ${event.reason}`);
+      stats.lines++;
+      stats.noteInvalid(event.code, () => `${object.key}, line ${firstLine + index}: ${event.reason}`);
       continue;
     }
     if (event.occurredAtMs < fromMs || event.occurredAtMs >= toMs) continue;
-    tally.lines++;
+    stats.lines++;
     if (types.size > 0 && !types.has(event.type)) {
-      tally.otherTypes++;
+      stats.otherTypes++;
       continue;
     }
     const points = places.place(event);
     if (points === undefined) {
-      tally.repeated++;
+      stats.repeated++;
       continue;
     }
-    tally.noteEvent(event.type);
+    stats.noteEvent(event.type);
     for (const { role, collided } of points) {
-      tally.points[role]++;
-      if (collided) tally.moved++;
+      stats.points[role]++;
+      if (collided) stats.relocated++;
     }
     if (writer?.add(points) === true) await writer.room();
   }
@@ -148,7 +148,7 @@ interface Survey {
 
 /** Reads a day to see when its events happened, so that it can be cut, and which objects each slice needs. */
 async function surveyDay(options: ReplayOptions, day: ArchivedDay): Promise<Survey> {
-  const { tally } = options;
+  const { stats } = options;
   const perSecond = new Uint32Array(DAY_SECONDS);
   const spans = new Map<string, { first: number; last: number }>();
   for await (const { object, lines, firstLine } of linesInOrder(
@@ -162,8 +162,8 @@ async function surveyDay(options: ReplayOptions, day: ArchivedDay): Promise<Surv
     for (const [index, line] of lines.entries()) {
       const event = parseLine(line, day.day);
       if ('code' in event) {
-        tally.lines++;
-        tally.noteInvalid(event.code, () => `${object.key}, line ${firstLine + index}: ${event.reason}`);
+        stats.lines++;
+        stats.noteInvalid(event.code, () => `${object.key}, line ${firstLine + index}: ${event.reason}`);
         continue;
       }
       const second = Math.floor(event.occurredAtMs / 1000) - day.day * DAY_SECONDS;

@@ -1,5 +1,5 @@
 import type { EventIdentity } from './identity.ts';
-import { RecentTable } from './recent.ts';
+import { RecentTable } from './recent-table.ts';
 
 /** Remembers lately seen event ids with a hash of what they stood for: an id that is given to two different events breaks the contract. */
 export class EventIds {

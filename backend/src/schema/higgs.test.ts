@@ -4,9 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
 import { higgsEvent } from '../produce/higgs.ts';
 import { prefixOf, type BucketRole, type Schema } from './buckets.ts';
-import { identityOf, SLOTS } from './identity.ts';
+import { identityOf, OFFSETS } from './identity.ts';
 import { pointsOf } from './points.ts';
-import { SlotTable } from './slots.ts';
+import { OffsetTable } from './offsets.ts';
 
 /** Real input, beside the checkout where there is one. */
 const FILE = new URL('../../../../shared/data/higgs-activity_time.txt.gz', import.meta.url);
@@ -64,7 +64,7 @@ describe(
     });
 
     it('loses none of its points with ours', () => {
-      const slots = new SlotTable({ capacity: 1 << 20 });
+      const offsets = new OffsetTable({ capacity: 1 << 20 });
       const identities = events.map(identityOf);
       const expected = { made: 0, received: 0, share: 0, total: 0 };
       // By series the nanoseconds since the first event: a number, and much lighter than the two million lines.
@@ -77,11 +77,11 @@ describe(
       const firstMs = events.reduce((first, event) => Math.min(first, event.occurredAtMs), Infinity);
       events.forEach((event, n) => {
         for (const point of pointsOf(event, schema)) {
-          const { slot } = slots.assign(point, identities[n]!);
+          const { offsetNs } = offsets.assign(point, identities[n]!);
           expected[point.role]++;
           let series = kept[point.role].get(point.series);
           if (series === undefined) kept[point.role].set(point.series, (series = new Set()));
-          series.add((point.ms - firstMs) * SLOTS + slot);
+          series.add((point.ms - firstMs) * OFFSETS + offsetNs);
         }
       });
       const sizes = Object.fromEntries(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
-import { baseSlot, eventKey, identityOf, SLOTS } from './identity.ts';
+import { baseSlot, eventKey, identityOf, OFFSETS } from './identity.ts';
 import { murmur128, murmur32 } from './murmur.ts';
 
 const event: InteractionEvent = {
@@ -44,15 +44,15 @@ describe('baseSlot', () => {
     ['grüße', 952266],
     ['日本語', 17879],
     ['😀', 479546],
-  ])('is pinned for %s', (eventId, slot) => {
-    expect(baseSlot(eventId)).toBe(slot);
+  ])('is pinned for %s', (eventId, offsetNs) => {
+    expect(baseSlot(eventId)).toBe(offsetNs);
   });
 
   it('spreads ids that differ little over the whole millisecond', () => {
     // 100,000 ids into 100 parts of the millisecond: 1,000 expected in each, standard deviation 31.
     const parts = new Array<number>(100).fill(0);
     for (let n = 0; n < 100_000; n++) {
-      const part = Math.floor(baseSlot(`event-${n}`) / (SLOTS / parts.length));
+      const part = Math.floor(baseSlot(`event-${n}`) / (OFFSETS / parts.length));
       parts[part] = (parts[part] ?? 0) + 1;
     }
     expect(Math.min(...parts)).toBeGreaterThan(1_000 - 6 * 31);
@@ -83,8 +83,10 @@ describe('eventKey', () => {
     expect(new Set(variants.map(eventKey)).size).toBe(variants.length);
   });
 
-  it('takes its slot from the event id alone', () => {
-    expect(identityOf({ ...event, type: 'x', occurredAtMs: 1, actorId: '9' }).slot).toBe(identityOf(event).slot);
+  it('takes its offsetNs from the event id alone', () => {
+    expect(identityOf({ ...event, type: 'x', occurredAtMs: 1, actorId: '9' }).offsetNs).toBe(
+      identityOf(event).offsetNs,
+    );
   });
 });
 

@@ -24,14 +24,14 @@ describe('LineBlock', () => {
     );
     fc.assert(
       fc.property(fc.array(fc.tuple(ms, fc.nat(999_999)), { minLength: 1 }), (times) => {
-        const points = times.map(([ms, slot]): readonly [Point, number] => [
-          { role: 'made', series: `interaction,prefix=${slot},type=like`, field: `user=${ms}i`, ms },
-          slot,
+        const points = times.map(([ms, offsetNs]): readonly [Point, number] => [
+          { role: 'made', series: `interaction,prefix=${offsetNs},type=like`, field: `user=${ms}i`, ms },
+          offsetNs,
         ]);
         const block = new LineBlock();
-        for (const [point, slot] of points) block.pushPoint(point, slot);
+        for (const [point, offsetNs] of points) block.pushPoint(point, offsetNs);
         expect(Buffer.from(block.bytes(0, points.length)).toString()).toBe(
-          points.map(([point, slot]) => renderLine(point, slot)).join('\n'),
+          points.map(([point, offsetNs]) => renderLine(point, offsetNs)).join('\n'),
         );
       }),
     );

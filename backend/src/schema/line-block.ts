@@ -40,11 +40,11 @@ export class LineBlock {
   }
 
   /** As {@link push} of {@link renderLine}, without a text that would be garbage at once. */
-  pushPoint(point: Point, slot: number): void {
+  pushPoint(point: Point, offsetNs: number): void {
     const { series, field, ms } = point;
     const seconds = Math.floor(ms / 1000);
     if (seconds < TEN_DIGITS || seconds >= 10 * TEN_DIGITS) {
-      this.push(renderLine(point, slot));
+      this.push(renderLine(point, offsetNs));
       return;
     }
     const end = this.#length + series.length + field.length + 2 + TIME_DIGITS + 1;
@@ -57,7 +57,7 @@ export class LineBlock {
     bytes[at++] = SPACE;
     writeDigits(bytes, at, 10, seconds);
     writeDigits(bytes, at + 10, 3, ms - seconds * 1000);
-    writeDigits(bytes, at + 13, 6, slot);
+    writeDigits(bytes, at + 13, 6, offsetNs);
     bytes[end - 1] = NEWLINE;
     this.#length = end;
     this.#ends.push(end);

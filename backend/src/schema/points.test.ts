@@ -19,8 +19,8 @@ const event: InteractionEvent = {
   shareId: '4ff3e1c0aaaaaaaaaaaaaaaa',
 };
 
-const lines = (e: InteractionEvent, s: Schema, slot: number): string[] =>
-  pointsOf(e, s).map((point) => `${point.role}: ${renderLine(point, slot)}`);
+const lines = (e: InteractionEvent, s: Schema, offsetNs: number): string[] =>
+  pointsOf(e, s).map((point) => `${point.role}: ${renderLine(point, offsetNs)}`);
 
 describe('the points of an event', () => {
   it('are one per bucket that applies, with prefix and type as tags and the whole id as the field', () => {
@@ -52,12 +52,12 @@ describe('the points of an event', () => {
     expect(roles({ ...event, shareId: undefined })).toEqual(['made', 'received', 'total']);
   });
 
-  it('keep the millisecond exactly, whatever the slot', () => {
+  it('keep the millisecond exactly, whatever the offsetNs', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 946_684_800_000, max: 4_102_444_800_000 }), fc.nat(999_999), (ms, slot) => {
+      fc.property(fc.integer({ min: 946_684_800_000, max: 4_102_444_800_000 }), fc.nat(999_999), (ms, offsetNs) => {
         const [point] = pointsOf({ ...event, occurredAtMs: ms }, schema);
-        const time = BigInt(renderLine(point!, slot).split(' ').at(-1)!);
-        expect(time).toBe(BigInt(ms) * 1_000_000n + BigInt(slot));
+        const time = BigInt(renderLine(point!, offsetNs).split(' ').at(-1)!);
+        expect(time).toBe(BigInt(ms) * 1_000_000n + BigInt(offsetNs));
       }),
     );
   });

@@ -146,7 +146,7 @@ export function simulate(options: {
     runtime: createIngestRuntime(registry),
     signal: stop.signal,
     clock,
-    slotCapacity: 65_536,
+    offsetCapacity: 65_536,
     ...(options.onWritten === undefined ? {} : { onWritten: options.onWritten }),
   });
   ingest.done.catch(() => undefined);

@@ -40,7 +40,7 @@ export class ModelInflux implements PointSink {
   *fields(role: BucketRole): Generator<PointField> {
     for (const [key, fields] of this.points.get(role) ?? []) {
       const [, prefix, type = '', time = ''] = /^interaction(?:,prefix=(\w+))?,type=(\w+) (\d+)$/.exec(key) ?? [];
-      const at = { type, ms: Number(time.slice(0, -6)), slot: Number(time.slice(-6)) };
+      const at = { type, ms: Number(time.slice(0, -6)), offsetNs: Number(time.slice(-6)) };
       for (const field of fields.split(',')) {
         const [name = '', value = ''] = field.split('=');
         yield { ...at, prefix: prefix ?? name, value: value.replace(/^"|"$|i$/g, '') };

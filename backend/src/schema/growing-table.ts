@@ -1,4 +1,4 @@
-import type { SlotMemory } from './slots.ts';
+import type { OffsetMemory } from './offsets.ts';
 
 const WORDS = 4;
 const FIRST_ENTRIES = 2 ** 12;
@@ -7,7 +7,7 @@ const FIRST_ENTRIES = 2 ** 12;
  * A memory that forgets nothing: open addressing in one typed array that doubles when it is 5/8 full, so an entry takes 26 to 51 bytes.
  * Keys and values are as in {@link RecentTable}.
  */
-export class GrowingTable implements SlotMemory {
+export class GrowingTable implements OffsetMemory {
   #words = new Int32Array(FIRST_ENTRIES * WORDS);
   #mask = FIRST_ENTRIES - 1;
   #size = 0;

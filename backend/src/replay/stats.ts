@@ -1,7 +1,7 @@
 import type { BucketRole } from '../schema/buckets.ts';
 
 /** What a replay has read and written. */
-export class Tally {
+export class ReplayStats {
   objects = 0;
   lines = 0;
   /** Different events of the types asked for. */
@@ -9,7 +9,7 @@ export class Tally {
   repeated = 0;
   otherTypes = 0;
   /** Points whose own place was taken by another event. */
-  moved = 0;
+  relocated = 0;
   readonly byType = new Map<string, number>();
   readonly points: Record<BucketRole, number> = { made: 0, received: 0, share: 0, total: 0 };
   /** Points older than their bucket keeps. */

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
 import type { Schema } from './buckets.ts';
 import { EventIds } from './event-ids.ts';
-import { identityOf, SLOTS, type EventIdentity } from './identity.ts';
+import { identityOf, OFFSETS, type EventIdentity } from './identity.ts';
 import { pointsOf, renderLine, type Point } from './points.ts';
-import { SlotTable, type Move } from './slots.ts';
+import { OffsetTable, type Relocation } from './offsets.ts';
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
@@ -17,113 +17,113 @@ const MS = 1_341_392_702_000;
 
 const point: Point = { role: 'made', series: 'interaction,prefix=1,type=like', field: 'user=1i', ms: MS };
 
-/** An event's identity with its own slot chosen, so that collisions are sure. */
-const identity = (eventId: string, slot: number): EventIdentity => ({
+/** An event's identity with its own offsetNs chosen, so that collisions are sure. */
+const identity = (eventId: string, offsetNs: number): EventIdentity => ({
   ...identityOf({ eventId, type: 'like', occurredAtMs: MS, actorId: '1', receiverId: '2', shareId: undefined }),
-  slot,
+  offsetNs,
 });
 
-const table = (moves: readonly Move[] = []): SlotTable => {
-  const slots = new SlotTable({ capacity: 1 << 14 });
-  slots.restore(moves);
-  return slots;
+const table = (relocations: readonly Relocation[] = []): OffsetTable => {
+  const offsets = new OffsetTable({ capacity: 1 << 14 });
+  offsets.restore(relocations);
+  return offsets;
 };
 
-describe('SlotTable', () => {
-  it('gives an event its own slot, again and again', () => {
-    const slots = table();
-    const expected = { slot: 7, collided: false, move: undefined };
-    expect(slots.assign(point, identity('a', 7))).toEqual(expected);
-    expect(slots.assign(point, identity('a', 7))).toEqual(expected);
+describe('OffsetTable', () => {
+  it('gives an event its own offsetNs, again and again', () => {
+    const offsets = table();
+    const expected = { offsetNs: 7, collided: false, relocation: undefined };
+    expect(offsets.assign(point, identity('a', 7))).toEqual(expected);
+    expect(offsets.assign(point, identity('a', 7))).toEqual(expected);
   });
 
-  it('moves another event to the next free slot, reports it once, and finds it there again', () => {
-    const slots = table();
-    slots.assign(point, identity('a', 7));
-    slots.assign(point, identity('b', 8));
-    const { slot, collided, move } = slots.assign(point, identity('c', 7));
-    expect([slot, collided]).toEqual([9, true]);
-    expect(move).toMatchObject({ role: 'made', slot: 9 });
-    expect(slots.assign(point, identity('c', 7))).toEqual({ slot: 9, collided: false, move: undefined });
-    expect(slots.moves).toBe(1);
+  it('relocations another event to the next free offsetNs, reports it once, and finds it there again', () => {
+    const offsets = table();
+    offsets.assign(point, identity('a', 7));
+    offsets.assign(point, identity('b', 8));
+    const { offsetNs, collided, relocation } = offsets.assign(point, identity('c', 7));
+    expect([offsetNs, collided]).toEqual([9, true]);
+    expect(relocation).toMatchObject({ role: 'made', offsetNs: 9 });
+    expect(offsets.assign(point, identity('c', 7))).toEqual({ offsetNs: 9, collided: false, relocation: undefined });
+    expect(offsets.relocations).toBe(1);
   });
 
   it('goes on at the beginning of the same millisecond after its last nanosecond', () => {
-    const slots = table();
-    slots.assign(point, identity('a', SLOTS - 1));
-    expect(slots.assign(point, identity('b', SLOTS - 1)).slot).toBe(0);
+    const offsets = table();
+    offsets.assign(point, identity('a', OFFSETS - 1));
+    expect(offsets.assign(point, identity('b', OFFSETS - 1)).offsetNs).toBe(0);
   });
 
   it('keeps roles, series and milliseconds apart', () => {
-    const slots = table();
-    slots.assign(point, identity('a', 7));
+    const offsets = table();
+    offsets.assign(point, identity('a', 7));
     for (const other of [
       { ...point, role: 'received' as const },
       { ...point, series: 'interaction,prefix=2,type=like' },
       { ...point, ms: MS + 1 },
       { ...point, ms: MS + 2 ** 32 },
     ]) {
-      expect(slots.assign(other, identity('b', 7))).toMatchObject({ slot: 7, collided: false });
+      expect(offsets.assign(other, identity('b', 7))).toMatchObject({ offsetNs: 7, collided: false });
     }
   });
 
-  it('keeps a restored move at its slot, and the slot for it, whoever comes first', () => {
+  it('keeps a restored relocation at its offsetNs, and the offsetNs for it, whoever comes first', () => {
     const before = table();
     before.assign(point, identity('a', 7));
-    const { move } = before.assign(point, identity('b', 7));
-    const after = table([move!]);
-    expect(after.assign(point, identity('new', 8)).slot).toBe(9);
-    expect(after.assign(point, identity('b', 7))).toEqual({ slot: 8, collided: false, move: undefined });
-    expect(after.assign(point, identity('a', 7)).slot).toBe(7);
+    const { relocation } = before.assign(point, identity('b', 7));
+    const after = table([relocation!]);
+    expect(after.assign(point, identity('new', 8)).offsetNs).toBe(9);
+    expect(after.assign(point, identity('b', 7))).toEqual({ offsetNs: 8, collided: false, relocation: undefined });
+    expect(after.assign(point, identity('a', 7)).offsetNs).toBe(7);
   });
 
-  it('takes no notice of a move that was made in another series: the prefix scheme has changed since', () => {
+  it('takes no notice of a relocation that was made in another series: the prefix scheme has changed since', () => {
     const before = table();
     before.assign(point, identity('a', 7));
-    const { move } = before.assign(point, identity('b', 7));
-    const after = table([move!]);
+    const { relocation } = before.assign(point, identity('b', 7));
+    const after = table([relocation!]);
     const elsewhere = { ...point, series: 'interaction,prefix=23,type=like' };
-    expect(after.assign(elsewhere, identity('b', 7)).slot).toBe(7);
-    expect(after.assign(elsewhere, identity('c', 8)).slot).toBe(8);
+    expect(after.assign(elsewhere, identity('b', 7)).offsetNs).toBe(7);
+    expect(after.assign(elsewhere, identity('c', 8)).offsetNs).toBe(8);
   });
 
-  it('restores what JSON made of a move', () => {
+  it('restores what JSON made of a relocation', () => {
     const before = table();
     before.assign(point, identity('a', 7));
-    const { move } = before.assign(point, identity('b', 7));
-    const after = table(JSON.parse(JSON.stringify([move])) as Move[]);
-    expect(after.assign(point, identity('b', 7)).slot).toBe(8);
+    const { relocation } = before.assign(point, identity('b', 7));
+    const after = table(JSON.parse(JSON.stringify([relocation])) as Relocation[]);
+    expect(after.assign(point, identity('b', 7)).offsetNs).toBe(8);
   });
 
   it.each([
-    ['a short hash', { role: 'made', event: 'abc', slot: 1 }],
-    ['a slot beyond the millisecond', { role: 'made', event: 'a'.repeat(48), slot: 1_000_000 }],
-    ['a fraction', { role: 'made', event: 'a'.repeat(48), slot: 0.5 }],
-  ] as const)('refuses to restore %s', (_what, move) => {
-    expect(() => table([move])).toThrow(/moved point that is none/);
+    ['a short hash', { role: 'made', event: 'abc', offsetNs: 1 }],
+    ['a offsetNs beyond the millisecond', { role: 'made', event: 'a'.repeat(48), offsetNs: 1_000_000 }],
+    ['a fraction', { role: 'made', event: 'a'.repeat(48), offsetNs: 0.5 }],
+  ] as const)('refuses to restore %s', (_what, relocation) => {
+    expect(() => table([relocation])).toThrow(/relocated point that is none/);
   });
 
-  it('forgets the oldest move, no other, when there are more than it may keep', () => {
-    const slots = new SlotTable({ capacity: 1 << 14, maxMoves: 2 });
-    slots.assign(point, identity('a', 7));
-    for (const name of ['b', 'c', 'd']) slots.assign(point, identity(name, 7));
-    expect(slots.moves).toBe(2);
-    // b's move is forgotten but its slot still remembered: it is found on the way, and its move is reported anew.
-    expect(slots.assign(point, identity('b', 7))).toMatchObject({ slot: 8, move: { slot: 8 } });
-    expect(slots.assign(point, identity('d', 7))).toEqual({ slot: 10, collided: false, move: undefined });
+  it('forgets the oldest relocation, no other, when there are more than it may keep', () => {
+    const offsets = new OffsetTable({ capacity: 1 << 14, maxRelocations: 2 });
+    offsets.assign(point, identity('a', 7));
+    for (const name of ['b', 'c', 'd']) offsets.assign(point, identity(name, 7));
+    expect(offsets.relocations).toBe(2);
+    // b's relocation is forgotten but its offset still remembered: it is found on the way, and its relocation is reported anew.
+    expect(offsets.assign(point, identity('b', 7))).toMatchObject({ offsetNs: 8, relocation: { offsetNs: 8 } });
+    expect(offsets.assign(point, identity('d', 7))).toEqual({ offsetNs: 10, collided: false, relocation: undefined });
   });
 
   it('stays the same size and correct for what is recent, however many points come', () => {
-    const slots = new SlotTable({ capacity: 64 });
-    for (let n = 0; n < 10_000; n++) slots.assign({ ...point, ms: MS + n }, identity(`e${n}`, 7));
-    slots.assign(point, identity('x', 3));
-    expect(slots.assign(point, identity('y', 3)).slot).toBe(4);
+    const offsets = new OffsetTable({ capacity: 64 });
+    for (let n = 0; n < 10_000; n++) offsets.assign({ ...point, ms: MS + n }, identity(`e${n}`, 7));
+    offsets.assign(point, identity('x', 3));
+    expect(offsets.assign(point, identity('y', 3)).offsetNs).toBe(4);
   });
 });
 
 describe('points through any order, repeats, crash and redo', () => {
-  /** Few users, types and milliseconds and five slots at both ends of a millisecond: nearly everything collides. */
-  const OWN_SLOTS = [0, 1, 2, SLOTS - 2, SLOTS - 1] as const;
+  /** Few users, types and milliseconds and five offsets at both ends of a millisecond: nearly everything collides. */
+  const OWN_SLOTS = [0, 1, 2, OFFSETS - 2, OFFSETS - 1] as const;
   const distinct = fc.uniqueArray(fc.nat(400), { minLength: 1, maxLength: 40 }).map((seeds) =>
     seeds.map((n): { event: InteractionEvent; identity: EventIdentity } => {
       const event: InteractionEvent = {
@@ -134,7 +134,7 @@ describe('points through any order, repeats, crash and redo', () => {
         receiverId: n % 5 === 0 ? undefined : String(10 + (n % 7)),
         shareId: n % 5 === 0 || n % 4 === 0 ? '4ff3e1c0aaaaaaaaaaaaaaaa' : undefined,
       };
-      return { event, identity: { ...identityOf(event), slot: OWN_SLOTS[n % OWN_SLOTS.length]! } };
+      return { event, identity: { ...identityOf(event), offsetNs: OWN_SLOTS[n % OWN_SLOTS.length]! } };
     }),
   );
 
@@ -144,7 +144,7 @@ describe('points through any order, repeats, crash and redo', () => {
     order: fc.array(fc.nat(2), { minLength: 200, maxLength: 200 }),
     /** How many records are read until the crash. */
     reads: fc.nat(120),
-    /** How many of the last points were not sent yet: assigned, the moves durable, the points not in InfluxDB. */
+    /** How many of the last points were not sent yet: assigned, the relocations durable, the points not in InfluxDB. */
     unsent: fc.nat(30),
     /** Share of each shard's durable records that the checkpoint had reached. */
     checkpoint: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -163,16 +163,16 @@ describe('points through any order, repeats, crash and redo', () => {
           for (const [n, shard] of sends) shards[shard]!.push(events[n % events.length]!);
 
           const influx = new Map<string, string>();
-          const moves: Move[] = [];
+          const relocations: Relocation[] = [];
           const checkpoint = [0, 0, 0];
           for (const current of [...crashes, undefined]) {
-            const slots = table(moves);
+            const offsets = table(relocations);
             const pending: [string, string][] = [];
             const write = ({ event, identity: id }: { event: InteractionEvent; identity: EventIdentity }): void => {
               for (const p of pointsOf(event, schema)) {
-                const { slot, move } = slots.assign(p, id);
-                if (move !== undefined) moves.push(move);
-                const line = renderLine(p, slot).split(' ');
+                const { offsetNs, relocation } = offsets.assign(p, id);
+                if (relocation !== undefined) relocations.push(relocation);
+                const line = renderLine(p, offsetNs).split(' ');
                 pending.push([`${p.role} ${line[0]} ${line[2]}`, `${event.eventId} ${line[1]}`]);
               }
             };

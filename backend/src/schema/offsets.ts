@@ -1,0 +1,187 @@
+import { UserpulseError } from '../errors.ts';
+import type { BucketRole } from './buckets.ts';
+import { hexOf, OFFSETS, type EventIdentity } from './identity.ts';
+import { mix } from './murmur.ts';
+import type { Point } from './points.ts';
+import { RecentTable } from './recent-table.ts';
+
+/**
+ * An event whose own place in a bucket was taken by another one, and where its point went instead. Plain JSON, for the checkpoint.
+ */
+export interface Relocation {
+  readonly role: BucketRole;
+  /**
+   * Opaque, 48 hex digits: the event's key (32), then the (role, series, millisecond) that the offset lies in (16), so that a restored relocation
+   * also keeps its place from others.
+   */
+  readonly event: string;
+  /** ns within the millisecond, 0 to 999,999. */
+  readonly offsetNs: number;
+}
+
+export interface Assignment {
+  /** ns within the millisecond, 0 to 999,999. */
+  readonly offsetNs: number;
+  /** Whether this call found the event's own place taken by another event (never for a known relocation). For the collision counter. */
+  readonly collided: boolean;
+  /**
+   * Set when the point was relocated and the relocation is not known yet. It must be durable before this point, or any later point of an equal event,
+   * is sent to InfluxDB: otherwise a redo might place the event elsewhere and count it twice.
+   */
+  readonly relocation: Relocation | undefined;
+}
+
+/** Which event (value) took which offsetNs (key); both are 64-bit hashes as two words. See {@link RecentTable}. */
+export type OffsetMemory = Pick<RecentTable, 'find' | 'holds' | 'add' | 'replace'>;
+
+/**
+ * Remembers which event took which (role, series, millisecond, offsetNs) lately, so that different events never share a point; see
+ * "Point identity" in docs/architecture.md.
+ *
+ * - An event takes its own offsetNs ({@link EventIdentity.offsetNs}) unless another event has it; then the next free one, wrapping at the end of the
+ *   millisecond. An equal event finds itself on the way and gets the same offsetNs.
+ * - Known relocations are looked up first, so that a redo and a repeated event land on the same point whatever came between.
+ * - Both memories are bounded. What is forgotten costs nothing for an event at its own offset; for a relocated one, and for one whose neighbour is
+ *   forgotten, it needs a second coincidence of one in a million within the same series and millisecond, later than the memory reaches.
+ */
+export class OffsetTable {
+  readonly #taken: OffsetMemory;
+  readonly #relocations = new Map<string, Relocation>();
+  readonly #maxRelocations: number;
+  /** Known relocations per low bits of the event's key: a look-up by text only where one is likely. */
+  readonly #relocationFilter = new Uint32Array(FILTER_MASK + 1);
+
+  /**
+   * @param options.capacity points remembered, 12 bytes each; a good value is what arrives in half a minute: 2^21 at 25,000 events/s
+   * @param options.maxRelocations relocations remembered, about 200 bytes each, the oldest out
+   * @param options.taken a memory of another kind: one that forgets nothing, for who can afford it
+   */
+  constructor(
+    options: { readonly maxRelocations?: number } & ({ readonly capacity: number } | { readonly taken: OffsetMemory }),
+  ) {
+    this.#taken = 'taken' in options ? options.taken : new RecentTable(options.capacity);
+    this.#maxRelocations = options.maxRelocations ?? 65_536;
+  }
+
+  /**
+   * Takes back relocations from checkpoints, of all shards and before the first {@link assign}.
+   * @throws UserpulseError `checkpoint_unusable` for one that was not made by this class
+   */
+  restore(relocations: Iterable<Relocation>): void {
+    for (const relocation of relocations) {
+      if (
+        !/^[0-9a-f]{48}$/.test(relocation.event) ||
+        !(Number.isInteger(relocation.offsetNs) && relocation.offsetNs >= 0 && relocation.offsetNs < OFFSETS)
+      ) {
+        throw new UserpulseError(
+          'checkpoint_unusable',
+          `The checkpoint holds a relocated point that is none: ${JSON.stringify(relocation)}.`,
+          {
+            hint: 'Was it edited, or written by another version? Restore it from a copy.',
+          },
+        );
+      }
+      const [key0, key1, , , seriesMs0, seriesMs1] = wordsOf(relocation.event);
+      this.#remember(relocation, key0);
+      const at0 = offsetHash0(seriesMs0, relocation.offsetNs);
+      const at1 = offsetHash1(seriesMs1, relocation.offsetNs);
+      const handle = this.#taken.find(at0, at1);
+      if (handle === -1) this.#taken.add(at0, at1, key0, key1);
+      else this.#taken.replace(handle, key0, key1);
+    }
+  }
+
+  /** Moves known, for tests and a gauge. */
+  get relocations(): number {
+    return this.#relocations.size;
+  }
+
+  assign(point: Point, event: EventIdentity): Assignment {
+    const [key0, key1] = event.key;
+    const [seriesMs0, seriesMs1] = seriesMsHash(point);
+    if (this.#relocationFilter[key0 & FILTER_MASK] !== 0) {
+      const known = this.#relocations.get(relocationKey(point.role, hexOf(event.key)));
+      // A relocation made under another prefix scheme is about another series.
+      if (known?.event.slice(KEY_DIGITS) === hexOf([seriesMs0, seriesMs1])) {
+        return { offsetNs: known.offsetNs, collided: false, relocation: undefined };
+      }
+    }
+    let offsetNs = event.offsetNs;
+    // As many steps as there are offsets at most: should all of them be taken, the event shares its own.
+    for (let step = 0; step < OFFSETS; step++) {
+      const at0 = offsetHash0(seriesMs0, offsetNs);
+      const at1 = offsetHash1(seriesMs1, offsetNs);
+      const handle = this.#taken.find(at0, at1);
+      if (handle === -1) this.#taken.add(at0, at1, key0, key1);
+      if (handle === -1 || this.#taken.holds(handle, key0, key1)) {
+        if (step === 0) return { offsetNs, collided: false, relocation: undefined };
+        const relocation: Relocation = {
+          role: point.role,
+          event: hexOf([...event.key, seriesMs0, seriesMs1]),
+          offsetNs,
+        };
+        this.#remember(relocation, key0);
+        return { offsetNs, collided: true, relocation };
+      }
+      offsetNs = offsetNs + 1 === OFFSETS ? 0 : offsetNs + 1;
+    }
+    return { offsetNs: event.offsetNs, collided: true, relocation: undefined };
+  }
+
+  #remember(relocation: Relocation, key0: number): void {
+    const key = relocationKey(relocation.role, relocation.event.slice(0, KEY_DIGITS));
+    if (!this.#relocations.has(key)) this.#count(key0, 1);
+    this.#relocations.set(key, relocation);
+    if (this.#relocations.size > this.#maxRelocations) {
+      for (const [oldest, { event }] of this.#relocations) {
+        this.#relocations.delete(oldest);
+        this.#count(wordsOf(event)[0], -1);
+        break;
+      }
+    }
+  }
+
+  #count(key0: number, change: 1 | -1): void {
+    const at = key0 & FILTER_MASK;
+    this.#relocationFilter[at] = (this.#relocationFilter[at] ?? 0) + change;
+  }
+}
+
+const FILTER_MASK = 0xffff;
+const KEY_DIGITS = 32;
+
+const relocationKey = (role: BucketRole, eventHex: string): string => `${role} ${eventHex}`;
+
+/** The inverse of {@link hexOf} for a relocation's 48 digits; words as signed as hashes are. */
+function wordsOf(hex: string): [number, number, number, number, number, number] {
+  const word = (index: number): number => Number.parseInt(hex.slice(index * 8, index * 8 + 8), 16) | 0;
+  return [word(0), word(1), word(2), word(3), word(4), word(5)];
+}
+
+const ROLE_SEED: Readonly<Record<BucketRole, number>> = { made: 1, received: 2, share: 3, total: 4 };
+
+const SERIES_MS_SEED_0 = 0x9747b28c;
+const SERIES_MS_SEED_1 = 0x3c6ef372;
+const FNV_PRIME = 0x01000193;
+
+/**
+ * The 64-bit hash of (role, series, millisecond), both halves in one walk over the series. Two places with one hash would only take turns where
+ * they need not: a needless relocation, never a lost point.
+ */
+function seriesMsHash({ role, series, ms }: Point): [number, number] {
+  let hash0 = SERIES_MS_SEED_0 ^ ROLE_SEED[role];
+  let hash1 = SERIES_MS_SEED_1 ^ ROLE_SEED[role];
+  for (let at = 0; at < series.length; at++) {
+    const unit = series.charCodeAt(at);
+    hash0 = Math.imul(hash0 ^ unit, FNV_PRIME);
+    hash1 = Math.imul(hash1 ^ unit, FNV_PRIME);
+  }
+  const low = ms | 0;
+  const high = Math.floor(ms / 0x1_0000_0000);
+  return [mix(mix(hash0 ^ low) ^ high ^ SERIES_MS_SEED_0), mix(mix(hash1 ^ low) ^ high ^ SERIES_MS_SEED_1)];
+}
+
+const offsetHash0 = (seriesMs0: number, offsetNs: number): number =>
+  mix(seriesMs0 ^ Math.imul(offsetNs + 1, 0x9e3779b1));
+const offsetHash1 = (seriesMs1: number, offsetNs: number): number =>
+  mix(seriesMs1 + Math.imul(offsetNs + 1, 0x85ebca77));
