@@ -29,7 +29,7 @@ describe('runChecks', () => {
 
   it('takes an InfluxDB too busy to judge the prefix scheme for no failure', async () => {
     const [result] = await runChecks([{ name: 'scheme', run: () => new Promise(() => undefined) }], { timeoutMs: 5 });
-    expect(result).toMatchObject({ name: 'scheme', state: 'warning', mend: expect.stringContaining('busy') });
+    expect(result).toMatchObject({ name: 'scheme', state: 'warning', hint: expect.stringContaining('busy') });
   });
 
   it('tells a check through its signal that it is late', async () => {

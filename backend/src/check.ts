@@ -14,7 +14,7 @@ export interface CheckResult {
   /** What was seen, with the thing's name and the setting that names it. */
   readonly message: string;
   /** The next step; empty when there is nothing to mend. */
-  readonly mend: string;
+  readonly hint: string;
   /** For an error: which failure it is, so that a start-up failure keeps its code. */
   readonly code?: ErrorCode;
 }
@@ -32,18 +32,18 @@ export type Readiness =
 /** Longest time one check may take, in ms: two in a row still end a failed start within the promised 10 s. */
 export const CHECK_TIMEOUT_MS = 4_500;
 
-export const passed = (name: CheckName, message: string): CheckResult => ({ name, state: 'ok', message, mend: '' });
-export const warned = (name: CheckName, message: string, mend: string): CheckResult => ({
+export const passed = (name: CheckName, message: string): CheckResult => ({ name, state: 'ok', message, hint: '' });
+export const warned = (name: CheckName, message: string, hint: string): CheckResult => ({
   name,
   state: 'warning',
   message,
-  mend,
+  hint,
 });
-export const failed = (name: CheckName, code: ErrorCode, message: string, mend: string): CheckResult => ({
+export const failed = (name: CheckName, code: ErrorCode, message: string, hint: string): CheckResult => ({
   name,
   state: 'error',
   message,
-  mend,
+  hint,
   code,
 });
 

@@ -136,8 +136,8 @@ func TestHealth(t *testing.T) {
 		status backend.HealthStatus
 		want   string
 	}{
-		"well":    {fakeBackend(t, fakeAnswer(200, "application/json", `{"checks":[{"name":"influxdb","state":"ok","message":"fine","mend":""}]}`)), backend.HealthStatusOk, "Checked: InfluxDB."},
-		"broken":  {fakeBackend(t, fakeAnswer(200, "application/json", `{"checks":[{"name":"lag","state":"error","message":"An hour behind.","mend":"Start ingest."}]}`)), backend.HealthStatusError, "Kinesis lag: An hour behind. Start ingest."},
+		"well":    {fakeBackend(t, fakeAnswer(200, "application/json", `{"checks":[{"name":"influxdb","state":"ok","message":"fine","hint":""}]}`)), backend.HealthStatusOk, "Checked: InfluxDB."},
+		"broken":  {fakeBackend(t, fakeAnswer(200, "application/json", `{"checks":[{"name":"lag","state":"error","message":"An hour behind.","hint":"Start ingest."}]}`)), backend.HealthStatusError, "Kinesis lag: An hour behind. Start ingest."},
 		"not set": {"", backend.HealthStatusError, "The data source is not set up: the URL is missing"},
 	} {
 		got, err := plugin.CheckHealth(t.Context(), settings(one.url))

@@ -16,7 +16,7 @@ type check struct {
 	Name    string `json:"name"`
 	State   string `json:"state"` // ok, warning or error
 	Message string `json:"message"`
-	Mend    string `json:"mend"`
+	Hint    string `json:"hint"`
 }
 
 // healthDetails is what the config page gets beside the message. Grafana shows verboseMessage by itself.
@@ -84,8 +84,8 @@ func judge(base string, checks []check) *backend.CheckHealthResult {
 
 func describe(one check) string {
 	text := title(one.Name) + ": " + strings.TrimSpace(one.Message)
-	if one.Mend != "" {
-		text += " " + strings.TrimSpace(one.Mend)
+	if one.Hint != "" {
+		text += " " + strings.TrimSpace(one.Hint)
 	}
 	return text
 }

@@ -8,9 +8,9 @@ import (
 )
 
 func TestHealthNamesWhatIsWrongAndTheWayOut(t *testing.T) {
-	const ok = `{"name":"influxdb","state":"ok","message":"InfluxDB 2.7 answers.","mend":""}`
-	const lag = `{"name":"lag","state":"warning","message":"Shard 1 is 90 s behind.","mend":"Start another ingest."}`
-	const archive = `{"name":"archive","state":"error","message":"The bucket x does not exist.","mend":"Run userpulse setup --create."}`
+	const ok = `{"name":"influxdb","state":"ok","message":"InfluxDB 2.7 answers.","hint":""}`
+	const lag = `{"name":"lag","state":"warning","message":"Shard 1 is 90 s behind.","hint":"Start another ingest."}`
+	const archive = `{"name":"archive","state":"error","message":"The bucket x does not exist.","hint":"Run userpulse setup --create."}`
 	for name, one := range map[string]struct {
 		status int
 		kind   string

@@ -67,27 +67,27 @@ func loadSettings(ctx context.Context, raw backend.DataSourceInstanceSettings) (
 }
 
 func parseBaseURL(text string) (*url.URL, error) {
-	const mend = "enter the Userpulse backend's address in the data source's settings, for example http://userpulse:8088"
+	const hint = "enter the Userpulse backend's address in the data source's settings, for example http://userpulse:8088"
 	text = strings.TrimSpace(text)
 	if text == "" {
-		return nil, fmt.Errorf("the URL is missing: %s", mend)
+		return nil, fmt.Errorf("the URL is missing: %s", hint)
 	}
 	// The text is repeated nowhere: users who may only query see these messages, and credentials may stand in any part of it.
 	if strings.Contains(text, "@") {
-		return nil, fmt.Errorf("the URL holds a user name or password: take it out and %s", mend)
+		return nil, fmt.Errorf("the URL holds a user name or password: take it out and %s", hint)
 	}
 	base, err := url.Parse(text)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return nil, fmt.Errorf("the URL is no http or https address: %s", mend)
+		return nil, fmt.Errorf("the URL is no http or https address: %s", hint)
 	}
 	if base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("the URL has a query string or fragment: %s", mend)
+		return nil, fmt.Errorf("the URL has a query string or fragment: %s", hint)
 	}
 	return base, nil
 }
 
 func parseTimeout(jsonData json.RawMessage) (time.Duration, error) {
-	const mend = "enter a number of seconds from 1 to 600 in the data source's settings"
+	const hint = "enter a number of seconds from 1 to 600 in the data source's settings"
 	if len(jsonData) == 0 {
 		return defaultTimeout, nil
 	}
@@ -95,14 +95,14 @@ func parseTimeout(jsonData json.RawMessage) (time.Duration, error) {
 		Timeout seconds `json:"timeout"`
 	}
 	if err := json.Unmarshal(jsonData, &own); err != nil {
-		return 0, fmt.Errorf("the settings cannot be read (jsonData.timeout: %w): %s", err, mend)
+		return 0, fmt.Errorf("the settings cannot be read (jsonData.timeout: %w): %s", err, hint)
 	}
 	if own.Timeout == 0 {
 		return defaultTimeout, nil
 	}
 	// Compared as seconds: a huge number would overflow as a Duration.
 	if own.Timeout < 1 || own.Timeout > seconds(maxTimeout/time.Second) {
-		return 0, fmt.Errorf("the timeout of %v s is out of bounds: %s", float64(own.Timeout), mend)
+		return 0, fmt.Errorf("the timeout of %v s is out of bounds: %s", float64(own.Timeout), hint)
 	}
 	return time.Duration(float64(own.Timeout) * float64(time.Second)), nil
 }
@@ -110,10 +110,10 @@ func parseTimeout(jsonData json.RawMessage) (time.Duration, error) {
 // httpOptions reads TLS, proxy and header settings with the SDK. The SDK asserts types without asking (a serverName that is a number panics), and
 // provisioning files are written by hand, so a panic becomes an error here.
 func httpOptions(ctx context.Context, raw backend.DataSourceInstanceSettings) (options httpclient.Options, err error) {
-	const mend = "check the TLS options in the data source's settings"
+	const hint = "check the TLS options in the data source's settings"
 	defer func() {
 		if failure := recover(); failure != nil {
-			err = fmt.Errorf("a setting has a value of the wrong type (%v): %s", failure, mend)
+			err = fmt.Errorf("a setting has a value of the wrong type (%v): %s", failure, hint)
 		}
 	}()
 	if len(raw.JSONData) == 0 {
@@ -121,7 +121,7 @@ func httpOptions(ctx context.Context, raw backend.DataSourceInstanceSettings) (o
 	}
 	options, err = raw.HTTPClientOptions(ctx)
 	if err != nil {
-		return httpclient.Options{}, fmt.Errorf("the settings cannot be used (%w): %s", err, mend)
+		return httpclient.Options{}, fmt.Errorf("the settings cannot be used (%w): %s", err, hint)
 	}
 	return options, nil
 }

@@ -14,7 +14,7 @@ import {
 
 const findings = z.object({
   status: z.enum(['ok', 'warning', 'error']),
-  checks: z.array(z.object({ name: z.string(), state: z.string(), message: z.string(), mend: z.string() })),
+  checks: z.array(z.object({ name: z.string(), state: z.string(), message: z.string(), hint: z.string() })),
 });
 
 const doctor = async (env: Record<string, string>): Promise<z.infer<typeof findings> & { code: number | null }> => {
@@ -67,7 +67,7 @@ describe('userpulse doctor', () => {
     const { code, status, checks } = await doctor(env);
     const scheme = checks.find((c) => c.name === 'scheme');
     expect(scheme).toMatchObject({ state: 'warning' });
-    expect(scheme?.mend).toContain('USERPULSE_USER_PREFIX=last:4');
+    expect(scheme?.hint).toContain('USERPULSE_USER_PREFIX=last:4');
     expect([status, code]).toEqual(['warning', 0]);
   });
 
@@ -81,7 +81,7 @@ describe('userpulse doctor', () => {
     const scheme = checks.find((c) => c.name === 'scheme');
     expect(scheme).toMatchObject({ state: 'error' });
     expect(scheme?.message).toContain(buckets.received);
-    expect(scheme?.mend).toContain('USERPULSE_USER_PREFIX=last:4');
+    expect(scheme?.hint).toContain('USERPULSE_USER_PREFIX=last:4');
     expect(code).toBe(1);
   });
 

@@ -1,7 +1,7 @@
 import { HeadBucketCommand, type S3Client } from '@aws-sdk/client-s3';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { awsFailure, CREDENTIALS_MEND, REGION_MEND } from '../aws/failure.ts';
+import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
 import { failed, passed, type Check, type CheckResult } from '../check.ts';
 import { folderState } from '../files/folder.ts';
 
@@ -95,14 +95,14 @@ export function archiveFailure(target: S3Target, error: unknown): CheckResult {
         'archive',
         'archive_unauthorized',
         `No AWS credentials for S3 bucket "${bucket}" (USERPULSE_ARCHIVE) were found.`,
-        CREDENTIALS_MEND,
+        CREDENTIALS_HINT,
       );
     case 'no_region':
       return failed(
         'archive',
         'config_invalid',
         `AWS_REGION is not set, so S3 bucket "${bucket}" (USERPULSE_ARCHIVE) cannot be found.`,
-        REGION_MEND,
+        REGION_HINT,
       );
     case 'unreachable':
       return failed(

@@ -102,7 +102,7 @@ export class S3ArchiveReader implements ArchiveReader {
       return failures + 1;
     }
     throw new UserpulseError(code, key === undefined ? result.message : `${this.#url(key)}: ${result.message}`, {
-      ...(result.state === 'error' ? { hint: result.mend } : {}),
+      ...(result.state === 'error' ? { hint: result.hint } : {}),
       cause: error,
     });
   }

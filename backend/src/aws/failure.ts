@@ -57,6 +57,6 @@ function httpStatus(error: Error): number | undefined {
     : undefined;
 }
 
-export const CREDENTIALS_MEND =
+export const CREDENTIALS_HINT =
   "Give AWS credentials in one of AWS's own ways: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role.";
-export const REGION_MEND = 'Set AWS_REGION, for example AWS_REGION=eu-west-1.';
+export const REGION_HINT = 'Set AWS_REGION, for example AWS_REGION=eu-west-1.';

@@ -20,7 +20,7 @@ describe('the buckets', () => {
 
   it('are fine when each may be used as needed', () => {
     const result = judgeBuckets('acme', SCHEMA.buckets, [...all('fine'), ...all('fine', 'write')], 'all');
-    expect(result).toMatchObject({ state: 'ok', mend: '' });
+    expect(result).toMatchObject({ state: 'ok', hint: '' });
     expect(result.message).toContain('readable and writable');
   });
   it('are named with their settings when missing', () => {
@@ -30,7 +30,7 @@ describe('the buckets', () => {
     expect(result.message).toBe(
       'In organisation acme (INFLUX_ORG): bucket "b_share" (USERPULSE_BUCKET_SHARE) does not exist.',
     );
-    expect(result.mend).toContain('userpulse setup');
+    expect(result.hint).toContain('userpulse setup');
   });
   it('are told from those that the token may not use', () => {
     const result = judgeBuckets('acme', SCHEMA.buckets, all('forbidden'), 'all');
@@ -64,7 +64,7 @@ describe('the prefix scheme', () => {
     expect(result).toMatchObject({ state: 'error', code: 'config_invalid' });
     expect(result.message).toContain('bucket b_received');
     expect(result.message).toContain('USERPULSE_USER_PREFIX=first:4');
-    expect(result.mend).toContain('USERPULSE_USER_PREFIX=last:4');
+    expect(result.hint).toContain('USERPULSE_USER_PREFIX=last:4');
   });
   it('is an error where two schemes wrote', () => {
     const points = [
@@ -74,13 +74,13 @@ describe('the prefix scheme', () => {
     const result = judgeSamples(new Map([['made', { points, whole: true }]]), SCHEMA);
     expect(result.state).toBe('error');
     expect(result.message).toContain('1 of 2 recent points');
-    expect(result.mend).toContain('replay');
+    expect(result.hint).toContain('replay');
   });
   it('is a warning where it spreads ids badly, with the better one', () => {
     const result = judgeSamples(new Map([['made', written(sequential, SCHEMA.userPrefix)]]), SCHEMA);
     expect(result.state).toBe('warning');
     expect(result.message).toContain('last:4');
-    expect(result.mend).toContain('USERPULSE_USER_PREFIX=last:4');
+    expect(result.hint).toContain('USERPULSE_USER_PREFIX=last:4');
   });
   it('is not judged for its spread by a reading that was broken off', () => {
     const sample = { ...written(sequential, SCHEMA.userPrefix), whole: false };
@@ -120,7 +120,7 @@ describe('the prefix scheme', () => {
     const shares = Array.from({ length: 6000 }, (_, i) => `65ba3a${i.toString(16).padStart(18, '0')}`);
     const result = judgeSamples(new Map([['share', written(shares, SCHEMA.sharePrefix)]]), SCHEMA);
     expect(result.state).toBe('warning');
-    expect(result.mend).toContain('USERPULSE_SHARE_PREFIX=first:7');
+    expect(result.hint).toContain('USERPULSE_SHARE_PREFIX=first:7');
   });
   it('puts data that is not found before data that is badly spread', () => {
     const samples = new Map([
@@ -152,7 +152,7 @@ describe('the lag', () => {
   it('of a stream that nobody reads says so', () => {
     const result = judgeLag([{ shardId: 'shard-0', kind: 'unread', lagMs: 7_200_000 }], target);
     expect(result.state).toBe('warning');
-    expect(result.mend).toContain('userpulse ingest');
+    expect(result.hint).toContain('userpulse ingest');
   });
   it('is an error where the checkpoint fits the stream no more', () => {
     const result = judgeLag([{ shardId: 'shard-0', kind: 'expired' }], target);

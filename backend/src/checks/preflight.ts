@@ -68,10 +68,10 @@ export function refuse(results: readonly CheckResult[], what = 'cannot start'): 
   const first = shown[0];
   if (first === undefined) return;
   if (shown.length === 1) {
-    throw new UserpulseError(first.code ?? 'internal', `${what}. ${first.message}`, { hint: first.mend });
+    throw new UserpulseError(first.code ?? 'internal', `${what}. ${first.message}`, { hint: first.hint });
   }
   throw new UserpulseError(
     first.code ?? 'internal',
-    `${what}. ${shown.length} things are wrong.\n${shown.map((r) => `  - ${r.message} ${r.mend}`).join('\n')}`,
+    `${what}. ${shown.length} things are wrong.\n${shown.map((r) => `  - ${r.message} ${r.hint}`).join('\n')}`,
   );
 }

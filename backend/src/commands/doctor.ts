@@ -101,7 +101,7 @@ export function table(results: readonly CheckResult[], columns: number): string 
   return results
     .map((r) => {
       const lines = wrap(r.message, width);
-      if (r.mend !== '') lines.push(...wrap(`→ ${r.mend}`, width));
+      if (r.hint !== '') lines.push(...wrap(`→ ${r.hint}`, width));
       const [first = '', ...rest] = lines;
       return [
         `${r.name.padEnd(name)}  ${WORD[r.state].padEnd(state)}  ${first}`,

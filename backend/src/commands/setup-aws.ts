@@ -16,7 +16,7 @@ import { UserpulseError } from '../errors.ts';
 export const STREAM_ACTIVE_MS = 180_000;
 
 const raise = (result: CheckResult, cause: unknown): UserpulseError =>
-  new UserpulseError(result.code ?? 'internal', result.message, { hint: result.mend, cause });
+  new UserpulseError(result.code ?? 'internal', result.message, { hint: result.hint, cause });
 
 /**
  * Makes the stream where it is missing and waits until it is ACTIVE. An existing stream keeps its shards.

@@ -195,8 +195,8 @@ export class InfluxAdmin {
     try {
       return await callInflux(this.#target, call, this.#signal);
     } catch (error) {
-      const { code, message, mend } = influxUnreachable(this.#target, error);
-      throw new UserpulseError(code ?? 'influx_unreachable', message, { hint: mend, cause: error });
+      const { code, message, hint } = influxUnreachable(this.#target, error);
+      throw new UserpulseError(code ?? 'influx_unreachable', message, { hint: hint, cause: error });
     }
   }
 
@@ -213,7 +213,7 @@ export class InfluxAdmin {
     }
     const refusal = refusalOf(this.#target, answer.status, answer.text);
     throw new UserpulseError(refusal?.code ?? 'influx_rejected', `Could not ${what}: ${refusal?.message ?? said}`, {
-      hint: refusal?.mend ?? '',
+      hint: refusal?.hint ?? '',
     });
   }
 }

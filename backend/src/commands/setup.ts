@@ -109,7 +109,7 @@ async function setup(context: CommandContext, options: SetupOptions): Promise<vo
     if (first !== undefined) {
       throw new UserpulseError(
         first.code ?? 'internal',
-        `the buckets are ready, but not everything is.\n${errors.map((c) => `  - ${c.message} ${c.mend}`).join('\n')}`,
+        `the buckets are ready, but not everything is.\n${errors.map((c) => `  - ${c.message} ${c.hint}`).join('\n')}`,
       );
     }
   } finally {
@@ -120,7 +120,7 @@ async function setup(context: CommandContext, options: SetupOptions): Promise<vo
 
 /** For the other commands setup is the way to a token; for setup itself it is not. */
 const operatorNeeded = (results: readonly CheckResult[]): readonly CheckResult[] =>
-  results.map((r) => (r.code === 'influx_unauthorized' ? { ...r, mend: OPERATOR_NEEDED } : r));
+  results.map((r) => (r.code === 'influx_unauthorized' ? { ...r, hint: OPERATOR_NEEDED } : r));
 
 function retentionText(seconds: number): string {
   if (seconds === 0) return 'keeps points for ever';

@@ -122,8 +122,8 @@ describe('routes', () => {
     expect(answer.json()).toMatchObject({
       status: 'error',
       checks: [
-        { name: 'scheme', state: 'warning', message: 'Ids share prefixes.', mend: 'Change it.' },
-        { name: 'influxdb', state: 'error', message: 'It is away.', mend: 'Start it.' },
+        { name: 'scheme', state: 'warning', message: 'Ids share prefixes.', hint: 'Change it.' },
+        { name: 'influxdb', state: 'error', message: 'It is away.', hint: 'Start it.' },
       ],
     });
   });

@@ -1,5 +1,5 @@
 import { DescribeStreamSummaryCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
-import { awsFailure, CREDENTIALS_MEND, REGION_MEND } from '../aws/failure.ts';
+import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
 import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
 
 /** Where the stream is, as the settings name it; for messages. */
@@ -65,14 +65,14 @@ export function streamFailure(target: StreamTarget, error: unknown): CheckResult
         'stream',
         'stream_unauthorized',
         `No AWS credentials for stream "${target.stream}" (USERPULSE_STREAM) were found.`,
-        CREDENTIALS_MEND,
+        CREDENTIALS_HINT,
       );
     case 'no_region':
       return failed(
         'stream',
         'config_invalid',
         `AWS_REGION is not set, so stream "${target.stream}" (USERPULSE_STREAM) cannot be found.`,
-        REGION_MEND,
+        REGION_HINT,
       );
     case 'unreachable':
       return failed(

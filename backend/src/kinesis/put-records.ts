@@ -39,7 +39,7 @@ export function classifyPut(target: StreamTarget, error: unknown): CallFailure {
     result.state === 'error' ? (result.code ?? 'stream_unreachable') : 'stream_unreachable',
     result.message,
     {
-      ...(result.state === 'error' ? { hint: result.mend } : {}),
+      ...(result.state === 'error' ? { hint: result.hint } : {}),
       cause: error,
     },
   );

@@ -24,7 +24,7 @@ export function registerHealth(app: App, v1: V1): void {
       return reply.send({
         status: worst(checks),
         version: VERSION,
-        checks: checks.map(({ name, state, message, mend }) => ({ name, state, message, mend })),
+        checks: checks.map(({ name, state, message, hint }) => ({ name, state, message, hint })),
       });
     },
   });
