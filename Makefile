@@ -1,9 +1,9 @@
-# Every target installs what it needs and is missing; nothing has to be prepared.
+# Every target installs the packages it needs; nothing has to be prepared.
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 TSX := node --import tsx
 BIN := node_modules/.bin
-# Node 20 is supported on purpose; the AWS SDK need not say at every start that it will not be for ever.
+# Node 20 is supported on purpose: silence the AWS SDK's warning at every start that its support will end.
 export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
 .PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
@@ -12,13 +12,13 @@ export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-install: ## packages of the lockfile, where they are not in node_modules already
+install: ## install the lockfile's packages, unless they are in node_modules already
 	@node tools/install.mjs
 
 install-tests:
 	@node tools/install.mjs --tests
 
-build: build-backend build-plugin build-gateway ## the backend, the plugin's frontend and the gateway of this machine
+build: build-backend build-plugin build-gateway ## build the backend, the plugin's frontend and the gateway for this machine
 
 build-backend: install
 	@$(TSX) tools/build-backend.ts
@@ -29,28 +29,28 @@ build-plugin: install
 build-gateway: install
 	@if [ -d pkg ] && [ -f Magefile.go ]; then go tool mage gateway; fi
 
-package: install ## the plugin's release: artifacts/ID-VERSION.zip with the gateway for every platform, and checksums
+package: install ## build the release, artifacts/ID-VERSION.zip, with the gateway for every platform, and checksums
 	@$(TSX) tools/package.ts
 
-demo: build-backend ## the whole pipeline on local servers, live; DEMO_SECONDS=N ends it, DEMO_FILE=… feeds a Higgs file
+demo: build-backend ## run the whole pipeline on local servers; DEMO_SECONDS=N ends it, DEMO_FILE=… sends a Higgs file
 	@$(TSX) tools/demo.ts
 
-test: install-tests build ## every suite; ends with "N passed, N failed"
+test: install-tests build ## run every suite; ends with "N passed, N failed"
 	@$(TSX) tools/test.ts
 
-bench: install build-backend build-gateway ## measures everything and writes docs/benchmarks.md; PARTS="ingest query" measures some, BENCH_FLAGS=--quick only tries
+bench: install build-backend build-gateway ## measure everything and write docs/benchmarks.md; PARTS="ingest query" measures only these, BENCH_FLAGS=--quick is a trial run
 	@$(TSX) bench/run.ts $(BENCH_FLAGS) $(PARTS)
 
-faults: build-backend ## the long form of the fault suite: a million events, 200 kills, a table; FAULTS_SEED=N and others repeat a run
+faults: build-backend ## run the long form of the fault suite: a million events, 200 kills, a table; FAULTS_SEED=N repeats a run
 	@node --max-old-space-size=6144 --import tsx tests/faults/long.ts
 
-faults-memory: build-backend ## resident memory with both sinks down for ten minutes; draws docs/img/memory-sinks-down.svg
+faults-memory: build-backend ## measure resident memory with both sinks down for ten minutes; draws docs/img/memory-sinks-down.svg
 	@node --max-old-space-size=6144 --import tsx tests/faults/memory.ts
 
-mutations: install ## breaks the promises of ingest one at a time and shows which test notices; takes half an hour
+mutations: install ## break ingest's promises one at a time and show which test notices; takes half an hour
 	@$(TSX) tests/mutations/run.ts
 
-check: install ## format, lint, types, unit and frontend tests: under a minute
+check: install ## check format, lint and types, and run unit and frontend tests; takes under a minute
 	@$(MAKE) --output-sync=target -j 3 check-unit check-lint check-frontend check-types check-plugin-types check-format check-go
 
 check-format:
@@ -65,7 +65,8 @@ check-types:
 check-plugin-types:
 	@$(BIN)/tsc -p src
 
-# Two processes, because one of vitest's leaves a core idle. What make test has besides: all seeds of the simulation, and the whole Higgs file.
+# Two processes, because a single vitest process leaves a core idle. Only make test runs all seeds of the simulation and
+# the whole Higgs file.
 check-unit:
 	@SIMULATION_SEEDS=8 $(BIN)/vitest run --project unit --exclude '**/schema/higgs.test.ts' --maxWorkers 2 --reporter dot
 
@@ -79,5 +80,5 @@ check-go:
 	if [ -n "$$unformatted" ]; then printf 'gofmt would change:\n%s\n' "$$unformatted"; exit 1; fi; \
 	go vet -tags arrow_json_stdlib ./...
 
-clean: ## what was built; caches and packages stay
+clean: ## remove what was built; caches and packages stay
 	@rm -rf dist backend/dist artifacts coverage

@@ -24,8 +24,8 @@ function document(results: readonly StoredResult[], places: Places): string {
   const oneRun = results.every((result) => result.provenance.run === provenance.run);
   return [
     '# Benchmarks',
-    'What Userpulse costs, beside its peers, beside the design that failed, and beside the physical limits. `make bench` measures all of it and writes this page; `make bench PARTS="ingest"` ' +
-      `measures some parts and keeps the others. ${oneRun ? 'All figures here come from one run.' : 'The parts come from different runs; each says which.'}`,
+    'What Userpulse costs, compared with its peers, with simpler designs, and with physical limits. `make bench` measures all of it and writes this page. `make bench PARTS="ingest"` ' +
+      `measures only these parts and keeps the others. ${oneRun ? 'All figures on this page come from one run.' : 'The parts come from different runs; each says which.'}`,
     table(
       ['', ''],
       [

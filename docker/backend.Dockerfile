@@ -1,4 +1,4 @@
-# The backend: ingest, serve and every other command.   docker build -f docker/backend.Dockerfile -t userpulse .
+# The backend, with ingest, serve and every other command: docker build -f docker/backend.Dockerfile -t userpulse .
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -21,13 +21,14 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY backend/bin backend/bin
 COPY --from=build /app/backend/dist backend/dist
-# Checkpoints, and the archive where it is a folder, belong to this user.
+# This user owns the checkpoints, and the archive if it is a folder.
 RUN install -d -o node -g node /var/lib/userpulse
 USER node
 VOLUME /var/lib/userpulse
 ENV USERPULSE_CHECKPOINT=file:///var/lib/userpulse/checkpoint \
     USERPULSE_ARCHIVE=file:///var/lib/userpulse/archive
-# glibc: two arenas are as fast for a process whose first thread does nearly all of the work, and what is large goes back to the system at once.
+# glibc: two arenas are as fast for a process whose main thread does nearly all of the work, and large allocations are
+# returned to the system at once.
 ENV MALLOC_ARENA_MAX=2 \
     MALLOC_MMAP_THRESHOLD_=524288 \
     MALLOC_TRIM_THRESHOLD_=1048576

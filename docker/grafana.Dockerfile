@@ -1,4 +1,4 @@
-# Grafana with the plugin built from this checkout, its data source, dashboards and alert rules provisioned.
+# Grafana with the plugin built from this checkout, and with its data source, dashboards and alert rules provisioned.
 ARG GRAFANA_VERSION=13.2.2
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG GO_IMAGE=golang:1.26-bookworm

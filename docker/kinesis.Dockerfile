@@ -1,4 +1,4 @@
-# A Kinesis API server for trying and testing: the npm package that the tests use, in the version of the lockfile.
+# A Kinesis API server for evaluation and tests: the npm package that the tests use, in the lockfile's version.
 ARG NODE_IMAGE=node:24-bookworm-slim
 FROM ${NODE_IMAGE}
 WORKDIR /app

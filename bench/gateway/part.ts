@@ -47,7 +47,7 @@ export const part: BenchPart = {
         tables: [
           {
             title: 'One series of 1,000 points',
-            note: 'In turns: a backend of ready answers is asked over HTTP, then the same through the gateway over gRPC as Grafana does, frames decoded. 1,000 pairs a round.',
+            note: 'A backend with prepared answers is queried over HTTP, and then through the gateway over gRPC, as Grafana does, including decoding the frames. 1,000 pairs per round.',
             columns: ['', 'p50, ms', 'p95, ms', 'p99, ms'],
             rows: [row('backend alone', 'direct'), row('through the gateway', 'through'), row('added', 'added')],
           },

@@ -6,10 +6,10 @@ import type { Measured, Series } from './part.ts';
 import { STAGES, type Stage } from './stages.ts';
 import type { Trial } from './trial.ts';
 
-const METHOD = `A [fake Kinesis](../bench/ingest/fake-kinesis.ts) (answers made beforehand, HTTP/1.1, JSON 1.1; it enforces 5 reads and 2 MB per second and shard) holds a backlog on 24 shards, shut until the consumer has asked every shard.
-**events/s** is counted from its opening to the answer of the write with the last point. **CPU** is user + system of the whole process from the opening to its end, so that stopping and writing the open archive objects is paid for. Everything runs on the same machine: fakes, sinks and consumer share its cores.
-**Stub sinks** are a [process](../bench/ingest/fake-sinks.ts) that takes writes of InfluxDB and S3 over HTTP, answers at once, keeps nothing, and counts the points: none may be missing. Compression and HTTP are the consumer's own, in full.
-Events: the first of a generated week (a million users, ten million events, Zipf-distributed), padded to their size; and the Higgs file.`;
+const METHOD = `A [fake Kinesis](../bench/ingest/fake-kinesis.ts) (prepared answers, HTTP/1.1, JSON 1.1; it enforces 5 reads and 2 MB per second and shard) holds a backlog on 24 shards. It releases the backlog once the consumer has asked every shard.
+**events/s** counts from the release to the answer to the write with the last point. **CPU** is user + system time of the whole process from the release to its end, so it includes stopping and writing the open archive objects. Everything runs on one machine: fakes, sinks and consumer share its cores.
+**Stub sinks** are a [process](../bench/ingest/fake-sinks.ts) that accepts InfluxDB and S3 writes over HTTP, answers at once, stores nothing, and counts the points: none may be missing. The consumer does its full compression and HTTP work.
+The events are the first of a generated week (a million users, ten million events, Zipf-distributed), padded to size, and the Higgs file.`;
 
 const perSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.events / t.seconds));
 const perMillion = (trials: readonly Trial[]): Figure => figure(trials.map((t) => (t.cpuSeconds * 1e6) / t.events));
@@ -58,7 +58,7 @@ function pictures(measured: Measured, context: BenchContext): Picture[] {
   const before = 'ingest-flame-before.svg';
   return [
     ...(existsSync(join(context.pictures, before))
-      ? [{ file: before, caption: 'Flame graph before the optimisations of this page (kept by hand; same workload).' }]
+      ? [{ file: before, caption: 'Flame graph before the optimizations of this page (kept by hand, same workload).' }]
       : []),
     { file: measured.profiled.flame, caption: 'Flame graph of this run: main thread of ingest, plain 1 KB events.' },
   ];
@@ -67,7 +67,7 @@ function pictures(measured: Measured, context: BenchContext): Picture[] {
 function ceilingTable({ ceiling }: Measured): Table {
   return {
     title: 'Ceiling of the fake Kinesis',
-    note: 'A bare client asks for pages of 1,000 records of 1 KB from all shards at once, quotas off, and throws the answers away; both share the two cores.',
+    note: 'A bare client requests pages of 1,000 records of 1 KB from all shards at once, without quotas, and discards the answers. Client and server share the two cores.',
     columns: ['events/s', 'its CPU s per million events'],
     rows: [
       [
@@ -85,7 +85,7 @@ const cells = (trials: readonly Trial[]): string[] =>
 function ownTable(own: readonly Series[]): Table {
   return {
     title: 'Userpulse, stub sinks',
-    note: 'One process with default settings; an event becomes 3 to 4 points in four buckets and one archive line.',
+    note: 'One process with default settings. An event becomes 3 to 4 points in four buckets, and one archive line.',
     columns: ['events', ...COLUMNS],
     rows: own.map(({ workload, trials }) => [workload.title, ...cells(trials)]),
   };
@@ -94,7 +94,7 @@ function ownTable(own: readonly Series[]): Table {
 function peersTable(series: readonly Series[]): Table {
   return {
     title: 'Peers, stub sinks, plain 1 KB events',
-    note: 'Not the same work: the peers read, parse, and write **one** point per event; Userpulse does so for four buckets, tells colliding points apart, archives every record, and moves its checkpoint only behind both. **Userpulse reduced to the peers’ work** is no product but a [build](../bench/ingest/same-work.ts) for this comparison: one point per event, the lines of the archive thrown away; the rest, checkpoints included, as ever. The difference between the first two rows is what four buckets and the archive cost. Telegraf: `kinesis_consumer` → `json_v2` → `influxdb_v2`, batches of 5,000, 50,000 undelivered messages, no checkpoint store. lifion-kinesis: the library and thirty lines around it that write one gzip POST per page; DynamoDB is dynalite, not counted.',
+    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference between the first two rows is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one gzip POST per page; its DynamoDB is dynalite, which is not counted.',
     columns: ['consumer', 'points per event', 'archive', 'events written', ...COLUMNS, 'points per CPU second'],
     rows: series.map(({ consumer, trials, workload }) => [
       consumer.name,
@@ -144,10 +144,10 @@ function stagesTable(measured: Measured, main: Series): Table {
   const peer =
     telegraf === undefined
       ? ''
-      : ` ${telegraf.consumer.name}, all it does: ${number(perMillion(telegraf.trials).median)} s.`;
+      : ` ${telegraf.consumer.name} in total: ${number(perMillion(telegraf.trials).median)} s.`;
   return {
     title: 'CPU by stage, plain 1 KB events',
-    note: `CPU seconds per million events. Threads are told apart by Linux, the main thread's stages by V8's sampling profiler in a run of its own: a sample belongs to the first function from the leaf upwards whose file belongs to a stage; its shares are scaled to the main thread's CPU in the timed runs. Like stages beside a peer: read, decode, encode and write of all points, ${number(like)} s, without compression, archive and garbage collection.${peer}`,
+    note: `CPU seconds per million events. Linux tells the threads apart. V8's sampling profiler tells the main thread's stages apart, in a run of its own: a sample belongs to the first function from the leaf upwards whose file belongs to a stage, and the shares are scaled to the main thread's CPU in the timed runs. To compare like with like: read, decode, encode and write of all points take ${number(like)} s, without compression, archive and garbage collection.${peer}`,
     columns: ['stage', 'where', 'CPU s per million events'],
     rows: rows.map(([stage, where, value]) => [stage, where, spread(value)]),
   };
@@ -156,7 +156,7 @@ function stagesTable(measured: Measured, main: Series): Table {
 function realTable({ real }: Measured): Table {
   return {
     title: 'Userpulse into the real influxd and S3 server, plain 1 KB events',
-    note: 'influxd 2.7 and versitygw as local processes, on the same two cores as everything else; fresh buckets for every run.',
+    note: 'influxd 2.7 and versitygw run as local processes on the same two cores as everything else. Every run has fresh buckets.',
     columns: [
       'events/s',
       'points/s',
@@ -181,7 +181,7 @@ function realTable({ real }: Measured): Table {
 function latencyTable({ latencies }: Measured): Table {
   return {
     title: 'Put to queryable',
-    note: 'At a constant load of 1 KB events on 8 shards, given as a fraction of the capacity above; real influxd and S3; `userpulse start` ingests and answers. From an event’s arrival on the stream (ApproximateArrivalTimestamp) to the answer of `/v1/query` that first counts it, asked every 20 ms; one user’s 50 events/s on one shard, the first 2 s left out.',
+    note: 'The load is constant: 1 KB events on 8 shards, as a fraction of the capacity above. influxd and S3 are real, and `userpulse start` ingests and answers. The time runs from an event’s arrival on the stream (ApproximateArrivalTimestamp) to the answer of `/v1/query` that first counts it, queried every 20 ms. Measured on one user’s 50 events/s on one shard, without the first 2 s.',
     columns: [
       'load',
       'events/s',
@@ -239,7 +239,7 @@ function targets(measured: Measured, main: Series): Target[] {
       measured: `${number(ownRate.median)} and ${number(perCore.median)}`,
       ...missed(
         behind.length === 0,
-        `behind ${behind.map((p) => p.name).join(', ')} by events, ahead by points (${number(pointsPerCpuSecond(main.trials).median)} per CPU second against ${measured.peers.map(({ trials }) => number(pointsPerCpuSecond(trials).median)).join(' and ')}); the archive, which they do not have, and three more points per event bind`,
+        `behind ${behind.map((p) => p.name).join(', ')} by events, ahead by points (${number(pointsPerCpuSecond(main.trials).median)} per CPU second against ${measured.peers.map(({ trials }) => number(pointsPerCpuSecond(trials).median)).join(' and ')}); limited by the archive, which they do not have, and three more points per event`,
       ),
     },
     {
@@ -260,7 +260,7 @@ function targets(measured: Measured, main: Series): Target[] {
       measured: spread(peak),
       ...missed(
         peak.median <= 256,
-        `${by(peak.median, 256)} above: V8's young generation and what gathers between two of its full collections come on top of the buffers`,
+        `${by(peak.median, 256)} above: V8's young generation and the garbage between two full collections come on top of the buffers`,
       ),
     },
   ];

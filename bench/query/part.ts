@@ -63,10 +63,10 @@ async function report(
   );
   return {
     method:
-      'A million users with seven-digit ids; ten million events in the week of 2026-01-05, and two million in the rest of a year; actors and receivers by Zipf’s law (exponent 1), five types, a new share every 2 s. ' +
-      `The events are written once as line protocol (${number(influx.load.points)} points in four buckets), as ingest renders them, and kept. Client, backend and influxd share the machine. ` +
-      'Ids asked for are drawn as events draw them, so the busiest user is asked about most often. Windows: 1 min over an hour, 10 min over a day and a week, 1 h over 30 days, 1 d over a year; everyone over a week by the hour; top: ten receivers. ' +
-      'Requests a round depend on how long one takes (1 to 20 by one client, up to 8 by each of several); where a queue would last longer than 5 s nobody asks.',
+      'The data has a million users with seven-digit IDs, ten million events in the week of 2026-01-05, and two million in the rest of a year. Actors and receivers follow Zipf’s law (exponent 1); there are five types, and a new share every 2 s. ' +
+      `The events are written once, as the line protocol that ingest would render (${number(influx.load.points)} points in four buckets). Client, backend and influxd share the machine. ` +
+      'Queried IDs are drawn as events draw them, so the busiest user is queried most often. Windows are 1 min over an hour, 10 min over a day and a week, 1 h over 30 days, and 1 d over a year; everyone over a week is by the hour; top is ten receivers. ' +
+      'The number of requests in a round depends on how long one takes (1 to 20 with one client, up to 8 per client with several). Where a queue would last longer than 5 s, nothing is measured.',
     tables: [
       latencies('Through the HTTP API', 'api', cells),
       latencies('The same Flux posted to influxd by hand', 'raw', cells),
@@ -74,7 +74,7 @@ async function report(
       coldTable(cold),
       {
         title: 'Series in InfluxDB',
-        note: 'By `influxdb.cardinality()`, over the whole year. A share’s prefix is a span of 256 s, so its bucket grows with time and not with users: each week, which is what a shard holds, has at most 2,363 prefixes for new shares.',
+        note: 'From `influxdb.cardinality()`, over the whole year. A share’s prefix spans 256 s, so its bucket grows with time and not with users: each week, which is what an InfluxDB shard holds, has at most 2,363 prefixes for new shares.',
         columns: ['bucket', 'series'],
         rows: series.map(([bucket, count]) => [bucket, count.toLocaleString('en-US')]),
       },
@@ -115,7 +115,7 @@ function p99(cell: Cell, way: Way, clients: number): number {
 function latencies(title: string, way: Way, cells: readonly Cell[]): Table {
   return {
     title,
-    note: 'Milliseconds, warm: p50 as the median (least–greatest) of the rounds, p99 of all answers.',
+    note: 'Milliseconds, warm. p50 is the median (least–greatest) of the rounds; p99 is over all answers.',
     columns: ['preset', 'range', ...CLIENTS.flatMap((n) => [`p50, ${n} client${n === 1 ? '' : 's'}`, 'p99'])],
     rows: cells.map((cell) => [
       ...nameOf(cell),
@@ -130,7 +130,7 @@ function latencies(title: string, way: Way, cells: readonly Cell[]): Table {
 function overhead(cells: readonly Cell[]): Table {
   return {
     title: 'What the API adds, and CPU per query',
-    note: 'Added: the median over pairs, asked one after the other by one client, of API minus raw Flux. CPU: milliseconds per query at 8 clients, by the kernel’s count.',
+    note: '“Added” is the median of API minus raw Flux over pairs of requests, sent one after the other by one client. CPU is in milliseconds per query with 8 clients, as counted by the kernel.',
     columns: ['preset', 'range', 'added ms', 'influxd CPU ms (API)', 'influxd CPU ms (raw)', 'backend CPU ms'],
     rows: cells.map((cell) => {
       const [api, raw] = [cell.seen.get(seenKey('api', 8)), cell.seen.get(seenKey('raw', 8))];
@@ -156,7 +156,7 @@ const added = (cell: Cell): number =>
 function coldTable(cold: ColdAnswers): Table {
   return {
     title: 'Cold',
-    note: `Milliseconds of the first question to each bucket after influxd was restarted${cold.cachesDropped ? ' and the kernel’s page cache emptied' : ' (the kernel’s page cache could not be emptied)'}; the restart until the first answer took ${spread(figure(cold.restartMs))} ms.`,
+    note: `Milliseconds of the first query of each bucket after influxd was restarted${cold.cachesDropped ? ' and the kernel’s page cache emptied' : ' (the kernel’s page cache could not be emptied)'}. The restart took, until the first answer, ${spread(figure(cold.restartMs))} ms.`,
     columns: ['preset', ...cold.ranges],
     rows: PRESETS.map((preset) => [
       preset,
@@ -203,7 +203,7 @@ const byClients = (cells: readonly Cell[]): Plot => ({
 
 function targets(cells: readonly Cell[], userSeries: number): Target[] {
   const CPU_BINDS =
-    'two cores bind: a query takes influxd 6 to 7 ms of CPU, of which 2 ms evaluate Flux’s own library and most of the rest tests each point of the prefix for the id';
+    'limited by two cores: a query takes influxd 6 to 7 ms of CPU, of which 2 ms evaluate Flux’s own library and most of the rest tests each point of the prefix for the ID';
   const held = (what: string, limit: number, value: number, why: string): Target => ({
     figure: what,
     target: `≤ ${number(limit)}`,

@@ -20,13 +20,13 @@ const POINTS = 10_000_000;
 
 export const part: BenchPart = {
   name: 'schemes',
-  title: 'Prefix schemes: series, reading and skew by kind of id',
+  title: 'Prefix schemes: series, reading and skew by kind of ID',
   run: async (context) => {
     const sets = idSets(context.quick ? 20_000 : 1_000_000);
     return {
       method:
-        'Computed for every id of a kind. *Read*: points of the prefix that a query for one id reads through, the mean over the ids, were ten million points spread over them (Higgs: as its actors act). *Skew*: ids on the fullest prefix against the mean. ' +
-        'Then measured: a million events of sequential users in one bucket, under five schemes. [How to choose](schemes.md).',
+        'Computed for every ID of a kind. _Read per query_ is how many points a query for one ID reads, if ten million points are spread over the IDs (Higgs: as its actors act), as the mean over the IDs. _Max / mean_ is the number of IDs on the fullest prefix, relative to the mean. ' +
+        'The last table is measured: a million events of sequential users in one bucket, under five schemes. See [how to choose](schemes.md).',
       tables: [...sets.map(table), doctor(sets), await measured(context)],
       plots: [],
       targets: [],
@@ -37,7 +37,7 @@ export const part: BenchPart = {
 function table(set: IdSet): Table {
   return {
     title: `${(set.name[0] ?? '').toUpperCase()}${set.name.slice(1)}`,
-    note: `${whole(set.events.size)} different ids.`,
+    note: `${whole(set.events.size)} different IDs.`,
     columns: ['scheme', 'prefixes', `series (${TYPES.length} types)`, 'read per query', 'max / mean'],
     rows: SCHEMES.map((scheme) => {
       const { prefixes, fullest } = spreadOf(set.events.keys(), scheme);
@@ -74,7 +74,7 @@ function doctor(sets: readonly IdSet[]): Table {
   const FIRST_4: PrefixScheme = { side: 'first', length: 4 };
   return {
     title: 'What doctor recommends',
-    note: 'From a sample of 2,000 ids, as it has it from the last minutes; beside it the shortest scheme of four or more digits by all ids.',
+    note: 'From a sample of 2,000 IDs, such as doctor takes from the last minutes. The last column is the shortest scheme of four or more digits, judged by all IDs.',
     columns: ['ids', 'with first:4', 'with last:4', 'by all ids'],
     rows: sets
       .filter(({ kind }) => kind === 'user')
@@ -160,7 +160,7 @@ async function measured(context: BenchContext): Promise<Table> {
   }
   return {
     title: 'Measured: a million events of a million sequential users',
-    note: 'One user, 7 d at 10 min, raw Flux, one client, warm; p50 of 20 users, with its spread over the rounds.',
+    note: 'One user, 7 d at 10 min, raw Flux, one client, warm. p50 of 20 users, with its spread over the rounds.',
     columns: ['scheme', 'series', 'disk MiB', 'events/s loaded', 'p50 ms'],
     rows,
   };

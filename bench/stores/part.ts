@@ -24,13 +24,13 @@ const QUESTIONS: readonly StoreQuestion[] = [
 
 const WHERE_OTHERS_WIN = `Where ClickHouse wins, and what Userpulse would need:
 
-- **Top**: a quarter of the time. ClickHouse groups by id inside the store; from InfluxDB every id of the range is streamed out and counted in the backend. It would need counts by id and hour beside the points, which are not idempotent: a redo or a late event would count twice or not at all.
-- **One user or share**: half to two thirds of the time by one client, and up to a third less by eight, when both are bound by two cores. Each Flux script costs influxd about 2 ms of CPU for evaluating Flux’s own library before it reads anything; a store with prepared statements, or InfluxQL, would not.
-- **CPU to load**: about two fifths. Userpulse keeps four points an event where three rows do, and InfluxDB parses text.
+- **Top**: a quarter of the time. ClickHouse groups by ID inside the store; from InfluxDB, every ID of the range is streamed out and counted in the backend. Userpulse would need counts by ID and hour beside the points. Those are not idempotent: a redo or a late event would count twice or not at all.
+- **One user or share**: half to two thirds of the time with one client, and up to a third less with eight, when two cores limit both. Each Flux script costs influxd about 2 ms of CPU to evaluate Flux’s own library before it reads anything. Prepared statements, or InfluxQL, would avoid that.
+- **CPU to load**: about two fifths. Userpulse keeps four points per event where ClickHouse needs three rows, and InfluxDB parses text.
 
-Where it does not: **disk**, and **an event sent twice** is one point at once and for every query, without FINAL. Who runs ClickHouse already has little reason to add InfluxDB for this alone.
+Where it does not win: **disk**, and **an event sent twice**, which in Userpulse is one point at once and for every query, without FINAL. If you already run ClickHouse, there is little reason to add InfluxDB for this alone.
 
-Where N2 wins: **one user or share**. It reads that id’s points and no others, a fifth to a third faster by one client, and by eight clients in less than half the time, because no point has to be tested for its id. It pays with eighteen times the series, and those grow with the users: twice the disk, four times the memory, seven times the restart, two fifths more CPU to load, and everyone and top take tens to hundreds of times as long. With fewer than some ten thousand active ids it would be the better design.`;
+Where N2 wins: **one user or share**. It reads that ID’s points and no others. It is a fifth to a third faster with one client, and takes less than half the time with eight, because no point has to be tested for its ID. In exchange it has eighteen times the series, and they grow with the users: twice the disk, four times the memory, seven times the restart time, two fifths more CPU to load, and everyone and top take tens to hundreds of times as long. With fewer than some ten thousand active IDs it would be the better design.`;
 
 /** The same events for everyone. */
 const RECIPE: Recipe = { users: 300_000, stretches: [{ ...WEEK, events: 3_000_000 }] };
@@ -133,10 +133,10 @@ async function report(
 ): Promise<PartResult> {
   return {
     method:
-      `The same ${number(recipe.stretches.reduce((sum, s) => sum + s.events, 0))} events of a week, ${number(recipe.users)} users, for everyone; all stores run side by side, one is asked at a time, and each must give the same counts. ` +
-      'N1, the design that was published as a failure, has one bucket with user and share ids as tags; N2 has a bucket per question with its id as a tag. ' +
-      `ClickHouse 26.9 is its embedded build (\`${CHDB}\`), a table per question sorted by (id, type, time, offsetNs), asked from threads of its own process: no network and no client library, which is worth a millisecond or two to it. ` +
-      'Its tables are ReplacingMergeTree: with FINAL an event sent twice counts once, as Userpulse promises; without FINAL only after the merge. Userpulse is asked through its HTTP API.\n\n' +
+      `The same ${number(recipe.stretches.reduce((sum, s) => sum + s.events, 0))} events of a week, ${number(recipe.users)} users, for every store. All stores run side by side, one is queried at a time, and all must return the same counts. ` +
+      'N1, a design that was published as a failure, has one bucket with user and share IDs as tags. N2 has a bucket per question with its ID as a tag. ' +
+      `ClickHouse 26.9 is its embedded build (\`${CHDB}\`) with a table per question sorted by (id, type, time, offsetNs). It is queried from threads of its own process, without network or client library, which saves it a millisecond or two. ` +
+      'Its tables are ReplacingMergeTree: with FINAL, an event that is sent twice counts once, as Userpulse promises; without FINAL, only after the merge. Userpulse is queried through its HTTP API.\n\n' +
       WHERE_OTHERS_WIN,
     tables: [costs(contenders, restarts, await Promise.all(contenders.map((each) => each.series()))), times(answers)],
     plots: [rates(contenders)],
@@ -151,7 +151,7 @@ function costs(
 ): Table {
   return {
     title: 'What the events cost each store',
-    note: `Loaded once, in batches of 10,000 events, every bucket or table at the same time; disk after compaction. Userpulse also writes a fourth point per event, for everyone’s totals. Memory: resident, after loading, after the questions, and after a restart with one empty question. Restart: from start to first answer, page cache emptied.`,
+    note: `Loaded once, in batches of 10,000 events, into every bucket or table at the same time; disk is measured after compaction. Userpulse also writes a fourth point per event, for everyone’s totals. Memory is resident memory after loading, after the queries, and after a restart with one empty query. A restart is timed from start to first answer, with an emptied page cache.`,
     columns: [
       'store',
       'series',
@@ -202,7 +202,7 @@ function times(answers: readonly Answers[]): Table {
   };
   return {
     title: 'The same questions',
-    note: `Milliseconds, warm; × is p50 by one client against Userpulse’s, below 1 where the other is faster. Given up after ${GIVE_UP_MS / 1000} s; asked in one round only where an answer takes longer than ${SLOW_MS / 1000} s, and not by eight clients where it takes longer than 1.5 s.`,
+    note: `Milliseconds, warm. × is p50 with one client relative to Userpulse’s, below 1 where the other store is faster. Queries are given up after ${GIVE_UP_MS / 1000} s. Where an answer takes longer than ${SLOW_MS / 1000} s, it is measured in one round only; where it takes longer than 1.5 s, not with eight clients.`,
     columns: ['question', 'store', 'p50, 1 client', '×', 'p99', 'p50, 8 clients', 'p99'],
     rows: answers.map((answer) => {
       const { question, access, one, eight, firstMs } = answer;

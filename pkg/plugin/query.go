@@ -31,7 +31,7 @@ type model struct {
 	forwarded
 }
 
-// forwarded is the part of the model that the backend gets, under the same names (DESIGN "HTTP"). The backend judges the values.
+// forwarded is the part of the model that the backend gets, under the names of its POST /v1/query. The backend judges the values.
 type forwarded struct {
 	Preset string   `json:"preset"`
 	IDs    []string `json:"ids,omitempty"`

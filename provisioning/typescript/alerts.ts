@@ -86,11 +86,11 @@ export const alertRules = {
             above(100),
           ],
           'User {{ $$labels.id }} receives more than 100 interactions a minute',
-          'The busiest of the last ten minutes had {{ $$values.B }} interactions. The threshold and the user are in provisioning/typescript/alerts.ts and USERPULSE_WATCHED_USER.',
+          'The busiest of the last ten minutes had {{ $$values.B }} interactions. The user is set by USERPULSE_WATCHED_USER, the threshold in provisioning/typescript/alerts.ts.',
         ),
         rule(
           'userpulse-silence',
-          'No interactions at all',
+          'No interactions',
           '5m',
           [
             userpulseQuery(everyone().calc('total').groupBy(), 600),
@@ -107,12 +107,12 @@ export const alertRules = {
               },
             },
           ],
-          'Nobody has interacted for ten minutes',
-          'Either the product is silent or events no longer reach the stream: look at the operations dashboard.',
+          'No interactions for ten minutes',
+          'Either nobody interacts, or events do not reach InfluxDB. Check the operations dashboard and run `userpulse doctor`.',
         ),
         rule(
           'userpulse-pipeline-lag',
-          'Pipeline lags behind the stream',
+          'Ingest lags behind the stream',
           '2m',
           [
             {
@@ -131,7 +131,7 @@ export const alertRules = {
             above(60_000),
           ],
           'Ingest is {{ $$values.B }} ms behind the stream',
-          'Panels show the past until it catches up. `userpulse doctor` names the shard and what holds it back.',
+          'Panels lack the latest interactions until it catches up. `userpulse doctor` shows the lag of each shard and what is wrong.',
         ),
       ],
     },

@@ -23,16 +23,16 @@ const panel = (
 ): TimeSeriesPanel & Builder<Panel> =>
   lines(title, description).datasource(PROMETHEUS).withTarget(query(expr, legend)).unit(unit).span(8).height(8);
 
-/** How the pipeline fares: lag, durability, rejects, retries, memory, and the HTTP service. */
+/** State of the pipeline: lag, durability, dead letters, retries and memory. */
 export function operations(): DashboardBuilder {
   return dashboard(
     'userpulse-operations',
     'Userpulse / Operations',
-    'Lag, durability, rejects, retries and latency of the pipeline, from its Prometheus metrics.',
+    'Lag, durability, dead letters, retries and memory of the pipeline, from its Prometheus metrics.',
   )
     .withVariable(new DatasourceVariableBuilder('prometheus').label('Prometheus').type('prometheus'))
     .withPanel(
-      numbers('Behind the stream', 'The shard that is furthest behind the newest record.')
+      numbers('Behind the stream', 'Lag of the shard that is furthest behind its newest record.')
         .datasource(PROMETHEUS)
         .withTarget(query('max(userpulse_millis_behind_latest)', 'behind'))
         .unit('ms')
@@ -40,7 +40,7 @@ export function operations(): DashboardBuilder {
         .height(4),
     )
     .withPanel(
-      numbers('Not yet durable', 'Age of the oldest event that a sink does not hold yet.')
+      numbers('Not yet durable', 'Age of the oldest event that is not durable in a sink yet.')
         .datasource(PROMETHEUS)
         .withTarget(query('max by (sink) (userpulse_durable_watermark_age_seconds)', '{{sink}}'))
         .unit('s')
@@ -50,7 +50,7 @@ export function operations(): DashboardBuilder {
     .withPanel(
       numbers(
         'Held in memory',
-        'Bytes of events between reading and the archive. Reading stops at USERPULSE_BUFFER_MAX_BYTES.',
+        'Bytes of events between the stream and the archive. Reading stops at USERPULSE_BUFFER_MAX_BYTES.',
       )
         .datasource(PROMETHEUS)
         .withTarget(query('sum(userpulse_inflight_bytes)', 'in flight'))
@@ -70,7 +70,7 @@ export function operations(): DashboardBuilder {
     .withPanel(
       panel(
         'Points written',
-        'Points that InfluxDB has acknowledged per second.',
+        'Points that InfluxDB acknowledges per second, by bucket.',
         'sum by (bucket) (rate(userpulse_points_written_total[$__rate_interval]))',
         '{{bucket}}',
         'cps',
@@ -79,7 +79,7 @@ export function operations(): DashboardBuilder {
     .withPanel(
       panel(
         'Rejected',
-        'Dead letters per second by reason.',
+        'Dead letters per second, by reason.',
         'sum by (code) (rate(userpulse_rejected_total[$__rate_interval]))',
         '{{code}}',
         'cps',
@@ -91,7 +91,7 @@ export function operations(): DashboardBuilder {
     .withPanel(
       panel(
         'Retries',
-        'Repeated calls per second by target and reason.',
+        'Retried calls per second, by target and reason.',
         'sum by (target, reason) (rate(userpulse_retries_total[$__rate_interval]))',
         '{{target}} {{reason}}',
         'cps',
@@ -100,7 +100,7 @@ export function operations(): DashboardBuilder {
     .withPanel(
       panel(
         'Point collisions',
-        'Events that were moved to a neighbouring nanosecond, per second.',
+        'Points relocated to another nanosecond, per second, by bucket.',
         'sum by (bucket) (rate(userpulse_point_collisions_total[$__rate_interval]))',
         '{{bucket}}',
         'cps',

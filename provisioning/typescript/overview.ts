@@ -3,12 +3,12 @@ import { bars, dashboard, lines, numbers, ranking } from './panels.ts';
 import { DATASOURCE, everyone, top } from './query.ts';
 import { typeVariable } from './variables.ts';
 
-/** Everyone at once: how much, of what, compared with a week ago, and who and what leads. */
+/** Everyone at once: counts by type, the comparison with a week ago, and the leading users and shares. */
 export function overview(): DashboardBuilder {
   return dashboard(
     'userpulse-overview',
     'Userpulse / Overview',
-    'Interactions of everyone by type, and the users and shares that lead.',
+    'All interactions by type, and the leading users and shares.',
   )
     .withVariable(typeVariable())
     .withVariable(new AdHocVariableBuilder('filters').label('Filters').datasource(DATASOURCE))
@@ -19,13 +19,13 @@ export function overview(): DashboardBuilder {
         .height(4),
     )
     .withPanel(
-      bars('Interactions by type', 'Interactions of everyone in each window.')
+      bars('Interactions by type', 'All interactions in each window, by type.')
         .withTarget(everyone().types('$type').legend('{{type}}').live())
         .span(16)
         .height(9),
     )
     .withPanel(
-      lines('Interactions per second', 'Rate of each window: its count divided by its length.')
+      lines('Interactions per second', 'The count of each window divided by its length.')
         .withTarget(everyone().types('$type').calc('rate').groupBy('type').legend('{{type}}'))
         .decimals(2)
         .unit('cps')
@@ -33,25 +33,28 @@ export function overview(): DashboardBuilder {
         .height(9),
     )
     .withPanel(
-      lines('Compared with a week ago', 'All types summed, today and seven days earlier on the same axis.')
+      lines('Compared with a week ago', 'All types summed, and the same a week earlier, on one time axis.')
         .withTarget(everyone().types('$type').groupBy().compareTo('1w').legend('all {{compare}}'))
         .span(24)
         .height(7),
     )
     .withPanel(
-      ranking('Users who make most', 'The ten users who made the most interactions in the range.')
+      ranking('Top users by interactions made', 'The ten users who made the most interactions in the time range.')
         .withTarget(top('made').types('$type'))
         .span(8)
         .height(10),
     )
     .withPanel(
-      ranking('Users who receive most', 'The ten users who received the most interactions in the range.')
+      ranking(
+        'Top users by interactions received',
+        'The ten users who received the most interactions in the time range.',
+      )
         .withTarget(top('received').types('$type'))
         .span(8)
         .height(10),
     )
     .withPanel(
-      ranking('Shares that receive most', 'The ten shares that received the most interactions in the range.')
+      ranking('Top shares', 'The ten shares that received the most interactions in the time range.')
         .withTarget(top('share').types('$type'))
         .span(8)
         .height(10),

@@ -5,9 +5,9 @@ import { top, UserpulseQueryBuilder } from './query.ts';
 import { idVariable, typeVariable } from './variables.ts';
 
 const TEXTS: Readonly<Record<IdPreset, { readonly title: string; readonly subject: string; readonly what: string }>> = {
-  made: { title: 'Made by a user', subject: 'User', what: 'interactions that the chosen users made' },
-  received: { title: 'Received by a user', subject: 'User', what: 'interactions that the chosen users received' },
-  share: { title: 'Received by a share', subject: 'Share', what: 'interactions that the chosen shares received' },
+  made: { title: 'Made by a user', subject: 'User', what: 'interactions that the selected users made' },
+  received: { title: 'Received by a user', subject: 'User', what: 'interactions that the selected users received' },
+  share: { title: 'Received by a share', subject: 'Share', what: 'interactions that the selected shares received' },
 };
 
 /** One of the three questions, for one or several ids. The three dashboards differ in the question only. */
@@ -18,13 +18,13 @@ export function question(preset: IdPreset): DashboardBuilder {
     .withVariable(idVariable(preset, subject))
     .withVariable(typeVariable())
     .withPanel(
-      numbers('In the range', `The ${what} in the whole time range.`)
+      numbers('In the time range', `The ${what} in the time range, by type.`)
         .withTarget(query().calc('total').legend('{{id}} {{type}}'))
         .span(24)
         .height(4),
     )
     .withPanel(
-      bars(title, `The ${what} in each window.`)
+      bars(title, `The ${what} in each window, by type.`)
         .withTarget(query().legend('{{id}} {{type}}').live())
         .span(24)
         .height(10),
@@ -36,13 +36,13 @@ export function question(preset: IdPreset): DashboardBuilder {
         .height(8),
     )
     .withPanel(
-      lines('Compared with a day ago', `The ${what}, and the same a day earlier on the same axis.`)
+      lines('Compared with a day ago', `The ${what}, and the same a day earlier, on one time axis.`)
         .withTarget(query().groupBy('id').compareTo('1d').legend('{{id}} {{compare}}'))
         .span(12)
         .height(8),
     )
     .withPanel(
-      ranking(`Leading ${subject.toLowerCase()}s`, `The 25 with the most in the range, to pick from.`)
+      ranking(`Top ${subject.toLowerCase()}s`, `The 25 with the most interactions in the time range, to choose from.`)
         .withTarget(top(preset, 25).types('$type'))
         .span(24)
         .height(12),

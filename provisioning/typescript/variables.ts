@@ -18,11 +18,13 @@ export function typeVariable(): QueryVariableBuilder {
     .current({ text: ['All'], value: ['$__all'], selected: true });
 }
 
-/** The busiest ids of the time range to choose from; any other id can be typed. */
+/** The busiest ids of the time range to choose from; any other id can be entered. */
 export function idVariable(of: IdPreset, label: string): QueryVariableBuilder {
   return new QueryVariableBuilder('id')
     .label(label)
-    .description(`The ${label.toLowerCase()}s with the most interactions in the time range; any other id can be typed.`)
+    .description(
+      `The ${label.toLowerCase()}s with the most interactions in the time range. You can enter any other ID.`,
+    )
     .datasource(DATASOURCE)
     .query(plain({ refId: 'id', version: QUERY_VERSION, list: 'top', of, n: 25, types: [] }))
     .refresh(VariableRefresh.OnTimeRangeChanged)

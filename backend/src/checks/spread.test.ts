@@ -17,7 +17,7 @@ const drawn = (count: number, id: (random: number) => bigint): Set<string> => {
 
 describe('spreadOf', () => {
   it('finds that sequential ids of equal length share their leading digits', () => {
-    // DESIGN §3 names these figures.
+    // docs/schemes.md names these figures.
     const ids = sequential(10_000_000, 11_000_000, 37).add('11000000');
     expect(spreadOf(ids, first(4)).prefixes).toBe(101);
     expect(spreadOf(ids, last(4)).prefixes).toBe(10_000);

@@ -4,7 +4,7 @@ import { MAX_WINDOWS } from './request.ts';
 import { localWindows, type Window } from './windows.ts';
 import type { Zone } from './zone.ts';
 
-/** Lengths that `auto` chooses from (DESIGN §3), in ms; beyond the last come its multiples. */
+/** Lengths that `auto` chooses from, in ms; beyond the last come its multiples. */
 export const AUTO_LADDER_MS: readonly number[] = [
   1_000,
   5_000,

@@ -10,7 +10,7 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
- * Counts the ids of an answer's CSV as its bytes arrive. Grouping by id in Flux takes InfluxDB tens of times as long (DESIGN §5), so the
+ * Counts the ids of an answer's CSV as its bytes arrive. Grouping by id in Flux takes InfluxDB tens of times as long, so the
  * ids are streamed out and counted here.
  *
  * The answer has the columns of the script `idScript`: `,result,table,_value`. The last column of a line is its id; every other line

@@ -83,7 +83,7 @@ export function parseIds(preset: SeriesPreset, ids: readonly string[] | undefine
   return list;
 }
 
-/** As the event contract has it (DESIGN §3, Event). */
+/** As docs/contract.md has it (Event). */
 const TYPE = /^[a-z][a-z0-9_]{0,31}$/;
 
 /** Types to keep, each once; empty means all. */

@@ -2,7 +2,7 @@ import { DAY_MS, HOUR_MS, WEEK_MS, type Duration } from './duration.ts';
 import type { Span, Zone } from './zone.ts';
 
 /**
- * Local wall-clock windows (DESIGN §3): multiples of their length from 1970-01-01 00:00 local, multiples of 7 days from a Monday, months
+ * Local wall-clock windows: multiples of their length from 1970-01-01 00:00 local, multiples of 7 days from a Monday, months
  * and years from the first.
  *
  * Where the clock changes:
