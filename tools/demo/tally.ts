@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { countPoints, listKeys, readArchiveLines, s3Client, type InfluxAccess, type S3Access } from '../stores.ts';
-import { grouped } from './picture.ts';
+import { grouped } from '../text.ts';
 
 /** Two numbers that must be equal, found by different ways. */
 export interface Finding {
