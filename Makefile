@@ -24,10 +24,10 @@ build-backend: install
 	@$(TSX) tools/build-backend.ts
 
 build-plugin: install
-	@if [ -f src/module.ts ]; then $(BIN)/webpack --env production; fi
+	@$(BIN)/webpack --env production
 
 build-gateway: install
-	@if [ -d pkg ] && [ -f Magefile.go ]; then go tool mage gateway; fi
+	@go tool mage gateway
 
 package: install ## build the release, artifacts/ID-VERSION.zip, with the gateway for every platform, and checksums
 	@$(TSX) tools/package.ts
@@ -75,8 +75,7 @@ check-frontend:
 
 check-go:
 	@if ! command -v go >/dev/null; then echo 'Go is not installed: pkg/ is not checked.'; exit 0; fi; \
-	files=$$(git ls-files '*.go'); [ -z "$$files" ] && exit 0; \
-	unformatted=$$(gofmt -l $$files); \
+	unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then printf 'gofmt would change:\n%s\n' "$$unformatted"; exit 1; fi; \
 	go vet -tags arrow_json_stdlib ./...
 
