@@ -8,7 +8,6 @@ import { createProgress, type Progress } from '../progress.ts';
 import { findVersitygw, startVersitygw, type S3 } from './versitygw.ts';
 
 export type { Influx, Kinesis, S3 };
-export type { Server } from './server.ts';
 
 export const LOCAL_REGION = 'us-east-1';
 
