@@ -80,7 +80,7 @@ export async function report(
       `${grouped(sent.uncertain)} Kinesis records (${grouped(sent.uncertainRecords)} records) may be on the stream twice, after a lost answer: the archive then rightly has them twice.`,
     );
   }
-  for (const line of table(findings)) screen.line(line);
+  screen.line(table(findings));
   const differing = findings.filter((f) => !agrees(f)).length;
   screen.line('');
   if (sent.records === 0) {
