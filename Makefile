@@ -7,7 +7,7 @@ BIN := node_modules/.bin
 export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
 .PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
-	check-format check-lint check-types check-plugin-types check-unit check-frontend check-go
+	check-format check-lint check-unused check-types check-plugin-types check-unit check-frontend check-go
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -24,10 +24,10 @@ build-backend: install
 	@$(TSX) tools/build-backend.ts
 
 build-plugin: install
-	@if [ -f src/module.ts ]; then $(BIN)/webpack --env production; fi
+	@$(BIN)/webpack --env production
 
 build-gateway: install
-	@if [ -d pkg ] && [ -f Magefile.go ]; then go tool mage gateway; fi
+	@go tool mage gateway
 
 package: install ## build the release, artifacts/ID-VERSION.zip, with the gateway for every platform, and checksums
 	@$(TSX) tools/package.ts
@@ -51,13 +51,17 @@ mutations: install ## break ingest's promises one at a time and show which test 
 	@$(TSX) tests/mutations/run.ts
 
 check: install ## check format, lint and types, and run unit and frontend tests; takes under a minute
-	@$(MAKE) --output-sync=target -j 3 check-unit check-lint check-frontend check-types check-plugin-types check-format check-go
+	@$(MAKE) --output-sync=target -j 3 check-unit check-lint check-frontend check-types check-plugin-types check-unused check-format check-go
 
 check-format:
 	@$(BIN)/prettier --check --cache --log-level warn .
 
 check-lint:
 	@$(BIN)/eslint --cache --cache-location node_modules/.cache/eslint/ .
+
+# Files, exports and packages that nothing uses.
+check-unused:
+	@$(BIN)/knip --no-progress
 
 check-types:
 	@$(BIN)/tsc -p .
@@ -75,8 +79,7 @@ check-frontend:
 
 check-go:
 	@if ! command -v go >/dev/null; then echo 'Go is not installed: pkg/ is not checked.'; exit 0; fi; \
-	files=$$(git ls-files '*.go'); [ -z "$$files" ] && exit 0; \
-	unformatted=$$(gofmt -l $$files); \
+	unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then printf 'gofmt would change:\n%s\n' "$$unformatted"; exit 1; fi; \
 	go vet -tags arrow_json_stdlib ./...
 

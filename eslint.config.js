@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import globals from 'globals';
 import hooks from 'eslint-plugin-react-hooks';
+import { tsImport } from 'tsx/esm/api';
 import tseslint from 'typescript-eslint';
+
+const { BACKEND, OUTSIDE, boundariesRule } = await tsImport('./tools/boundaries.ts', import.meta.url);
 
 /** The page has its own packages, which only the tests install; without them every type of theirs is unknown. */
 const hostPage = existsSync('host/react18/node_modules') ? [] : ['host/page/**'];
@@ -21,6 +24,14 @@ export default tseslint.config(
     ],
   },
   ...tseslint.configs.strictTypeChecked,
+  {
+    // Which folder may import which: tools/boundaries.ts. The lists are handed over so that a change of them is no hit in ESLint's cache.
+    files: ['**/*.{ts,tsx}'],
+    plugins: { userpulse: { rules: { boundaries: boundariesRule } } },
+    rules: { 'userpulse/boundaries': ['error', { BACKEND, OUTSIDE }] },
+  },
+  // Until contract/ holds what they still take from the backend.
+  { files: ['src/**', 'provisioning/**'], rules: { 'userpulse/boundaries': 'warn' } },
   {
     languageOptions: { parserOptions: { projectService: true }, globals: globals.node },
     rules: {

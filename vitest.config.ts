@@ -18,6 +18,7 @@ export default defineConfig({
           include: [
             'backend/src/**/*.test.ts',
             'tools/**/*.test.ts',
+            'bench/**/*.test.ts',
             'provisioning/**/*.test.ts',
             'tests/mutations/**/*.test.ts',
           ],

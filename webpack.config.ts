@@ -74,6 +74,8 @@ export default function config(env: Readonly<Record<string, unknown>>): Configur
       new CopyWebpackPlugin({
         patterns: [
           { from: 'plugin.json', transform: stamp },
+          // People look for it at the root too: that one is made here, and a test holds it to its source.
+          { from: 'plugin.json', to: path.join(root, 'plugin.json') },
           { from: 'dashboards/*.json', noErrorOnMissing: true },
           { from: 'img/*', noErrorOnMissing: true },
           // The README's pictures are the plugin's screenshots: one copy of each, under docs/.

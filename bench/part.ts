@@ -1,3 +1,5 @@
+import type { Chart } from '../tools/chart.ts';
+
 /** One figure with its spread over the rounds of a run. */
 export interface Figure {
   readonly median: number;
@@ -15,13 +17,9 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Lines over a common x axis; drawn as SVG. */
-export interface Plot {
+/** A chart, and the SVG file it goes to. */
+export interface Plot extends Chart {
   readonly file: string;
-  readonly title: string;
-  readonly x: { readonly label: string; readonly log?: boolean };
-  readonly y: { readonly label: string; readonly log?: boolean };
-  readonly series: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
 }
 
 /** A target of the project held against what was measured. */

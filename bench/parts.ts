@@ -1,10 +1,17 @@
 import type { BenchPart } from './part.ts';
 
-/** Every part of `make bench`, in the order of the report. Loaded when it is its turn: one part's imports must not weigh on another. */
-export const PARTS: Readonly<Record<string, () => Promise<BenchPart>>> = {
+/** What one can measure. Loaded when it is its turn: one part's imports must not weigh on another. */
+type Parts = Readonly<Record<string, () => Promise<BenchPart>>>;
+
+/** Every part of `make bench`, in the order of docs/benchmarks.md. */
+export const PARTS: Parts = {
   ingest: () => import('./ingest/part.ts').then((m) => m.part),
   query: () => import('./query/part.ts').then((m) => m.part),
   gateway: () => import('./gateway/part.ts').then((m) => m.part),
-  stores: () => import('./stores/part.ts').then((m) => m.part),
-  schemes: () => import('./schemes/part.ts').then((m) => m.part),
+};
+
+/** Studies behind a decision that has been made: run when they are named, and reported in docs/studies.md. */
+export const STUDIES: Parts = {
+  stores: () => import('./studies/stores/part.ts').then((m) => m.part),
+  schemes: () => import('./studies/schemes/part.ts').then((m) => m.part),
 };

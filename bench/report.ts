@@ -1,32 +1,61 @@
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { PARTS } from './parts.ts';
-import { renderPlot } from './plot.ts';
+import { renderChart } from '../tools/chart.ts';
+import { markdownTable } from '../tools/text.ts';
+import { PARTS, STUDIES } from './parts.ts';
 import { loadResults, placesOf, type Places, type StoredResult } from './results.ts';
 
-/** docs/benchmarks.md and its plots, from what has been measured: `node --import tsx bench/report.ts [--quick]` */
+const PAGES = [
+  {
+    file: 'benchmarks.md',
+    parts: PARTS,
+    head: `# Benchmarks
+
+What Userpulse costs, compared with its peers and with physical limits. \`make bench\` measures all of it and writes this page. \`make bench PARTS="ingest"\` measures only these parts and keeps the others. Simpler designs and other stores are compared in the [studies](studies.md).`,
+  },
+  {
+    file: 'studies.md',
+    parts: STUDIES,
+    head: `# Studies
+
+The measurements behind design decisions. A study runs only when it is named: \`make bench PARTS="${Object.keys(STUDIES).join(' ')}"\`. What Userpulse costs today is in the [benchmarks](benchmarks.md).`,
+  },
+] as const;
+
+/** The pages in docs/ and their plots, from what has been measured: `node --import tsx bench/report.ts [--quick]` */
 export async function writeReport(places: Places): Promise<void> {
-  const results = loadResults(places, Object.keys(PARTS));
-  for (const { result } of results) {
-    for (const plot of result.plots) writeFileSync(join(places.pictures, plot.file), renderPlot(plot));
+  for (const { file, parts, head } of PAGES) {
+    const results = loadResults(places, Object.keys(parts));
+    if (results.length === 0) continue;
+    for (const { result } of results) {
+      for (const plot of result.plots) writeFileSync(join(places.pictures, plot.file), renderChart(plot));
+    }
+    const path = join(places.pages, file);
+    const text = await format(document(head, results, places), { ...(await resolveConfig(path)), parser: 'markdown' });
+    writeFileSync(path, text);
+    process.stderr.write(`bench: ${relative(process.cwd(), path)} is written.\n`);
   }
-  const options = await resolveConfig(places.report);
-  const text = await format(document(results, places), { ...options, parser: 'markdown' });
-  writeFileSync(places.report, text);
-  process.stderr.write(`bench: ${relative(process.cwd(), places.report)} is written.\n`);
 }
 
-function document(results: readonly StoredResult[], places: Places): string {
-  const [first] = results;
-  if (first === undefined) return '# Benchmarks\n\nNothing has been measured yet: `make bench`.\n';
-  const { provenance } = first;
-  const oneRun = results.every((result) => result.provenance.run === provenance.run);
+function document(head: string, results: readonly StoredResult[], places: Places): string {
+  const runs = new Map(results.map(({ provenance }) => [provenance.run, provenance]));
+  const oneRun = runs.size === 1;
+  const [provenance] = runs.values();
+  if (provenance === undefined) throw new Error('Nothing has been measured.');
+  const targets = results.flatMap(({ name, result }) =>
+    result.targets.map((target) => [
+      `[${name}](#${name})`,
+      target.figure,
+      target.target,
+      target.measured,
+      target.met ? 'yes' : `**no**${target.why === undefined ? '' : `: ${target.why}`}`,
+    ]),
+  );
   return [
-    '# Benchmarks',
-    'What Userpulse costs, compared with its peers, with simpler designs, and with physical limits. `make bench` measures all of it and writes this page. `make bench PARTS="ingest"` ' +
-      `measures only these parts and keeps the others. ${oneRun ? 'All figures on this page come from one run.' : 'The parts come from different runs; each says which.'}`,
-    table(
+    head,
+    oneRun ? 'All figures on this page come from one run.' : 'The parts come from different runs; each says which.',
+    markdownTable(
       ['', ''],
       [
         ['machine', `${provenance.cpu}, ${provenance.cores} cores, ${provenance.memoryGiB} GiB, ${provenance.kernel}`],
@@ -35,19 +64,9 @@ function document(results: readonly StoredResult[], places: Places): string {
         ['figures', 'median (least–greatest) of interleaved rounds; CPU seconds are user + system of whole processes'],
       ],
     ),
-    '## Targets',
-    table(
-      ['part', 'figure', 'target', 'measured', 'met'],
-      results.flatMap(({ name, result }) =>
-        result.targets.map((target) => [
-          `[${name}](#${name})`,
-          target.figure,
-          target.target,
-          target.measured,
-          target.met ? 'yes' : `**no**${target.why === undefined ? '' : `: ${target.why}`}`,
-        ]),
-      ),
-    ),
+    ...(targets.length === 0
+      ? []
+      : ['## Targets', markdownTable(['part', 'figure', 'target', 'measured', 'met'], targets)]),
     ...results.flatMap((result) => section(result, places, oneRun)),
     '',
   ].join('\n\n');
@@ -61,16 +80,10 @@ function section(stored: StoredResult, places: Places, oneRun: boolean): string[
     `## ${title}`,
     `\`make bench PARTS=${name}\` — ${rounds} rounds, ${Math.round(seconds / 60)} min.${when}`,
     ...(result.method === undefined ? [] : [result.method]),
-    ...result.tables.flatMap((each) => [`### ${each.title}`, each.note, table(each.columns, each.rows)]),
+    ...result.tables.flatMap((each) => [`### ${each.title}`, each.note, markdownTable(each.columns, each.rows)]),
     ...result.plots.map((plot) => `![${plot.title}](${places.picturesLink}/${plot.file})`),
     ...(result.pictures ?? []).flatMap(({ file, caption }) => [caption, `![${file}](${places.picturesLink}/${file})`]),
   ];
-}
-
-function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 if (process.argv[1] === import.meta.filename) await writeReport(placesOf(process.argv.includes('--quick')));

@@ -7,22 +7,23 @@ import type { PartResult } from './part.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Where results and their report go. A run in miniature never touches what is published. */
+/** Where results and their reports go. A run in miniature never touches what is published. */
 export interface Places {
   readonly results: string;
-  readonly report: string;
+  /** Folder of the pages that report them. */
+  readonly pages: string;
   readonly pictures: string;
-  /** From the report to the pictures. */
+  /** From a page to the pictures. */
   readonly picturesLink: string;
 }
 
 export function placesOf(quick: boolean): Places {
   const results = join(ROOT, 'artifacts/bench', quick ? 'quick' : 'full');
   const places = quick
-    ? { results, report: join(results, 'benchmarks.md'), pictures: join(results, 'img'), picturesLink: 'img' }
+    ? { results, pages: results, pictures: join(results, 'img'), picturesLink: 'img' }
     : {
         results,
-        report: join(ROOT, 'docs/benchmarks.md'),
+        pages: join(ROOT, 'docs'),
         pictures: join(ROOT, 'docs/img/bench'),
         picturesLink: 'img/bench',
       };

@@ -1,16 +1,18 @@
 import { parseArgs } from 'node:util';
 import { provenance } from './machine.ts';
-import { PARTS } from './parts.ts';
+import { PARTS, STUDIES } from './parts.ts';
 import { writeReport } from './report.ts';
 import { placesOf, saveResult } from './results.ts';
 
-/** `make bench`: measures the parts named (default: all), keeps their results in artifacts/bench/ and writes docs/benchmarks.md. */
-const USAGE = `usage: node --import tsx bench/run.ts [--quick] [--rounds N] [part …]
+/** `make bench`: measures what is named (default: every part), keeps its results in artifacts/bench/ and writes docs/benchmarks.md, docs/studies.md. */
+const ALL = { ...PARTS, ...STUDIES };
+const USAGE = `usage: node --import tsx bench/run.ts [--quick] [--rounds N] [part or study …]
 
   --quick     everything once and small, in under three minutes, into artifacts/bench/quick/: shows that it works, measures nothing
   --rounds N  interleaved rounds of each measurement (default 5)
 
-parts: ${Object.keys(PARTS).join(', ')}
+parts:   ${Object.keys(PARTS).join(', ')}
+studies: ${Object.keys(STUDIES).join(', ')} (only when named)
 `;
 
 function options(): { quick: boolean; rounds: number; names: string[] } {
@@ -21,7 +23,7 @@ function options(): { quick: boolean; rounds: number; names: string[] } {
   if (values.help === true) throw new Error(USAGE);
   const rounds = values.rounds === undefined ? (values.quick ? 1 : 5) : Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds is ${values.rounds}: it must be 1 or more.`);
-  const unknown = positionals.filter((name) => !(name in PARTS));
+  const unknown = positionals.filter((name) => !(name in ALL));
   if (unknown.length > 0) throw new Error(`There is no part ${unknown.join(', ')}.\n\n${USAGE}`);
   return { quick: values.quick, rounds, names: positionals.length > 0 ? positionals : Object.keys(PARTS) };
 }
@@ -36,7 +38,7 @@ async function main(): Promise<void> {
       const seconds = ((performance.now() - begun) / 1000).toFixed(0);
       process.stderr.write(`bench ${name} ${seconds.padStart(4)} s  ${line}\n`);
     };
-    const part = await PARTS[name]?.();
+    const part = await ALL[name as keyof typeof ALL]?.();
     if (part === undefined) continue;
     say(part.title);
     const result = await part.run({ quick, rounds, say, pictures: places.pictures });

@@ -7,7 +7,7 @@ FROM ${NODE_IMAGE} AS frontend
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY webpack.config.ts tsconfig.json plugin.json README.md CHANGELOG.md LICENSE ./
+COPY webpack.config.ts tsconfig.json README.md CHANGELOG.md LICENSE ./
 COPY src src
 RUN npx webpack --env production
 

@@ -1,17 +1,25 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
-const CHROMIUM = '/usr/bin/chromium';
+/** Programs that will do, as make install-tests looks for them. */
+const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const SCREENSHOTS = fileURLToPath(new URL('../artifacts/screenshots/', import.meta.url));
 
-/** Debian's Chromium, with everything off that would look for the internet. */
+function findChromium(): string {
+  const named = process.env['CHROMIUM'] || undefined;
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const found = named ?? CHROMIUM.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync);
+  if (found !== undefined && existsSync(found)) return found;
+  throw new Error(`${named ?? 'Chromium'} is missing. Install Chromium (make test does), or name one in CHROMIUM.`);
+}
+
+/** The system's Chromium, with everything off that would look for the internet. */
 export async function launch(): Promise<Browser> {
-  await stat(CHROMIUM).catch(() => {
-    throw new Error(`${CHROMIUM} is missing. Install it: apt-get update && apt-get install chromium (make test does).`);
-  });
   return chromium.launch({
-    executablePath: CHROMIUM,
+    executablePath: findChromium(),
     args: [
       '--no-sandbox',
       '--disable-gpu',

@@ -4,10 +4,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKinesisClient } from '../backend/src/kinesis/client.ts';
 import { labels } from '../src/labels.ts';
 import { selectors } from '../src/selectors.ts';
+import { hourly, startWorld, STREAM, USERS, WEEK, type World } from '../tests/support/host-world.ts';
 import { launch, openPage, picture, type Watched } from './browser.ts';
 import { GENERATIONS } from './bundle.ts';
 import { startPluginHost, type PluginHost } from './serve.ts';
-import { hourly, startWorld, STREAM, USERS, WEEK, type World } from './world.ts';
 
 let world: World;
 let browser: Browser;

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { formatDuration } from './parts/progress.ts';
+import { formatDuration } from './text.ts';
 import vitestConfig from '../vitest.config.ts';
 
 /**

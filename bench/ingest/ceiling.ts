@@ -1,6 +1,6 @@
 import { Agent, request } from 'undici';
 import type { FakeKinesis } from './fakes.ts';
-import { cpuSeconds } from './usage.ts';
+import { cpuSeconds } from '../usage.ts';
 
 /** What the fake Kinesis can give at most: a client that asks all shards at once, without quotas, and throws the answers away. */
 export async function measureCeiling(

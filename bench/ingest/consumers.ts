@@ -1,9 +1,8 @@
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../tools/parts/ports.ts';
-import { IMAGE_ALLOCATOR } from '../../tests/support/allocator.ts';
-import { startServer, type Server } from '../../tools/parts/server.ts';
+import type { Server } from '../../tools/parts/server.ts';
+import { IMAGE_ALLOCATOR, startService, type ProcessOptions } from '../../tools/userpulse.ts';
 
 /** Where a consumer reads and writes. */
 export interface Wiring {
@@ -12,6 +11,14 @@ export interface Wiring {
   readonly kinesis: string;
   readonly influx: { readonly url: string; readonly org: string; readonly token: string };
   readonly s3: { readonly url: string; readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** Events that a consumer has written so far, and when the last of them was. */
+export interface Written {
+  readonly events: number;
+  /** In all buckets. */
+  readonly points: number;
+  readonly lastMs: number;
 }
 
 /** Something that reads a stream into InfluxDB: Userpulse, or a peer of it. */
@@ -23,55 +30,39 @@ export interface Consumer {
   start(wiring: Wiring): Promise<Server>;
 }
 
-const PROGRAM = fileURLToPath(new URL('../../backend/bin/userpulse.js', import.meta.url));
-
-export interface UserpulseOptions {
-  /** Another build than the one that users run. */
-  readonly program?: string;
+export interface UserpulseOptions extends ProcessOptions {
   /** `start` serves queries too. */
   readonly command?: 'ingest' | 'start';
   readonly port?: number;
-  /** Arguments for Node, such as a profiler's. */
-  readonly nodeArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The built backend with its default settings. */
-export const userpulse = (options: UserpulseOptions = {}): Consumer => ({
+export const userpulse = ({ port: wanted, env, ...options }: UserpulseOptions = {}): Consumer => ({
   name: 'Userpulse',
   pointsPerEvent: 'all',
   start: async (wiring) => {
-    const port = options.port ?? (await freePorts(1))[0] ?? 0;
+    const port = wanted ?? (await freePorts(1))[0] ?? 0;
     const state = await mkdtemp(join(wiring.root, 'state-'));
     await mkdir(join(state, 'checkpoint'));
-    return startServer({
-      name: 'userpulse',
+    return startService({
+      command: 'ingest',
+      ...options,
       root: wiring.root,
-      ports: 0,
-      graceMs: 45_000,
-      attempts: 1,
-      plan: () => ({
-        command: process.execPath,
-        args: [...(options.nodeArgs ?? []), options.program ?? PROGRAM, options.command ?? 'ingest'],
-        env: {
-          ...awsEnv(wiring),
-          INFLUX_HOST: wiring.influx.url,
-          INFLUX_ORG: wiring.influx.org,
-          INFLUX_TOKEN: wiring.influx.token,
-          USERPULSE_STREAM: wiring.stream,
-          USERPULSE_ARCHIVE: `s3://userpulse-bench/${Date.now()}`,
-          USERPULSE_CHECKPOINT: `file://${join(state, 'checkpoint')}`,
-          USERPULSE_LISTEN: `127.0.0.1:${port}`,
-          USERPULSE_LOG_LEVEL: 'warn',
-          ...IMAGE_ALLOCATOR,
-          ...options.env,
-        },
-        healthy: async () => {
-          const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) });
-          await answer.arrayBuffer();
-          return answer.ok;
-        },
-      }),
+      url: `http://127.0.0.1:${port}`,
+      env: {
+        ...awsEnv(wiring),
+        INFLUX_HOST: wiring.influx.url,
+        INFLUX_ORG: wiring.influx.org,
+        INFLUX_TOKEN: wiring.influx.token,
+        USERPULSE_STREAM: wiring.stream,
+        USERPULSE_ARCHIVE: `s3://userpulse-bench/${Date.now()}`,
+        USERPULSE_CHECKPOINT: `file://${join(state, 'checkpoint')}`,
+        USERPULSE_LISTEN: `127.0.0.1:${port}`,
+        USERPULSE_LOG_LEVEL: 'warn',
+        ...IMAGE_ALLOCATOR,
+        ...env,
+      },
     });
   },
 });
@@ -81,7 +72,6 @@ export const awsEnv = (wiring: Wiring): Record<string, string> => ({
   AWS_ACCESS_KEY_ID: wiring.s3.accessKeyId,
   AWS_SECRET_ACCESS_KEY: wiring.s3.secretAccessKey,
   AWS_EC2_METADATA_DISABLED: 'true',
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   AWS_ENDPOINT_URL_KINESIS: wiring.kinesis,
   AWS_ENDPOINT_URL_S3: wiring.s3.url,
 });

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { higgsEvent } from '../../backend/src/produce/higgs.ts';
 import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { Generator as EventGenerator } from '../../backend/src/produce/generator.ts';
+import { readHiggsLines } from '../../tools/higgs.ts';
 
 /** The generated week of the benchmarks: 10 million events of a million users in seven days, Zipf-distributed. Always the same. */
 export const WEEK = {
@@ -34,13 +33,10 @@ export function* weekEvents(events: number, bytes: number): Generator<BenchEvent
 
 /** The first events of the Higgs file, plain or gzip. @throws RangeError where it has fewer */
 export function* higgsEvents(file: string, events: number): Generator<BenchEvent, void, void> {
-  const bytes = readFileSync(file);
-  const text = (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('latin1');
   let made = 0;
-  for (let at = 0; at < text.length && made < events;) {
-    const end = text.indexOf('\n', at);
-    const fields = higgsEvent(text.slice(at, end === -1 ? text.length : end));
-    at = end === -1 ? text.length : end + 1;
+  for (const line of readHiggsLines(file)) {
+    if (made === events) return;
+    const fields = higgsEvent(line);
     if (fields === undefined) continue;
     made++;
     yield {

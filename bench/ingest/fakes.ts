@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { startServer, type Server } from '../../tools/parts/server.ts';
+import type { Written } from './consumers.ts';
 import type { Stats, StreamSpec } from './fake-stream.ts';
-import type { Written } from './trial.ts';
 
 const TSX = import.meta.resolve('tsx');
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));

@@ -1,4 +1,4 @@
-import { escapeXml } from '../plot.ts';
+import { escapeXml } from '../../tools/chart.ts';
 import type { ProfileNode } from './stages.ts';
 
 const WIDTH = 1200;

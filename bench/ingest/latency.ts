@@ -5,7 +5,7 @@ import { percentile } from '../stats.ts';
 import { userpulse, type Wiring } from './consumers.ts';
 import type { FakeKinesis } from './fakes.ts';
 import { allShardsAsked } from './trial.ts';
-import { cpuSeconds } from './usage.ts';
+import { cpuSeconds } from '../usage.ts';
 
 /** How often the total is asked for: the resolution of the figures. */
 const POLL_MS = 20;

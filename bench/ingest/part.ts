@@ -1,61 +1,26 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { findHiggsFile } from '../../tools/higgs.ts';
 import type { BenchContext, BenchPart } from '../part.ts';
-import { lifion, telegraf } from '../peers/peers.ts';
 import { figure } from '../stats.ts';
 import { measureCeiling } from './ceiling.ts';
-import { userpulse, type Consumer } from './consumers.ts';
-import type { StreamSpec } from './fake-stream.ts';
+import { userpulse } from './consumers.ts';
 import { FakeKinesis, FakeSinks } from './fakes.ts';
-import { measureLatency, type Latency } from './latency.ts';
-import { profileRun, type ProfiledRun } from './profile.ts';
+import { measureLatency } from './latency.ts';
+import type { LoadLatency, Measured, Series, Workload } from './measured.ts';
+import { lifion, telegraf } from './peers.ts';
+import { profileRun } from './profile.ts';
 import { RealSinks, type RealTrial } from './real.ts';
 import { report } from './report.ts';
 import { userpulseAtPeersWork } from './same-work.ts';
 import { runTrial, type Trial } from './trial.ts';
-
-/** Real input, beside the checkout where there is one; or named. */
-const HIGGS =
-  process.env['HIGGS_FILE'] ??
-  fileURLToPath(new URL('../../../shared/data/higgs-activity_time.txt.gz', import.meta.url));
 
 /** Shards enough that their quota (2 MB/s each) does not bind: 48 MB/s. */
 const SHARDS = 24;
 const LIVE = { shards: 8, eventBytes: 1024 };
 /** Loads at which the time from put to queryable is measured, as fractions of the capacity. */
 const LOADS = [0.1, 0.5, 0.9] as const;
-
-export interface Workload {
-  readonly title: string;
-  readonly spec: StreamSpec;
-}
-
-/** All trials of one consumer on one workload, a round each. */
-export interface Series {
-  readonly workload: Workload;
-  readonly consumer: Consumer;
-  readonly trials: Trial[];
-}
-
-export interface LoadLatency {
-  readonly load: number;
-  readonly perSecond: number;
-  readonly rounds: Latency[];
-}
-
-export interface Measured {
-  readonly ceiling: Awaited<ReturnType<typeof measureCeiling>>[];
-  readonly own: Series[];
-  readonly peers: Series[];
-  /** Userpulse reduced to what the peers do. */
-  readonly sameWork: Series;
-  readonly profiled: ProfiledRun;
-  readonly real: RealTrial[];
-  readonly latencies: LoadLatency[];
-}
 
 export const part: BenchPart = {
   name: 'ingest',
@@ -77,13 +42,14 @@ function workloads(quick: boolean): readonly [Workload, ...Workload[]] {
     title,
     spec: { name, shards: SHARDS, events: quick ? 20_000 : events, eventBytes, aggregated },
   });
+  const higgsFile = findHiggsFile();
   const higgs = of('Higgs, plain', 'higgs', 200_000, 1, false);
   return [
     of('1 KB, plain', 'plain-1k', 200_000, 1024, false),
     of('0.2 KB, plain', 'plain-200', 200_000, 200, false),
     of('1 KB, KPL-aggregated', 'kpl-1k', 200_000, 1024, true),
     of('0.2 KB, KPL-aggregated', 'kpl-200', 200_000, 200, true),
-    ...(existsSync(HIGGS) ? [{ ...higgs, spec: { ...higgs.spec, higgsFile: HIGGS } }] : []),
+    ...(higgsFile === undefined ? [] : [{ ...higgs, spec: { ...higgs.spec, higgsFile } }]),
   ];
 }
 

@@ -1,10 +1,10 @@
-import { runCommand } from '../../tools/demo/userpulse.ts';
 import { startLocalParts, type LocalParts } from '../../tools/parts/index.ts';
 import { freePorts } from '../../tools/parts/ports.ts';
+import { runCommand } from '../../tools/userpulse.ts';
 import { awsEnv, userpulse, type Wiring } from './consumers.ts';
 import type { FakeKinesis } from './fakes.ts';
 import { runTrial, type Trial } from './trial.ts';
-import { cpuSeconds } from './usage.ts';
+import { cpuSeconds } from '../usage.ts';
 
 type Parts = LocalParts<{ influx: true; s3: true }>;
 

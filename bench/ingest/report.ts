@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchContext, Figure, PartResult, Picture, Table, Target } from '../part.ts';
 import { figure, number, spread } from '../stats.ts';
-import type { Measured, Series } from './part.ts';
+import type { Measured, Series } from './measured.ts';
 import { STAGES, type Stage } from './stages.ts';
 import type { Trial } from './trial.ts';
 

@@ -4,11 +4,13 @@ import { userpulse, type Consumer } from './consumers.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** What of Userpulse the peers have nothing of, and by what it is replaced. */
-const REPLACED: readonly (readonly [source: RegExp, fake: string])[] = [
-  [/\/schema\/points\.ts$/, here('fake-points.ts')],
-  [/\/sinks\/gzip-lines\.ts$/, here('fake-gzip-lines.ts')],
-];
+const SOURCE = here('../../backend/src/');
+
+/** What of Userpulse the peers have nothing of, below backend/src, and by what it is replaced. A test holds that each is there. */
+export const REPLACED: Readonly<Record<string, string>> = {
+  'schema/points.ts': here('fake-points.ts'),
+  'archive/gzip-lines.ts': here('fake-gzip-lines.ts'),
+};
 
 /**
  * Userpulse reduced to the peers' work, for a comparison of like with like and for nothing else: the same program built with two modules
@@ -28,7 +30,7 @@ export async function userpulseAtPeersWork(): Promise<Consumer> {
     logLevel: 'warning',
     plugins: [replacing],
   });
-  return { ...userpulse({ program: outfile }), name: 'Userpulse reduced to the peers’ work', pointsPerEvent: 'one' };
+  return { ...userpulse({ program: [outfile] }), name: 'Userpulse reduced to the peers’ work', pointsPerEvent: 'one' };
 }
 
 const replacing: Plugin = {
@@ -37,8 +39,8 @@ const replacing: Plugin = {
     plugins.onResolve({ filter: /\.ts$/ }, ({ path, importer }) => {
       if (importer.startsWith(here('.'))) return undefined;
       const source = fileURLToPath(new URL(path, `file://${importer}`));
-      const fake = REPLACED.find(([replaced]) => replaced.test(source))?.[1];
-      return fake === undefined ? undefined : { path: fake };
+      const fake = REPLACED[source.slice(SOURCE.length)];
+      return fake === undefined || !source.startsWith(SOURCE) ? undefined : { path: fake };
     });
   },
 };

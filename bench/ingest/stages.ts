@@ -74,17 +74,36 @@ export function readProfile(path: string, bundleMap: string, fromMicros: number)
 
 const IDLE = new Set(['(idle)', '(root)', '(program)']);
 
+/** Files and folders below backend/src; the first that fits a file decides. A test holds that each is there. */
+export const SOURCES: readonly (readonly [path: string, stage: Stage])[] = [
+  ['archive/gzip-lines.ts', 'gzip'],
+  ['ingest/segment.ts', 'gzip'],
+  ['ingest/shard-archive.ts', 'gzip'],
+  ['ingest/batch.ts', 'encode'],
+  ['ingest/batcher.ts', 'encode'],
+  ['ingest/place-events.ts', 'encode'],
+  ['ingest/shard-reader.ts', 'read'],
+  ['ingest/pace.ts', 'read'],
+  ['ingest/lane.ts', 'read'],
+  ['kinesis/', 'read'],
+  ['event/', 'decode'],
+  ['schema/', 'encode'],
+  ['archive/', 'write'],
+  ['influx/', 'write'],
+];
+
+/** Packages and Node's own modules, likewise. */
+const OTHERS: readonly (readonly [file: RegExp, stage: Stage])[] = [
+  [/^node:zlib/, 'gzip'],
+  [/^(undici$|@aws-sdk\/client-s3|@aws-sdk\/lib-storage)/, 'write'],
+  [/^(@aws-sdk\/|@smithy\/|node:_http_|node:http|node:internal\/http)/, 'read'],
+];
+
 /** The stage that a function belongs to, by its file; undefined: that of its caller. */
-function stageOf(node: ProfileNode): Stage | undefined {
-  const { file, name } = node;
+function stageOf({ file, name }: ProfileNode): Stage | undefined {
   if (name === '(garbage collector)') return 'garbage collection';
-  if (/^(kinesis\/|ingest\/(shard-reader|pace|lane))/.test(file)) return 'read';
-  if (file.startsWith('event/')) return 'decode';
-  if (/^(schema\/|ingest\/(batch|batcher|place-events))/.test(file)) return 'encode';
-  if (/^(archive\/gzip-lines|ingest\/segment|ingest\/shard-archive|node:zlib)/.test(file)) return 'gzip';
-  if (/^(archive\/|influx\/|undici$|@aws-sdk\/client-s3|@aws-sdk\/lib-storage)/.test(file)) return 'write';
-  if (/^(@aws-sdk\/|@smithy\/|node:_http_|node:http|node:internal\/http)/.test(file)) return 'read';
-  return undefined;
+  const own = SOURCES.find(([path]) => file.startsWith(path));
+  return (own ?? OTHERS.find(([pattern]) => pattern.test(file)))?.[1];
 }
 
 /** Share of each stage in the time that the thread was busy; they sum to 1. */

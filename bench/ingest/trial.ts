@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Consumer, Wiring } from './consumers.ts';
+import type { Consumer, Wiring, Written } from './consumers.ts';
 import type { FakeKinesis } from './fakes.ts';
 import {
   cpuSeconds,
@@ -8,7 +8,7 @@ import {
   parentOf,
   peakRssMegabytes,
   type ThreadSeconds,
-} from './usage.ts';
+} from '../usage.ts';
 
 const POLL_MS = 40;
 const READY_MS = 60_000;
@@ -16,14 +16,6 @@ const READY_MS = 60_000;
 const QUIET_MS = 500;
 /** A consumer that has not finished by then is reported as it stands. */
 const DEADLINE_MS = 90_000;
-
-/** Events that have been written so far, and when the last of them was. */
-export interface Written {
-  readonly events: number;
-  /** In all buckets. */
-  readonly points: number;
-  readonly lastMs: number;
-}
 
 export interface Trial {
   readonly events: number;

@@ -1,5 +1,5 @@
-import { canDropCaches } from '../stores/disk.ts';
-import type { FilledInflux } from '../stores/influx.ts';
+import { canDropCaches } from '../data/disk.ts';
+import type { FilledInflux } from '../data/influx.ts';
 import { PRESETS, RANGES, type questionsOf } from './questions.ts';
 import type { Asker } from './ways.ts';
 

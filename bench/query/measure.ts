@@ -1,4 +1,4 @@
-import { usageOf } from '../stores/processes.ts';
+import { usageOf } from '../usage.ts';
 import type { Backend } from './ways.ts';
 import { WAYS, type Asker, type Prepared, type Way } from './ways.ts';
 import type { Question } from './questions.ts';

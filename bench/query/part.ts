@@ -1,9 +1,9 @@
 import type { BenchContext, BenchPart, Plot, PartResult, Table, Target } from '../part.ts';
 import { figure, number, percentile, spread } from '../stats.ts';
-import { cardinality, filledInflux, type FilledInflux } from '../stores/influx.ts';
-import { PREFIXES, SCHEMA } from '../stores/layouts.ts';
+import { cardinality, filledInflux, type FilledInflux } from '../data/influx.ts';
+import { PREFIXES, SCHEMA } from '../data/layouts.ts';
 import { askCold, type ColdAnswers } from './cold.ts';
-import { QUICK_YEAR, WEEK_FROM, YEAR } from './data.ts';
+import { QUICK_YEAR, WEEK_FROM, YEAR } from '../data/week.ts';
 import { CLIENTS, measure, seenKey, type Cell } from './measure.ts';
 import { PRESETS, questionsOf, RANGES, type AskedRange, type BenchPreset } from './questions.ts';
 import { Asker, startBackend, type Way } from './ways.ts';

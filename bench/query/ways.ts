@@ -1,17 +1,15 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { childEnvironment } from '../../tools/parts/index.ts';
 import { freePorts, LOOPBACK } from '../../tools/parts/ports.ts';
-import { startServer, type Server } from '../../tools/parts/server.ts';
+import type { Server } from '../../tools/parts/server.ts';
 import type { InfluxAccess } from '../../tools/stores.ts';
-import { timeJobs } from '../stores/clients.ts';
+import { startService } from '../../tools/userpulse.ts';
+import { timeJobs } from '../clients.ts';
 import type { Body } from './questions.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../backend/bin/userpulse.js', import.meta.url));
 
 /** The built `userpulse serve` on an influxd. */
 export interface Backend {
@@ -23,26 +21,16 @@ export interface Backend {
 export async function startBackend(influx: InfluxAccess): Promise<Backend> {
   const [port = 0] = await freePorts(1);
   const url = `http://${LOOPBACK}:${port}`;
-  const server = await startServer({
-    name: 'userpulse',
+  const server = await startService({
+    command: 'serve',
     root: await mkdtemp(join(tmpdir(), 'userpulse-bench-')),
-    ports: 0,
-    attempts: 1,
-    plan: () => ({
-      command: process.execPath,
-      args: [PROGRAM, 'serve'],
-      env: childEnvironment(process.env, {
-        INFLUX_HOST: influx.url,
-        INFLUX_ORG: influx.org,
-        INFLUX_TOKEN: influx.token,
-        USERPULSE_LISTEN: `${LOOPBACK}:${port}`,
-        USERPULSE_LOG_LEVEL: 'warn',
-      }),
-      healthy: async () => {
-        const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) });
-        await answer.arrayBuffer();
-        return answer.ok;
-      },
+    url,
+    env: childEnvironment(process.env, {
+      INFLUX_HOST: influx.url,
+      INFLUX_ORG: influx.org,
+      INFLUX_TOKEN: influx.token,
+      USERPULSE_LISTEN: `${LOOPBACK}:${port}`,
+      USERPULSE_LOG_LEVEL: 'warn',
     }),
   });
   return { url, server, stop: () => server.stop() };

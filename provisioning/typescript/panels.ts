@@ -26,7 +26,6 @@ import {
   FieldColorModeId,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat';
-import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
 import { DATASOURCE, PLUGIN_ID } from './query.ts';
 
@@ -121,8 +120,4 @@ export function ranking(title: string, description: string): BarGaugePanel {
     .displayMode(BarGaugeDisplayMode.Gradient)
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.ContinuousBlYlRd))
     .reduceOptions(new ReduceDataOptionsBuilder().values(true).limit(25).calcs([]).fields('/^count$/'));
-}
-
-export function table(title: string, description: string): TablePanel {
-  return new TablePanel().title(title).description(description).datasource(DATASOURCE).unit(COUNT).showHeader(true);
 }

@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs';
+import { grouped } from '../../tools/text.ts';
 
 /** What a run has injected and how long ingest took to recover, by kind. */
 export class Ledger {
@@ -15,34 +16,6 @@ export class Ledger {
       const ms = this.#recoveryMs.get(kind);
       return [kind, grouped(injected.get(kind) ?? 0), ms === undefined ? '' : (ms / 1000).toFixed(1)];
     });
-  }
-}
-
-export const grouped = (n: number): string => n.toLocaleString('en-US');
-
-/** A table in Markdown; so many columns from the left are text, the others are numbers. */
-export function markdown(columns: readonly string[], rows: readonly (readonly string[])[], texts = 1): string {
-  const widths = columns.map((column, n) => Math.max(column.length, ...rows.map((row) => row[n]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, n) => (n < texts ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join(' | ')} |`;
-  const rule = `|${widths.map((width, n) => (n < texts ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
-  return [line(columns), rule, ...rows.map(line)].join('\n');
-}
-
-/** One line that is written over on a terminal, and now and then a line of its own elsewhere. */
-export class ProgressLine {
-  #saidMs = 0;
-
-  say(text: string): void {
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-    else if (Date.now() - this.#saidMs >= 15_000) {
-      this.#saidMs = Date.now();
-      process.stderr.write(`${text}\n`);
-    }
-  }
-
-  end(): void {
-    if (process.stderr.isTTY) process.stderr.write('\n');
   }
 }
 

@@ -1,14 +1,15 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createProgress, startLocalParts } from '../../tools/parts/index.ts';
-import { formatDuration } from '../../tools/parts/progress.ts';
+import { startLocalParts } from '../../tools/parts/index.ts';
+import { createProgress } from '../../tools/progress.ts';
+import { formatDuration, grouped, markdownTable } from '../../tools/text.ts';
 import { eventually, useParts } from '../support/parts.ts';
 import { Deck, injectTogether, underTraffic } from './campaign.ts';
 import { FaultyWorld } from './faulty-world.ts';
 import { KINDS, type FaultKind } from './kinds.ts';
 import { command, settings } from './settings.ts';
-import { grouped, Ledger, markdown, ProgressLine, report } from './ledger.ts';
+import { Ledger, report } from './ledger.ts';
 
 /**
  * The long form of the fault suite (`make faults`): one stream, one set of stores, traffic without a pause, and faults of every kind, alone and
@@ -41,7 +42,7 @@ const VOLLEY = 'kill -9: one after another, nothing finished between';
 class Campaign {
   readonly #w: FaultyWorld;
   readonly #ledger = new Ledger();
-  readonly #progress = new ProgressLine();
+  readonly #progress = createProgress(process.stderr);
   readonly #startedMs = Date.now();
   readonly #deck: Deck;
   #step = '';
@@ -69,7 +70,7 @@ class Campaign {
       this.#step = 'comparing';
     } finally {
       clearInterval(ticker);
-      this.#progress.end();
+      this.#progress.keep();
     }
     return this.#compare();
   }
@@ -135,7 +136,7 @@ class Campaign {
 
   #tell(): void {
     const w = this.#w;
-    this.#progress.say(
+    this.#progress.status(
       `${formatDuration(Date.now() - this.#startedMs)}  ${grouped(w.world.oracle.sent)} of ${grouped(events)} events, ` +
         `${w.kills} of ${kills} kills, ${w.reshards} of ${reshards} changes of shards  ${this.#step}`,
     );
@@ -145,14 +146,14 @@ class Campaign {
     const w = this.#w;
     const { oracle } = w.world;
     const say = (text: string): void => report(FILE, text);
-    say(`\n${markdown(['fault', 'injected', 'longest recovery, s'], this.#ledger.rows(w.injected()))}\n`);
+    say(`\n${markdownTable(['fault', 'injected', 'longest recovery, s'], this.#ledger.rows(w.injected()), 1)}\n`);
     const rows: string[][] = [];
     let first: string | undefined;
     for (const [what, { expected, missing, surplus }] of await w.world.verdicts()) {
       rows.push([what, grouped(expected), grouped(missing.length), grouped(surplus.length)]);
       first ??= missing[0] ?? surplus[0];
     }
-    say(markdown(['contents', 'expected', 'lost', 'duplicated or wrong'], rows));
+    say(markdownTable(['contents', 'expected', 'lost', 'duplicated or wrong'], rows, 1));
     say(
       `\n${grouped(oracle.events)} different events and ${grouped(oracle.poisoned)} that are none, in ${grouped(w.world.records)} records; ` +
         `${w.kills} kills, ${w.refusedStarts} starts refused because a dependency was away, ${w.reshards} changes of shards, ` +
@@ -168,7 +169,7 @@ class Campaign {
 async function main(): Promise<number> {
   mkdirSync(FOLDER, { recursive: true });
   rmSync(FILE, { force: true });
-  const parts = await startLocalParts({ influx: true, kinesis: true, s3: true }, createProgress(process.stderr));
+  const parts = await startLocalParts({ influx: true, kinesis: true, s3: true });
   let world: FaultyWorld | undefined;
   try {
     useParts(parts);

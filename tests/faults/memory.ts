@@ -1,14 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createProgress, startLocalParts } from '../../tools/parts/index.ts';
-import { IMAGE_ALLOCATOR } from '../support/allocator.ts';
+import { renderChart } from '../../tools/chart.ts';
+import { startLocalParts } from '../../tools/parts/index.ts';
+import { createProgress } from '../../tools/progress.ts';
+import { grouped } from '../../tools/text.ts';
+import { IMAGE_ALLOCATOR } from '../../tools/userpulse.ts';
 import type { IngestProcess } from '../support/ingest-process.ts';
 import { eventually, useParts } from '../support/parts.ts';
 import { underTraffic } from './campaign.ts';
 import { FaultyWorld } from './faulty-world.ts';
-import { grouped, ProgressLine } from './ledger.ts';
-import { drawMemory, type Sample } from './memory-plot.ts';
 import { command, settings } from './settings.ts';
 
 /**
@@ -26,6 +27,16 @@ const MIB = 1024 * 1024;
 const EVENTS_PER_MB = 5_500;
 const EVENTS_PER_SECOND = 1_500;
 
+/** A second of the run. */
+interface Sample {
+  /** s since the start of ingest */
+  readonly at: number;
+  /** MiB */
+  readonly resident: number;
+  /** MiB that ingest counts in its budget */
+  readonly budget: number;
+}
+
 /** Where the memory is, as Node tells it. */
 async function memoryOf(ingest: IngestProcess): Promise<string> {
   const metrics = await ingest.metrics();
@@ -37,8 +48,8 @@ async function memoryOf(ingest: IngestProcess): Promise<string> {
 }
 
 async function measure(w: FaultyWorld): Promise<boolean> {
-  const progress = new ProgressLine();
-  const say = (text: string): void => progress.say(text);
+  const progress = createProgress(process.stderr);
+  const say = (text: string): void => progress.status(text);
   const backlog = SETTINGS.FAULTS_BACKLOG_MB * EVENTS_PER_MB;
   for (let put = 0; put < backlog; put += 5_000) {
     say(`filling the stream: ${grouped(put)} of ${grouped(backlog)} events`);
@@ -89,15 +100,25 @@ async function measure(w: FaultyWorld): Promise<boolean> {
   sampler.abort();
   await sampling;
   await w.drain();
-  progress.end();
+  progress.keep();
   const peak = Math.max(...samples.map((sample) => sample.resident));
   const peakDown = Math.max(...samples.filter(({ at }) => at >= outage[0] && at <= outage[1]).map((s) => s.resident));
   console.log(
     `Resident memory at most ${peak.toFixed(0)} MiB, ${peakDown.toFixed(0)} MiB while both were down; the limit is ${LIMIT_MIB} MiB.`,
   );
   mkdirSync(dirname(PICTURE), { recursive: true });
-  const title = `Memory of ingest, ${SETTINGS.FAULTS_SHARDS} shards, more on the stream than it may hold`;
-  writeFileSync(PICTURE, drawMemory({ title, samples, outage, limit: LIMIT_MIB }));
+  const chart = renderChart({
+    title: `Memory of ingest, ${SETTINGS.FAULTS_SHARDS} shards, more on the stream than it may hold`,
+    x: { label: 'seconds' },
+    y: { label: 'MiB' },
+    series: [
+      { name: 'resident memory', points: samples.map(({ at, resident }) => [at, resident] as const) },
+      { name: 'bytes of events that ingest holds', points: samples.map(({ at, budget }) => [at, budget] as const) },
+    ],
+    span: { from: outage[0], to: outage[1], label: 'InfluxDB and S3 down' },
+    limit: { at: LIMIT_MIB, label: `limit ${LIMIT_MIB} MiB` },
+  });
+  writeFileSync(PICTURE, chart);
   const wrong = [...(await w.world.verdicts())].filter(([, v]) => v.missing.length + v.surplus.length > 0);
   for (const [what, { missing, surplus }] of wrong) {
     console.log(
@@ -111,7 +132,7 @@ async function measure(w: FaultyWorld): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  const parts = await startLocalParts({ influx: true, kinesis: true, s3: true }, createProgress(process.stderr));
+  const parts = await startLocalParts({ influx: true, kinesis: true, s3: true });
   let world: FaultyWorld | undefined;
   try {
     useParts(parts);

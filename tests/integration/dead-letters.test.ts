@@ -4,7 +4,7 @@ import { truncate } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerDeadLetters } from '../../backend/src/commands/dead-letters.ts';
 import { aggregate } from '../../backend/src/event/kpl.ts';
-import { runCommand, type CommandEnd } from '../support/command.ts';
+import { runInProcess, type CommandEnd } from '../support/command.ts';
 import { IngestWorld, testEvent, testEvents } from '../support/ingest-world.ts';
 import { eventually, influxWrite, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
 import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
@@ -14,7 +14,7 @@ const cwd = await temporaryFolder('dead-letters');
 const { world } = worldsOfEachTest();
 
 const run = (w: IngestWorld, args: readonly string[], stdin?: string): Promise<CommandEnd> =>
-  runCommand(registerDeadLetters, ['dead-letters', ...args], w.env(), {
+  runInProcess(registerDeadLetters, ['dead-letters', ...args], w.env(), {
     cwd,
     ...(stdin === undefined ? {} : { stdin }),
   });

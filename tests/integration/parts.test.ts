@@ -9,7 +9,8 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import { startLocalParts, type PartsRequest, type Progress } from '../../tools/parts/index.ts';
+import { startLocalParts, type PartsRequest } from '../../tools/parts/index.ts';
+import type { Progress } from '../../tools/progress.ts';
 import {
   archiveLines,
   createBuckets,

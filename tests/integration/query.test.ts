@@ -7,7 +7,8 @@ import type { FrameJson, QueryInput, QueryRequest } from '../../backend/src/quer
 import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
 import { prefixOf, type Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxApi, influxWrite, parts } from '../support/parts.ts';
-import { daysBefore, oracleWindows, seeded, type Length, type OracleEvent } from '../support/query-oracle.ts';
+import { daysBefore, oracleWindows, type Length, type OracleEvent } from '../support/query-oracle.ts';
+import { chooser } from '../support/seeded.ts';
 
 const TYPES = ['like', 'share', 'view'];
 /** Two that share a prefix and differ only beyond 2^53, one shorter than a prefix, one that nothing happens to. */
@@ -22,7 +23,7 @@ let events: OracleEvent[];
 
 /** Clustered around the clock changes of spring and autumn 2026, in America and Europe, with quiet days between. */
 function makeEvents(): OracleEvent[] {
-  const random = seeded(7);
+  const random = chooser(7);
   const anchors = ['2026-03-08', '2026-03-29', '2026-04-05', '2026-10-04', '2026-10-25', '2026-11-01'].map((d) =>
     Date.parse(d),
   );
@@ -115,7 +116,7 @@ interface Case {
 }
 
 function randomCase(seed: number): Case {
-  const random = seeded(seed);
+  const random = chooser(seed);
   const [every, length] = random.pick(CASES);
   const zone = random.pick(ZONES);
   const long = 'months' in length || length.minutes >= 1440;

@@ -1,16 +1,16 @@
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
 import { higgsEvent } from '../../backend/src/produce/higgs.ts';
 import { baseSlot } from '../../backend/src/schema/identity.ts';
+import { findHiggsFile, readHiggsLines } from '../../tools/higgs.ts';
+import { UserpulseProcess } from '../../tools/userpulse.ts';
 import { dayPath, writeArchive } from '../support/archive.ts';
 import { userpulse, UserpulseServer } from '../support/cli.ts';
-import { runCommand, type CommandEnd } from '../support/command.ts';
+import { runInProcess, type CommandEnd } from '../support/command.ts';
 import { IngestWorld, testEvent, testEvents, type TestEvent } from '../support/ingest-world.ts';
 import {
   createBuckets,
@@ -34,7 +34,7 @@ const ALL_DAYS = ['--from', '2012/07/01', '--to', '2012/07/31'];
 
 const cwd = await temporaryFolder('replay');
 const replay = (env: Readonly<Record<string, string>>, ...args: string[]): Promise<CommandEnd> =>
-  runCommand(registerReplay, ['replay', ...args], env, { cwd });
+  runInProcess(registerReplay, ['replay', ...args], env, { cwd });
 
 /** Every point of a bucket with its nanosecond: `time type prefix field value`, sorted. */
 async function points(bucket: string): Promise<string[]> {
@@ -227,7 +227,7 @@ describe('userpulse replay, interrupted', () => {
     const { buckets, env } = await archived(events, { shards: 2, perSegment: 500 });
     const state = await temporaryFolder('state');
     const args = ['replay', '--from', '2012/07/01', '--to', '2012/07/06', '--parallel', '1', '--state', state];
-    const slow = { ...env, USERPULSE_BATCH_MAX_LINES: '50', NODE_NO_WARNINGS: '1' };
+    const slow = { ...env, USERPULSE_BATCH_MAX_LINES: '50' };
     const done = async (): Promise<number> => {
       const [file] = (await readdir(state)).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
       if (file === undefined) return 0;
@@ -237,20 +237,10 @@ describe('userpulse replay, interrupted', () => {
       return Object.values(days).filter((day) => day.before === 86_400).length;
     };
     for (let kill = 1; kill <= 3; kill++) {
-      const child = spawn(
-        process.execPath,
-        [fileURLToPath(new URL('../../backend/bin/userpulse.js', import.meta.url)), ...args],
-        {
-          env: slow,
-          stdio: 'ignore',
-        },
-      );
-      const end = new Promise<NodeJS.Signals | null>((resolve) =>
-        child.once('close', (_code, signal) => resolve(signal)),
-      );
+      const run = new UserpulseProcess(args, slow);
       await eventually(async () => (await done()) >= kill, { intervalMs: 5, what: `day ${kill}` });
-      child.kill('SIGKILL');
-      expect(await end).toBe('SIGKILL');
+      run.kill('SIGKILL');
+      expect((await run.exit).signal).toBe('SIGKILL');
     }
     const before = await done();
     const last = await replay(slow, ...args.slice(1), '--json');
@@ -335,12 +325,10 @@ describe('userpulse replay of an archive that is not as it was written', () => {
   });
 });
 
-/** Real input, beside the checkout where there is one. */
-const HIGGS = new URL('../../../shared/data/higgs-activity_time.txt.gz', import.meta.url);
-
 /** The whole file. Without it, made-up events of an hour. */
 function higgsEvents(): TestEvent[] {
-  if (!existsSync(HIGGS)) {
+  const file = findHiggsFile();
+  if (file === undefined) {
     return Array.from({ length: 40_000 }, (_, n) =>
       testEvent({
         occurredAt: Date.UTC(2012, 6, 4, 8) + (n % 3_600) * 1_000,
@@ -348,25 +336,21 @@ function higgsEvents(): TestEvent[] {
       }),
     );
   }
-  return gunzipSync(readFileSync(HIGGS))
-    .toString()
-    .trimEnd()
-    .split('\n')
-    .flatMap((line) => {
-      const event = higgsEvent(line);
-      if (event === undefined) return [];
-      const { eventId, type, occurredAtMs, actorId, receiverId, shareId } = event;
-      return [
-        {
-          eventId,
-          type,
-          occurredAt: occurredAtMs,
-          actorId,
-          receiverId: receiverId!,
-          ...(shareId === undefined ? {} : { shareId }),
-        },
-      ];
-    });
+  return readHiggsLines(file).flatMap((line) => {
+    const event = higgsEvent(line);
+    if (event === undefined) return [];
+    const { eventId, type, occurredAtMs, actorId, receiverId, shareId } = event;
+    return [
+      {
+        eventId,
+        type,
+        occurredAt: occurredAtMs,
+        actorId,
+        receiverId: receiverId!,
+        ...(shareId === undefined ? {} : { shareId }),
+      },
+    ];
+  });
 }
 
 describe('the prefix scheme of the Higgs data', () => {

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { markdown } from '../faults/ledger.ts';
+import { markdownTable } from '../../tools/text.ts';
 import { mutate, MUTATIONS } from './list.ts';
 
 /*
@@ -102,7 +102,7 @@ async function main(): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  console.log(markdown(['broken on purpose', 'caught by'], rows, 2));
+  console.log(markdownTable(['broken on purpose', 'caught by'], rows, 2));
   console.log(`\n${rows.length - survived} of ${rows.length} mutations were caught.`);
   return survived === 0 ? 0 : 1;
 }

@@ -1,10 +1,10 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { UserpulseProcess } from '../../tools/userpulse.ts';
 import { eventually, partsEnv } from './parts.ts';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-const PROGRAM = path('../../backend/bin/userpulse.js');
 
 let built: Promise<unknown> | undefined;
 /** Bundles the backend, once a test file: what is tested is what users run. */
@@ -32,65 +32,43 @@ export async function userpulse(
 ): Promise<CliEnd> {
   await build();
   const started = Date.now();
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { ...partsEnv(env), NODE_NO_WARNINGS: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  void stop?.then(() => child.kill('SIGTERM'));
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  return { code, stdout, stderr, ms: Date.now() - started };
+  const run = new UserpulseProcess(args, partsEnv(env));
+  void stop?.then(() => run.kill('SIGTERM'));
+  const { code } = await run.exit;
+  return { code, stdout: run.stdout, stderr: run.log, ms: Date.now() - started };
 }
 
 /** A `userpulse serve` or `start` that listens on a free loopback port. */
 export class UserpulseServer {
   readonly url: string;
   readonly token: string;
-  readonly #child: ChildProcess;
-  readonly #end: Promise<number | null>;
-  readonly #log: () => string;
+  readonly #run: UserpulseProcess;
 
-  private constructor(url: string, token: string, child: ChildProcess, end: Promise<number | null>, log: () => string) {
+  private constructor(url: string, token: string, run: UserpulseProcess) {
     this.url = url;
     this.token = token;
-    this.#child = child;
-    this.#end = end;
-    this.#log = log;
+    this.#run = run;
   }
 
   static async start(command: 'serve' | 'start', env: Readonly<Record<string, string>>): Promise<UserpulseServer> {
     await build();
     const token = 'a-token-of-the-tests';
-    const child = spawn(process.execPath, [PROGRAM, command], {
-      env: {
-        ...partsEnv({ USERPULSE_LISTEN: '127.0.0.1:0', USERPULSE_API_TOKEN: token, ...env }),
-        NODE_NO_WARNINGS: '1',
-      },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let log = '';
-    child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    const end = new Promise<number | null>((resolve) => child.once('close', resolve));
-    let ended = false;
-    void end.then(() => (ended = true));
+    const run = new UserpulseProcess(
+      [command],
+      partsEnv({ USERPULSE_LISTEN: '127.0.0.1:0', USERPULSE_API_TOKEN: token, ...env }),
+    );
     const url = await eventually(
       () => {
-        if (ended) throw new Error(`userpulse ${command} has ended: ${log}`);
-        return /"url":"(http[^"]+)"/.exec(log)?.[1];
+        if (run.ended !== undefined) throw new Error(`userpulse ${command} has ended: ${run.log}`);
+        return run.url;
       },
       { what: `the address of userpulse ${command}`, intervalMs: 20 },
     );
-    return new UserpulseServer(url, token, child, end, () => log);
+    return new UserpulseServer(url, token, run);
   }
 
   get log(): string {
-    return this.#log();
+    return this.#run.log;
   }
 
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
@@ -115,7 +93,6 @@ export class UserpulseServer {
 
   /** SIGTERM, and the end that follows. @returns its exit code */
   async stop(): Promise<number | null> {
-    this.#child.kill('SIGTERM');
-    return this.#end;
+    return (await this.#run.stop()).code;
   }
 }

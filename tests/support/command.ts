@@ -13,7 +13,7 @@ export interface CommandEnd {
 }
 
 /** Runs a command inside this process: much sooner done than a process of its own, where nothing is to be killed. */
-export async function runCommand(
+export async function runInProcess(
   register: RegisterCommand,
   args: readonly string[],
   env: Readonly<Record<string, string>>,

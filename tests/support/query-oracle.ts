@@ -81,24 +81,3 @@ export function oracleWindows(fromMs: number, toMs: number, length: Length, zone
 /** The instant that many days before on the wall clock. */
 export const daysBefore = (ms: number, days: number, zone: string): number =>
   DateTime.fromMillis(ms, { zone }).minus({ days }).toMillis();
-
-/** mulberry32, seeded, so that a failure can be repeated. */
-export function seeded(seed: number): { next(): number; below(n: number): number; pick<T>(list: readonly T[]): T } {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  const below = (n: number): number => Math.floor(next() * n);
-  return {
-    next,
-    below,
-    pick: (list) => {
-      const item = list[below(list.length)];
-      if (item === undefined) throw new Error('Nothing to pick from.');
-      return item;
-    },
-  };
-}

@@ -8,3 +8,18 @@ export function seeded(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
+
+/** The same, with what tests choose by it. */
+export function chooser(seed: number): { next(): number; below(n: number): number; pick<T>(list: readonly T[]): T } {
+  const next = seeded(seed);
+  const below = (n: number): number => Math.floor(next() * n);
+  return {
+    next,
+    below,
+    pick: (list) => {
+      const item = list[below(list.length)];
+      if (item === undefined) throw new Error('Nothing to pick from.');
+      return item;
+    },
+  };
+}

@@ -1,3 +1,4 @@
+import { grouped } from '../text.ts';
 import { summed, total, type Question, type SeriesByType } from './api.ts';
 import { sparkline } from './sparkline.ts';
 
@@ -23,9 +24,6 @@ const COLOUR: Readonly<Record<Row['question'], string>> = {
 /** A share's id has 24 characters, a user's at most 19. */
 const LABEL_WIDTH = 26;
 const COUNT_WIDTH = 11;
-const NOTE_MS = 5_000;
-
-export const grouped = (n: number): string => n.toLocaleString('en-US');
 
 /** Two lines a question: its sparkline with the count, then id and types. */
 export function picture(rows: readonly Row[], columns: number, colour: boolean): string[] {
@@ -49,53 +47,4 @@ export function plainPicture(rows: readonly Row[]): string {
   return rows
     .map((r) => `${TITLE[r.question]}${r.id === undefined ? '' : ` ${r.id}`}: ${grouped(total(r.series))}`)
     .join(' | ');
-}
-
-/** Redraws a block of lines in place on a terminal; elsewhere prints one plain line at a time. */
-export class Screen {
-  readonly #out: NodeJS.WriteStream;
-  #drawn = 0;
-  #nextNote = 0;
-
-  constructor(out: NodeJS.WriteStream) {
-    this.#out = out;
-  }
-
-  get live(): boolean {
-    return this.#out.isTTY;
-  }
-
-  get columns(): number {
-    // A terminal that does not know its size says 0.
-    return (this.live && this.#out.columns) || 100;
-  }
-
-  /** A line above the block, which stays. */
-  line(text: string): void {
-    this.#erase();
-    this.#out.write(`${text}\n`);
-  }
-
-  /** A plain line, unless the last one was a moment ago: for logs, in place of {@link Screen.draw}. */
-  note(text: string): void {
-    if (Date.now() < this.#nextNote) return;
-    this.#nextNote = Date.now() + NOTE_MS;
-    this.line(text);
-  }
-
-  draw(lines: readonly string[]): void {
-    this.#erase();
-    this.#out.write(`${lines.join('\n')}\n`);
-    this.#drawn = this.live ? lines.length : 0;
-  }
-
-  /** What is drawn stays; the next block goes below. */
-  keep(): void {
-    this.#drawn = 0;
-  }
-
-  #erase(): void {
-    if (this.#drawn > 0) this.#out.write(`\x1b[${this.#drawn}A\x1b[0J`);
-    this.#drawn = 0;
-  }
 }

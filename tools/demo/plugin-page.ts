@@ -1,6 +1,11 @@
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { startPluginHost, type PluginHost } from '../../host/serve.ts';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import type { Range } from './api.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface PluginPage {
   /** What can be said at once. */
@@ -18,36 +23,42 @@ export interface PluginPageRequest {
   readonly say: (line: string) => void;
 }
 
+const ready = z.object({ url: z.string() });
+
 /**
  * Serves the plugin's own panels in a browser, without a Grafana server. The first time its packages are installed and it is built, in a
  * minute or two: the demo does not wait, and goes on without the page where that fails.
  */
 export function startPluginPage({ backendUrl, dir, range, say }: PluginPageRequest): PluginPage {
-  const giveUp = new AbortController();
-  let host: PluginHost | undefined;
   const search = range === undefined ? '' : `?from=${range.fromMs}&to=${range.toMs}`;
-  const starting = startPluginHost({
-    generation: '19',
-    backendUrl,
-    token: '',
-    gatewayLog: join(dir, 'gateway.log'),
-    signal: giveUp.signal,
-  }).then(
-    (started) => {
-      host = started;
-      say(`Panels     ${started.url}/d/overview${search}   (the plugin in a browser, without a Grafana server)`);
-    },
-    (error: unknown) => {
-      if (!giveUp.signal.aborted)
-        say(`Panels     not served: ${error instanceof Error ? error.message : String(error)}`);
-    },
-  );
+  const args = ['--backend-url', backendUrl, '--gateway-log', join(dir, 'gateway.log')];
+  const host = spawn(process.execPath, ['--import', 'tsx', join('host', 'main.ts'), ...args], {
+    cwd: ROOT,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // Ctrl-C in the terminal reaches the demo alone, which ends things in the right order.
+    detached: true,
+  });
+  let stopping = false;
+  let said = '';
+  host.stdin.on('error', () => undefined); // It has ended; 'close' says so.
+  host.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  createInterface({ input: host.stdout }).once('line', (line) => {
+    const { url } = ready.parse(JSON.parse(line));
+    say(`Panels     ${url}/d/overview${search}   (the plugin in a browser, without a Grafana server)`);
+  });
+  const ended = new Promise<void>((resolve) => {
+    host.once('error', (error) => (said += error.message));
+    host.once('close', (code) => {
+      if (!stopping) say(`Panels     not served (exit code ${String(code)}): ${said.trim()}`);
+      resolve();
+    });
+  });
   return {
     line: 'Panels     being built; their address follows here',
     stop: async () => {
-      giveUp.abort();
-      await starting;
-      await host?.stop();
+      stopping = true;
+      host.stdin.end();
+      await ended;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { countPoints, listKeys, readArchiveLines, s3Client, type InfluxAccess, type S3Access } from '../stores.ts';
-import { grouped } from './picture.ts';
+import { grouped, markdownTable } from '../text.ts';
 
 /** Two numbers that must be equal, found by different ways. */
 export interface Finding {
@@ -79,22 +79,17 @@ export async function tallyPoints(influx: InfluxAccess): Promise<PointTally> {
 export const countTotal = (influx: InfluxAccess): Promise<number> => countPoints(influx, 'interactions_total');
 
 /** A table of findings; a row whose numbers differ says so. */
-export function table(findings: readonly Finding[]): string[] {
-  const wide = Math.max(...findings.map((f) => f.what.length));
-  const row = (what: string, expected: string, found: string, verdict: string): string =>
-    `  ${what.padEnd(wide)}  ${expected.padStart(11)}  ${found.padStart(11)}  ${verdict}`.trimEnd();
-  return [
-    row('', 'expected', 'found', ''),
-    ...findings.map((f) =>
-      row(
-        f.what,
-        grouped(f.expected),
-        grouped(f.found),
-        agrees(f) ? 'agrees' : `DIFFERS by ${grouped(f.found - f.expected)}`,
-      ),
-    ),
-  ];
-}
+export const table = (findings: readonly Finding[]): string =>
+  markdownTable(
+    ['', 'expected', 'found', ''],
+    findings.map((f) => [
+      f.what,
+      grouped(f.expected),
+      grouped(f.found),
+      agrees(f) ? 'agrees' : `DIFFERS by ${grouped(f.found - f.expected)}`,
+    ]),
+    1,
+  );
 
 export const agrees = ({ expected, atMost = expected, found }: Finding): boolean =>
   found >= expected && found <= atMost;

@@ -6,7 +6,8 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { formatDuration, type Progress } from './progress.ts';
+import type { Progress } from '../progress.ts';
+import { formatDuration } from '../text.ts';
 
 const run = promisify(execFile);
 const LOCK_POLL_MS = 1_000;

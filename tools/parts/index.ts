@@ -4,12 +4,10 @@ import { join } from 'node:path';
 import { startInfluxd, type Influx } from './influxd.ts';
 import { findInfluxd } from './influxd-build.ts';
 import { startKinesis, type Kinesis } from './kinesis.ts';
-import { createProgress, type Progress } from './progress.ts';
+import { createProgress, type Progress } from '../progress.ts';
 import { findVersitygw, startVersitygw, type S3 } from './versitygw.ts';
 
 export type { Influx, Kinesis, S3 };
-export type { Server } from './server.ts';
-export { createProgress, type Progress } from './progress.ts';
 
 export const LOCAL_REGION = 'us-east-1';
 

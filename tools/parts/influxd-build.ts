@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findGoTool, goBuild, pinnedVersion } from './go-tool.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../progress.ts';
 
 const run = promisify(execFile);
 const MODULE = fileURLToPath(new URL('../influxd', import.meta.url));

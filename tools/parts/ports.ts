@@ -28,3 +28,13 @@ function hold(): Promise<{ port: number; release: () => Promise<void> }> {
     });
   });
 }
+
+/** A port, if nobody has it; else any free one. */
+export async function freeOr(port: number): Promise<number> {
+  const free = await new Promise<boolean>((done) => {
+    const probe = createServer();
+    probe.once('error', () => done(false));
+    probe.listen(port, LOOPBACK, () => probe.close(() => done(true)));
+  });
+  return free ? port : ((await freePorts(1))[0] ?? port);
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findGoTool, goBuild, pinnedVersion } from './go-tool.ts';
 import { LOOPBACK } from './ports.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../progress.ts';
 import { startServer, type Server } from './server.ts';
 
 const MODULE = fileURLToPath(new URL('../versitygw', import.meta.url));

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { findHiggsFile, readHiggsLines } from '../../../tools/higgs.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import { higgsEvent } from '../produce/higgs.ts';
 import { prefixOf, type BucketRole, type Schema } from './buckets.ts';
@@ -8,9 +7,9 @@ import { identityOf, OFFSETS } from './identity.ts';
 import { pointsOf } from './points.ts';
 import { OffsetTable } from './offsets.ts';
 
-/** Real input, beside the checkout where there is one. */
-const FILE = new URL('../../../../shared/data/higgs-activity_time.txt.gz', import.meta.url);
-const real = existsSync(FILE);
+/** Real input, where it is at hand. */
+const file = findHiggsFile();
+const real = file !== undefined;
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
@@ -38,7 +37,7 @@ describe(
   () => {
     let events: InteractionEvent[];
     beforeAll(() => {
-      const lines = real ? gunzipSync(readFileSync(FILE)).toString().trimEnd().split('\n') : generatedLines();
+      const lines = real ? readHiggsLines(file) : generatedLines();
       events = lines.map((line) => {
         const event = higgsEvent(line);
         if (event === undefined) throw new Error(`Not a line of the Higgs file: ${line}`);

@@ -1,5 +1,4 @@
 import { expect, test } from '@grafana/plugin-e2e';
-import { labels } from '../../../src/labels.ts';
 
 const TYPE = 'userpulse-interactions-datasource';
 const URL = process.env['USERPULSE_URL'] ?? 'http://serve:8088';
@@ -13,15 +12,15 @@ test('the provisioned data source is healthy', async ({ readProvisionedDataSourc
 
 test('a data source made by hand is saved and tested', async ({ createDataSourceConfigPage, page }) => {
   const config = await createDataSourceConfigPage({ type: TYPE });
-  await page.getByLabel(labels.config.url.label, { exact: true }).fill(URL);
-  await page.getByLabel(labels.config.token.label, { exact: true }).fill(TOKEN);
+  await page.getByLabel('URL', { exact: true }).fill(URL);
+  await page.getByLabel('API token', { exact: true }).fill(TOKEN);
   await expect(config.saveAndTest()).toBeOK();
 });
 
 test('a wrong token is named, with what to do', async ({ createDataSourceConfigPage, page }) => {
   const config = await createDataSourceConfigPage({ type: TYPE });
-  await page.getByLabel(labels.config.url.label, { exact: true }).fill(URL);
-  await page.getByLabel(labels.config.token.label, { exact: true }).fill('not-the-token-at-all');
+  await page.getByLabel('URL', { exact: true }).fill(URL);
+  await page.getByLabel('API token', { exact: true }).fill('not-the-token-at-all');
   await expect(config.saveAndTest()).not.toBeOK();
   await expect(config).toHaveAlert('error', { hasText: 'token' });
 });

@@ -1,5 +1,4 @@
 import { expect, test } from '@grafana/plugin-e2e';
-import { labels } from '../../../src/labels.ts';
 
 test('the default query of a new panel shows data', async ({ panelEditPage, readProvisionedDataSource }) => {
   const source = await readProvisionedDataSource({ fileName: 'userpulse.yaml', name: 'Userpulse' });
@@ -18,7 +17,7 @@ test('a question about everyone answers in Explore, and its Flux is in the inspe
   const source = await readProvisionedDataSource({ fileName: 'userpulse.yaml', name: 'Userpulse' });
   await explorePage.datasource.set(source.name);
   await explorePage.timeRange.set({ from: 'now-15m', to: 'now' });
-  await page.getByText(labels.preset.everyone.label, { exact: true }).first().click();
+  await page.getByText('Everyone', { exact: true }).first().click();
   await expect(explorePage.runQuery()).toBeOK();
   await expect(explorePage.timeSeriesPanel.locator).toBeVisible();
 });
@@ -30,8 +29,8 @@ test('an impossible id is refused in the editor before anything runs', async ({
 }) => {
   const source = await readProvisionedDataSource({ fileName: 'userpulse.yaml', name: 'Userpulse' });
   await panelEditPage.datasource.set(source.name);
-  await page.getByText(labels.preset.received.label, { exact: true }).first().click();
-  const ids = page.getByLabel(labels.query.users.label, { exact: true }).first();
+  await page.getByText('Received', { exact: true }).first().click();
+  const ids = page.getByLabel('Users', { exact: true }).first();
   await ids.fill('") |> drop()');
   await ids.press('Enter');
   await expect(page.getByRole('alert').first()).toBeVisible();

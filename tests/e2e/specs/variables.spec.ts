@@ -1,5 +1,4 @@
 import { expect, test } from '@grafana/plugin-e2e';
-import { labels } from '../../../src/labels.ts';
 
 test('a variable lists the interaction types that occur', async ({
   variableEditPage,
@@ -9,7 +8,7 @@ test('a variable lists the interaction types that occur', async ({
   const source = await readProvisionedDataSource({ fileName: 'userpulse.yaml', name: 'Userpulse' });
   await variableEditPage.setVariableType('Query');
   await variableEditPage.datasource.set(source.name);
-  await expect(page.getByLabel(labels.variable.list.label, { exact: true }).first()).toBeVisible();
+  await expect(page.getByLabel('List', { exact: true }).first()).toBeVisible();
   await variableEditPage.runQuery();
   await expect(variableEditPage).toDisplayPreviews([/^[a-z][a-z0-9_]*$/]);
 });

@@ -8,13 +8,13 @@ import { z } from 'zod';
 import { cacheRoot } from '../../tools/parts/go-tool.ts';
 import { findInfluxd } from '../../tools/parts/influxd-build.ts';
 import { LOOPBACK } from '../../tools/parts/ports.ts';
-import { createProgress } from '../../tools/parts/progress.ts';
+import { createProgress } from '../../tools/progress.ts';
 import { startServer, type Server } from '../../tools/parts/server.ts';
 import type { InfluxAccess } from '../../tools/stores.ts';
 import { dropCaches, folderMiB } from './disk.ts';
 import { countOf, events, GENERATOR_VERSION, type Recipe } from './events.ts';
 import type { Layout } from './layouts.ts';
-import { usageOf } from './processes.ts';
+import { usageOf } from '../usage.ts';
 
 const ORG = 'bench';
 /** The stores listen on the loopback interface and hold made-up events. */

@@ -1,15 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
-import type { InteractionEvent } from '../backend/src/event/event.ts';
-import { identityOf } from '../backend/src/schema/identity.ts';
-import { pointsOf, renderLine } from '../backend/src/schema/points.ts';
-import { OffsetTable } from '../backend/src/schema/offsets.ts';
-import type { BucketRole, Schema } from '../backend/src/schema/buckets.ts';
-import { runCommand, startService } from '../tools/demo/userpulse.ts';
-import { childEnvironment, startLocalParts } from '../tools/parts/index.ts';
-import { freePorts } from '../tools/parts/ports.ts';
+import type { InteractionEvent } from '../../backend/src/event/event.ts';
+import { identityOf } from '../../backend/src/schema/identity.ts';
+import { pointsOf, renderLine } from '../../backend/src/schema/points.ts';
+import { OffsetTable } from '../../backend/src/schema/offsets.ts';
+import type { BucketRole, Schema } from '../../backend/src/schema/buckets.ts';
+import { findHiggsFile, readHiggsLines } from '../../tools/higgs.ts';
+import { childEnvironment, startLocalParts } from '../../tools/parts/index.ts';
+import { freePorts } from '../../tools/parts/ports.ts';
+import { writeLines, type InfluxAccess } from '../../tools/stores.ts';
+import { runCommand, startService } from '../../tools/userpulse.ts';
 
-const HIGGS = new URL('../../shared/data/higgs-activity_time.txt.gz', import.meta.url);
 const TYPES = { RT: 'retweet', MT: 'mention', RE: 'reply' } as const;
 export const USERS = ['88', '677'] as const;
 /** The week of the file: 1 to 7 July 2012, UTC. */
@@ -28,7 +27,8 @@ const schema: Schema = {
 
 /** `actor receiver second type` as in the Higgs file. Where the file is not at hand, lines of the same form and the same question. */
 function lines(): string[] {
-  if (existsSync(HIGGS)) return gunzipSync(readFileSync(HIGGS)).toString('latin1').trim().split('\n');
+  const file = findHiggsFile();
+  if (file !== undefined) return readHiggsLines(file);
   return Array.from(
     { length: 20_000 },
     (_, n) =>
@@ -63,7 +63,7 @@ export function hourly(user: string, type: string): number[] {
   return hours;
 }
 
-async function write(host: string, org: string, token: string): Promise<void> {
+async function write(influx: InfluxAccess): Promise<void> {
   const table = new OffsetTable({ capacity: 1 << 18 });
   const batches: Record<BucketRole, string[]> = { made: [], received: [], share: [], total: [] };
   for (const event of events) {
@@ -72,15 +72,8 @@ async function write(host: string, org: string, token: string): Promise<void> {
       batches[point.role].push(renderLine(point, table.assign(point, identity).offsetNs));
   }
   for (const [role, all] of Object.entries(batches) as [BucketRole, string[]][]) {
-    const url = new URL('/api/v2/write', host);
-    url.search = new URLSearchParams({ org, bucket: schema.buckets[role], precision: 'ns' }).toString();
     for (let at = 0; at < all.length; at += 10_000) {
-      const answer = await fetch(url, {
-        method: 'POST',
-        headers: { authorization: `Token ${token}` },
-        body: all.slice(at, at + 10_000).join('\n'),
-      });
-      if (!answer.ok) throw new Error(`InfluxDB refused the test's points: ${await answer.text()}`);
+      await writeLines(influx, schema.buckets[role], all.slice(at, at + 10_000));
     }
   }
 }
@@ -108,8 +101,8 @@ export async function startWorld(): Promise<World> {
       USERPULSE_LOG_LEVEL: 'warn',
     });
     await runCommand(['setup', '--create'], env);
-    await write(parts.influx.url, parts.influx.org, parts.influx.token);
-    const service = await startService(parts.dir, backendUrl, env);
+    await write(parts.influx);
+    const service = await startService({ root: parts.dir, url: backendUrl, env });
     return {
       backendUrl,
       env,

@@ -1,21 +1,21 @@
 import { mkdir, stat } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Page } from 'playwright-core';
 import { launch, openPage } from '../host/browser.ts';
 import { startPluginHost } from '../host/serve.ts';
-import { runCommand, startService } from './demo/userpulse.ts';
-import { childEnvironment, createProgress, startLocalParts } from './parts/index.ts';
-import { freePorts, LOOPBACK } from './parts/ports.ts';
+import { findHiggsFile } from '../tools/higgs.ts';
+import { childEnvironment, startLocalParts } from '../tools/parts/index.ts';
+import { freePorts, LOOPBACK } from '../tools/parts/ports.ts';
+import { createProgress } from '../tools/progress.ts';
+import { runCommand, startService } from '../tools/userpulse.ts';
 
 /**
- * Takes the pictures of the README anew: `npx tsx tools/screenshots.ts [--file HIGGS] [--out docs/img]`. A Higgs file is sent through the real
+ * Takes the pictures of the README anew: `npx tsx docs/screenshots.ts [--out docs/img]`. A Higgs file is sent through the real
  * pipeline, moved in time so that it ends now, and the provisioned dashboards are pictured with their relative range and live queries.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const HIGGS = resolve(ROOT, '..', 'shared', 'data', 'higgs-activity_time.txt.gz');
 const STREAM = 'userpulse-pictures';
 /** The README is read over slow lines too. */
 const MAX_BYTES = 150_000;
@@ -29,7 +29,7 @@ const PEAK = 'from=now-5d&to=now-3d';
 const STILL = 'refresh=5m';
 
 const { values: options } = parseArgs({
-  options: { file: { type: 'string', default: HIGGS }, out: { type: 'string', default: join(ROOT, 'docs', 'img') } },
+  options: { out: { type: 'string', default: join(ROOT, 'docs', 'img') } },
 });
 const progress = createProgress(process.stderr);
 
@@ -148,9 +148,8 @@ async function take(host: string, backendUrl: string): Promise<void> {
   }
 }
 
-if (!existsSync(options.file)) {
-  throw new Error(`${options.file} is missing. Name an activity-time file of the Higgs Twitter dataset with --file.`);
-}
+const file = findHiggsFile();
+if (file === undefined) throw new Error('Name an activity-time file of the Higgs Twitter dataset: HIGGS_FILE=…');
 await mkdir(options.out, { recursive: true });
 const parts = await startLocalParts({ influx: true, kinesis: true }, progress);
 try {
@@ -165,10 +164,10 @@ try {
     USERPULSE_LOG_LEVEL: 'warn',
   });
   await runCommand(['setup', '--create'], env);
-  const service = await startService(parts.dir, backendUrl, env);
+  const service = await startService({ root: parts.dir, url: backendUrl, env });
   try {
-    progress.line(`Sending ${options.file} through the pipeline …`);
-    await runCommand(['produce', '--aggregate', '--file', options.file, '--shift-to-now'], env);
+    progress.line(`Sending ${file} through the pipeline …`);
+    await runCommand(['produce', '--aggregate', '--file', file, '--shift-to-now'], env);
     progress.line('Waiting until all of it is in InfluxDB …');
     await caughtUp(backendUrl);
     const host = await startPluginHost({

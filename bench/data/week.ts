@@ -1,4 +1,4 @@
-import type { Recipe } from '../stores/events.ts';
+import type { Recipe } from './events.ts';
 
 const at = (day: string): number => Date.parse(`${day}T00:00:00Z`);
 

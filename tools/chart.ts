@@ -1,29 +1,48 @@
-import type { Plot } from './part.ts';
-import { number } from './stats.ts';
+/** Lines over a common x axis; drawn as SVG. */
+export interface Chart {
+  readonly title: string;
+  readonly x: { readonly label: string; readonly log?: boolean };
+  readonly y: { readonly label: string; readonly log?: boolean };
+  readonly series: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
+  /** A stretch of the x axis that is shaded and named. */
+  readonly span?: { readonly from: number; readonly to: number; readonly label: string };
+  /** A value of y that is drawn as a line of its own. */
+  readonly limit?: { readonly at: number; readonly label: string };
+}
 
 const WIDTH = 680;
 const HEIGHT = 360;
 const MARGIN = { left: 72, right: 20, top: 62, bottom: 52 };
 /** Told apart without colour vision too (Okabe and Ito), and on white as on black. */
+/** Of more points than this only the line between them is drawn. */
+const MOST_DOTS = 60;
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f7f7f'];
 
-/** A plot as a small SVG file: no scripts, no fonts, and readable on light and dark pages alike. */
-export function renderPlot(plot: Plot): string {
-  const points = plot.series.flatMap((series) => series.points);
+/** A chart as a small SVG file: no scripts, no fonts, and readable on light and dark pages alike. */
+export function renderChart(chart: Chart): string {
+  const { span, limit } = chart;
+  const points = chart.series.flatMap((series) => series.points);
   const x = axis(
     points.map(([value]) => value),
-    plot.x.log ?? false,
+    chart.x.log ?? false,
     MARGIN.left,
     WIDTH - MARGIN.right,
   );
   const y = axis(
-    points.map(([, value]) => value),
-    plot.y.log ?? false,
+    [...points.map(([, value]) => value), ...(limit === undefined ? [] : [limit.at])],
+    chart.y.log ?? false,
     HEIGHT - MARGIN.bottom,
     MARGIN.top,
   );
   const bottom = HEIGHT - MARGIN.bottom;
-  const parts: string[] = [text(MARGIN.left, 20, plot.title, 'title')];
+  const parts: string[] = [text(MARGIN.left, 20, chart.title, 'title')];
+  if (span !== undefined) {
+    const [from, to] = [round(x.at(span.from)), round(x.at(span.to))];
+    parts.push(
+      `<rect class="span" x="${from}" y="${MARGIN.top}" width="${round(to - from)}" height="${bottom - MARGIN.top}"/>`,
+    );
+    parts.push(text((from + to) / 2, bottom - 10, span.label, 'middle'));
+  }
   for (const tick of y.ticks) {
     const at = round(y.at(tick));
     parts.push(`<path class="grid" d="M${MARGIN.left} ${at}H${WIDTH - MARGIN.right}"/>`);
@@ -35,16 +54,21 @@ export function renderPlot(plot: Plot): string {
     parts.push(text(at, bottom + 16, short(tick), 'middle'));
   }
   parts.push(`<path class="axis" d="M${MARGIN.left} ${MARGIN.top}V${bottom}H${WIDTH - MARGIN.right}"/>`);
-  parts.push(text((MARGIN.left + WIDTH - MARGIN.right) / 2, HEIGHT - 12, plot.x.label, 'middle'));
+  parts.push(text((MARGIN.left + WIDTH - MARGIN.right) / 2, HEIGHT - 12, chart.x.label, 'middle'));
   const middle = (MARGIN.top + bottom) / 2;
-  parts.push(`<text class="middle" transform="translate(16 ${middle}) rotate(-90)">${escapeXml(plot.y.label)}</text>`);
+  parts.push(`<text class="middle" transform="translate(16 ${middle}) rotate(-90)">${escapeXml(chart.y.label)}</text>`);
+  if (limit !== undefined) {
+    const at = round(y.at(limit.at));
+    parts.push(`<path class="limit" d="M${MARGIN.left} ${at}H${WIDTH - MARGIN.right}"/>`);
+    parts.push(text(WIDTH - MARGIN.right, at - 5, limit.label, 'end'));
+  }
   let legendAt = MARGIN.left;
-  for (const [index, series] of plot.series.entries()) {
+  for (const [index, series] of chart.series.entries()) {
     const colour = COLOURS[index % COLOURS.length] ?? '#000';
     const line = series.points.map(([a, b]) => `${round(x.at(a))} ${round(y.at(b))}`);
     if (line.length > 1) parts.push(`<path class="line" stroke="${colour}" d="M${line.join('L')}"/>`);
-    for (const [a, b] of series.points) {
-      const said = `${series.name}: ${number(a)}, ${number(b)}`;
+    for (const [a, b] of series.points.length > MOST_DOTS ? [] : series.points) {
+      const said = `${series.name}: ${figure(a)}, ${figure(b)}`;
       parts.push(
         `<circle fill="${colour}" cx="${round(x.at(a))}" cy="${round(y.at(b))}" r="3"><title>${escapeXml(said)}</title></circle>`,
       );
@@ -54,9 +78,9 @@ export function renderPlot(plot: Plot): string {
     legendAt += 32 + series.name.length * 6.4;
   }
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escapeXml(plot.title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escapeXml(chart.title)}">`,
     '<style>text{font:11px system-ui,sans-serif;fill:#57606a}.title{font-weight:600;font-size:13px;fill:#1f2328}.end{text-anchor:end}.middle{text-anchor:middle}' +
-      '.grid{stroke:#8c959f;stroke-opacity:.25}.axis{stroke:#8c959f;fill:none}.line{fill:none;stroke-width:2}' +
+      '.grid{stroke:#8c959f;stroke-opacity:.25}.axis{stroke:#8c959f;fill:none}.span{fill:#8c959f;fill-opacity:.15}.limit{stroke:#cf222e;stroke-dasharray:6 4}.line{fill:none;stroke-width:2}' +
       '@media(prefers-color-scheme:dark){text{fill:#9198a1}.title{fill:#f0f6fc}}</style>',
     ...parts,
     '</svg>',
@@ -123,6 +147,7 @@ function short(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
+const figure = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
 const round = (value: number): number => Math.round(value * 10) / 10;
 const text = (x: number, y: number, content: string, style?: string): string =>
   `<text${style === undefined ? '' : ` class="${style}"`} x="${round(x)}" y="${round(y)}">${escapeXml(content)}</text>`;

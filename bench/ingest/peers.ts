@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cacheRoot, findGoTool, goBuild, pinnedVersion } from '../../tools/parts/go-tool.ts';
-import { createProgress } from '../../tools/parts/progress.ts';
+import { createProgress } from '../../tools/progress.ts';
 import { startServer, type Server } from '../../tools/parts/server.ts';
-import type { Consumer } from '../ingest/consumers.ts';
+import type { Consumer } from './consumers.ts';
 
 /** Programs that users would pick instead, installed from their registries by `make bench` alone and kept in the user's cache folder. */
 const run = promisify(execFile);
@@ -17,7 +17,7 @@ const TELEGRAF = 'github.com/influxdata/telegraf';
 
 /** Telegraf, built with the plugins that are used. */
 export async function telegraf(): Promise<{ readonly consumer: Consumer; readonly version: string }> {
-  const module = here('telegraf');
+  const module = here('peers/telegraf');
   const version = await pinnedVersion(module, TELEGRAF);
   const program = await findGoTool(
     {
@@ -88,7 +88,7 @@ export async function telegraf(): Promise<{ readonly consumer: Consumer; readonl
 
 /** lifion-kinesis with the few lines that its user writes around it, and dynalite, where it keeps its leases. */
 export async function lifion(root: string): Promise<{ readonly consumer: Consumer; readonly table: Server }> {
-  const source = here('lifion');
+  const source = here('peers/lifion');
   const folder = join(cacheRoot(), 'bench-lifion', '1.3.3');
   if (!existsSync(join(folder, 'node_modules'))) {
     await mkdir(join(folder, '..'), { recursive: true });

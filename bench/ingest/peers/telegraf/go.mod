@@ -1,4 +1,4 @@
-module userpulse/bench/peers/telegraf
+module userpulse/bench/ingest/peers/telegraf
 
 go 1.26
 

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
+/** What processes use, from /proc: Linux only. */
+
 /** Linux counts CPU time of a process in ticks of a hundredth of a second: USER_HZ is 100 on every platform that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
@@ -41,8 +43,21 @@ export function cpuSecondsByThread(pid: number): ThreadSeconds {
   return sums;
 }
 
+/** Resident memory in bytes: now (`VmRSS`), or the most there has been (`VmHWM`). */
+const residentBytes = (pid: number, which: 'VmRSS' | 'VmHWM'): number =>
+  Number(new RegExp(`${which}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+
 /** The most memory that a running process has had resident, in MB (10^6 bytes). */
-export function peakRssMegabytes(pid: number): number {
-  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return (Number(line?.[1] ?? 0) * 1024) / 1e6;
+export const peakRssMegabytes = (pid: number): number => residentBytes(pid, 'VmHWM') / 1e6;
+
+/** What a process has used so far. */
+export interface Usage {
+  /** User and system time, all threads. */
+  readonly cpuSeconds: number;
+  readonly rssMiB: number;
+}
+
+export function usageOf(pid: number | undefined): Usage {
+  if (pid === undefined) throw new Error('The process whose use is asked for does not run.');
+  return { cpuSeconds: cpuSeconds(pid), rssMiB: residentBytes(pid, 'VmRSS') / 2 ** 20 };
 }

@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
-import { higgsEvent } from '../../backend/src/produce/higgs.ts';
-import { seededRandom } from '../../backend/src/produce/random.ts';
-
-/** The Higgs file, where it is: beside the checkout, or named by HIGGS_FILE. */
-const BESIDE = new URL('../../../shared/data/higgs-activity_time.txt.gz', import.meta.url);
+import { higgsEvent } from '../../../backend/src/produce/higgs.ts';
+import { seededRandom } from '../../../backend/src/produce/random.ts';
+import { findHiggsFile, readHiggsLines } from '../../../tools/higgs.ts';
 
 /** Ids as a product might give them out. */
 export interface IdSet {
@@ -59,16 +55,11 @@ export function idSets(count: number): IdSet[] {
 
 /** Actors of the Higgs file with their events; undefined where the file is not here. */
 function higgsIds(): IdSet | undefined {
-  let text: string;
-  try {
-    const named = process.env['HIGGS_FILE'];
-    text = gunzipSync(readFileSync(named === undefined || named === '' ? BESIDE : named)).toString('latin1');
-  } catch {
-    return undefined;
-  }
+  const file = findHiggsFile();
+  if (file === undefined) return undefined;
   const events = new Map<string, number>();
-  for (const line of text.split('\n')) {
-    const event = line === '' ? undefined : higgsEvent(line);
+  for (const line of readHiggsLines(file)) {
+    const event = higgsEvent(line);
     if (event !== undefined) events.set(event.actorId, (events.get(event.actorId) ?? 0) + 1);
   }
   return { name: 'Higgs, actors', kind: 'user', events };

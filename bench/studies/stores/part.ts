@@ -1,11 +1,11 @@
-import { WEEK_FROM, WEEK_TO } from '../query/data.ts';
-import type { BenchContext, BenchPart, PartResult, Plot, Table } from '../part.ts';
-import { figure, number, percentile, spread } from '../stats.ts';
+import { WEEK_FROM, WEEK_TO } from '../../data/week.ts';
+import type { BenchContext, BenchPart, PartResult, Plot, Table } from '../../part.ts';
+import { figure, number, percentile, spread } from '../../stats.ts';
 import { CHDB } from './clickhouse.ts';
 import { GIVE_UP_MS, startContenders, stopAll, type Access, type Contender } from './contenders.ts';
-import { idsToAsk, type Recipe } from './events.ts';
+import { idsToAsk, type Recipe } from '../../data/events.ts';
 import type { StoreQuestion } from './questions.ts';
-import type { Usage } from './processes.ts';
+import type { Usage } from '../../usage.ts';
 
 const DAY_MS = 86_400_000;
 const WEEK = { fromMs: WEEK_FROM, toMs: WEEK_TO };

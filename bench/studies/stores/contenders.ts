@@ -1,10 +1,10 @@
-import { Asker, startBackend } from '../query/ways.ts';
+import { Asker, startBackend } from '../../query/ways.ts';
 import { filledClickhouse } from './clickhouse.ts';
-import { timeJobs } from './clients.ts';
-import type { Recipe } from './events.ts';
-import { askFlux, cardinality, filledInflux, type FilledInflux, type LoadReport } from './influx.ts';
-import { ID_TAGS, ONE_BUCKET, PREFIXES, type Layout } from './layouts.ts';
-import { usageOf, type Usage } from './processes.ts';
+import { timeJobs } from '../../clients.ts';
+import type { Recipe } from '../../data/events.ts';
+import { askFlux, cardinality, filledInflux, type FilledInflux, type LoadReport } from '../../data/influx.ts';
+import { ID_TAGS, ONE_BUCKET, PREFIXES, type Layout } from '../../data/layouts.ts';
+import { usageOf, type Usage } from '../../usage.ts';
 import { apiBody, clickhouseSql, idTagsFlux, oneBucketFlux, type StoreQuestion } from './questions.ts';
 
 /** A question longer than this is given up, as `userpulse serve` does by default. */

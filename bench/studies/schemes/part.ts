@@ -1,13 +1,13 @@
-import { bestScheme, judgeScheme, spreadOf } from '../../backend/src/checks/spread.ts';
-import { seededRandom } from '../../backend/src/produce/random.ts';
-import { prefixOf, prefixSchemeText, type PrefixScheme } from '../../backend/src/schema/buckets.ts';
-import type { BenchContext, BenchPart, Table } from '../part.ts';
-import { figure, number, percentile, spread } from '../stats.ts';
-import { timeJobs } from '../stores/clients.ts';
-import { askFlux, cardinality, filledInflux } from '../stores/influx.ts';
-import { TYPES, type BenchEvent, type Recipe } from '../stores/events.ts';
-import type { Layout } from '../stores/layouts.ts';
-import { WEEK_FROM, WEEK_TO } from '../query/data.ts';
+import { bestScheme, judgeScheme, spreadOf } from '../../../backend/src/checks/spread.ts';
+import { seededRandom } from '../../../backend/src/produce/random.ts';
+import { prefixOf, prefixSchemeText, type PrefixScheme } from '../../../backend/src/schema/buckets.ts';
+import type { BenchContext, BenchPart, Table } from '../../part.ts';
+import { figure, number, percentile, spread } from '../../stats.ts';
+import { timeJobs } from '../../clients.ts';
+import { askFlux, cardinality, filledInflux } from '../../data/influx.ts';
+import { TYPES, type BenchEvent, type Recipe } from '../../data/events.ts';
+import type { Layout } from '../../data/layouts.ts';
+import { WEEK_FROM, WEEK_TO } from '../../data/week.ts';
 import { idSets, type IdSet } from './ids.ts';
 
 const SCHEMES: readonly PrefixScheme[] = (['first', 'last'] as const).flatMap((side) =>

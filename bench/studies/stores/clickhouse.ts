@@ -7,11 +7,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { cacheRoot } from '../../tools/parts/go-tool.ts';
-import { dropCaches, folderMiB } from './disk.ts';
-import { countOf, events, GENERATOR_VERSION, type BenchEvent, type Recipe } from './events.ts';
-import { loadReport, type LoadReport } from './influx.ts';
-import { usageOf } from './processes.ts';
+import { cacheRoot } from '../../../tools/parts/go-tool.ts';
+import { dropCaches, folderMiB } from '../../data/disk.ts';
+import { countOf, events, GENERATOR_VERSION, type BenchEvent, type Recipe } from '../../data/events.ts';
+import { loadReport, type LoadReport } from '../../data/influx.ts';
+import { usageOf } from '../../usage.ts';
 
 /** ClickHouse 26.9 as a Python package. Only the bench installs it, into the cache. */
 export const CHDB = 'chdb-core==26.9.0';

@@ -1,0 +1,38 @@
+import type { measureCeiling } from './ceiling.ts';
+import type { Consumer } from './consumers.ts';
+import type { StreamSpec } from './fake-stream.ts';
+import type { Latency } from './latency.ts';
+import type { ProfiledRun } from './profile.ts';
+import type { RealTrial } from './real.ts';
+import type { Trial } from './trial.ts';
+
+/** What the part measures and its report shows. */
+
+export interface Workload {
+  readonly title: string;
+  readonly spec: StreamSpec;
+}
+
+/** All trials of one consumer on one workload, a round each. */
+export interface Series {
+  readonly workload: Workload;
+  readonly consumer: Consumer;
+  readonly trials: Trial[];
+}
+
+export interface LoadLatency {
+  readonly load: number;
+  readonly perSecond: number;
+  readonly rounds: Latency[];
+}
+
+export interface Measured {
+  readonly ceiling: Awaited<ReturnType<typeof measureCeiling>>[];
+  readonly own: Series[];
+  readonly peers: Series[];
+  /** Userpulse reduced to what the peers do. */
+  readonly sameWork: Series;
+  readonly profiled: ProfiledRun;
+  readonly real: RealTrial[];
+  readonly latencies: LoadLatency[];
+}
