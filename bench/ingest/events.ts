@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { higgsEvent } from '../../backend/src/produce/higgs.ts';
+import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { Generator as EventGenerator } from '../../backend/src/produce/generator.ts';
 

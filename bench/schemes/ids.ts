@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { higgsEvent } from '../../backend/src/produce/higgs.ts';
+import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { seededRandom } from '../../backend/src/produce/random.ts';
 
 /** The Higgs file, where it is: beside the checkout, or named by HIGGS_FILE. */

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
-import { higgsEvent } from '../../backend/src/produce/higgs.ts';
+import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { baseSlot } from '../../backend/src/schema/identity.ts';
 import { dayPath, writeArchive } from '../support/archive.ts';
 import { userpulse, UserpulseServer } from '../support/cli.ts';

@@ -1,15 +1,15 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { archiveCheck, type ArchiveTarget } from '../archive/check.ts';
+import { archiveCheck, type ArchiveTarget } from '../archive/archive-check.ts';
 import { bucketsCheck, type BucketUse } from '../influx/buckets-check.ts';
 import type { Check } from '../check.ts';
-import { checkpointCheck } from '../checkpoint/check.ts';
+import { checkpointCheck } from '../checkpoint/open-checkpoints.ts';
 import type { InfluxTarget } from '../influx/api.ts';
-import { influxCheck } from '../influx/check.ts';
+import { influxCheck } from '../influx/influx-check.ts';
 import { lagCheck, readingCheck, type ReadingStatus } from './lag.ts';
 import { schemeCheck } from './scheme.ts';
-import { streamCheck, type StreamTarget } from '../kinesis/check.ts';
+import { streamCheck, type StreamTarget } from '../kinesis/stream-check.ts';
 
 /** What a process knows of the installation. `serve` may run where neither stream nor archive is configured: then they are not looked at. */
 export interface Dependencies {

@@ -1,13 +1,13 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { UserpulseError } from '../errors.ts';
 import type { BucketNames } from '../schema/buckets.ts';
-import { archiveCheck, type ArchiveTarget } from '../archive/check.ts';
+import { archiveCheck, type ArchiveTarget } from '../archive/archive-check.ts';
 import { bucketsCheck, type BucketUse } from '../influx/buckets-check.ts';
 import { runChecks, type Check, type CheckResult } from '../check.ts';
-import { checkpointCheck } from '../checkpoint/check.ts';
+import { checkpointCheck } from '../checkpoint/open-checkpoints.ts';
 import type { InfluxTarget } from '../influx/api.ts';
-import { influxCheck } from '../influx/check.ts';
-import { streamCheck, type StreamTarget } from '../kinesis/check.ts';
+import { influxCheck } from '../influx/influx-check.ts';
+import { streamCheck, type StreamTarget } from '../kinesis/stream-check.ts';
 
 export interface ServeDependencies {
   readonly influx: InfluxTarget;

@@ -1,6 +1,6 @@
 import { runChecks, type CheckResult } from '../check.ts';
 import type { ErrorCode } from '../errors.ts';
-import { influxCheck } from '../influx/check.ts';
+import { influxCheck } from '../influx/influx-check.ts';
 import type { InfluxTarget } from '../influx/api.ts';
 import { cached } from './cached.ts';
 

@@ -1,10 +1,10 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Config, Environment } from '../config.ts';
 import type { BucketNames, Schema } from '../schema/buckets.ts';
-import type { ArchiveTarget } from '../archive/check.ts';
+import type { ArchiveTarget } from '../archive/archive-check.ts';
 import type { InfluxTarget } from '../influx/api.ts';
 import { shownUrl } from '../secrets.ts';
-import type { StreamTarget } from '../kinesis/check.ts';
+import type { StreamTarget } from '../kinesis/stream-check.ts';
 
 /** The parts of the configuration that say where each dependency is. One place, so that every command names the same things. */
 export const influxTarget = (config: Config<'influxHost' | 'influxOrg' | 'influxToken'>): InfluxTarget => ({

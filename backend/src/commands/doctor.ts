@@ -1,4 +1,4 @@
-import { createS3Client } from '../archive/s3-client.ts';
+import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks, worst, type CheckResult, type CheckState } from '../check.ts';
 import { dependencyChecks } from '../checks/dependencies.ts';

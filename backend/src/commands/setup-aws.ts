@@ -6,10 +6,10 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { BucketLocationConstraint, CreateBucketCommand, HeadBucketCommand } from '@aws-sdk/client-s3';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { archiveFailure, createArchiveFolder, type ArchiveTarget } from '../archive/check.ts';
+import { archiveFailure, createArchiveFolder, type ArchiveTarget } from '../archive/archive-check.ts';
 import { awsFailure } from '../aws/failure.ts';
 import type { CheckResult } from '../check.ts';
-import { streamFailure, type StreamTarget } from '../kinesis/check.ts';
+import { streamFailure, type StreamTarget } from '../kinesis/stream-check.ts';
 import { UserpulseError } from '../errors.ts';
 
 /** How long a new stream may take to become ACTIVE, in ms. AWS takes about half a minute. */

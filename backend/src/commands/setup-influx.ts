@@ -1,5 +1,5 @@
 import { callInflux, influxMessage, type InfluxAnswer, type InfluxTarget } from '../influx/api.ts';
-import { influxUnreachable, refusalOf } from '../influx/check.ts';
+import { influxUnreachable, refusalOf } from '../influx/influx-check.ts';
 import { BUCKET_ROLES, BUCKET_SETTING } from '../influx/buckets-check.ts';
 import { UserpulseError } from '../errors.ts';
 import type { BucketNames, BucketRole } from '../schema/buckets.ts';

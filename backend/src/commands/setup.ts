@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from 'commander';
-import { createS3Client } from '../archive/s3-client.ts';
+import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
-import { archiveCheck } from '../archive/check.ts';
+import { archiveCheck } from '../archive/archive-check.ts';
 import { runChecks, type CheckResult } from '../check.ts';
-import { influxCheck } from '../influx/check.ts';
+import { influxCheck } from '../influx/influx-check.ts';
 import { refuse } from '../checks/preflight.ts';
-import { streamCheck } from '../kinesis/check.ts';
+import { streamCheck } from '../kinesis/stream-check.ts';
 import { archiveTarget, awsEndpoint, bucketNames, influxTarget, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';

@@ -1,7 +1,7 @@
 import type { BucketNames, BucketRole } from '../schema/buckets.ts';
 import { failed, passed, type Check, type CheckResult } from '../check.ts';
 import { callInflux, influxMessage, type InfluxTarget } from './api.ts';
-import { influxUnreachable, refusalOf } from './check.ts';
+import { influxUnreachable, refusalOf } from './influx-check.ts';
 
 /** What a command does with the buckets: ingest writes, serve reads. */
 export type BucketUse = 'read' | 'write';

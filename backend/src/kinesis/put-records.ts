@@ -5,7 +5,7 @@ import {
   type ListShardsCommandOutput,
   type PutRecordsRequestEntry,
 } from '@aws-sdk/client-kinesis';
-import { streamFailure, type StreamTarget } from './check.ts';
+import { streamFailure, type StreamTarget } from './stream-check.ts';
 import { UserpulseError } from '../errors.ts';
 import type { ShardEnds } from './entry.ts';
 import type { CallFailure, Put } from './sender.ts';

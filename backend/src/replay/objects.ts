@@ -1,5 +1,5 @@
-import { objectLines } from '../archive/lines.ts';
-import type { ArchiveReader, StoredObject } from '../archive/reader.ts';
+import { objectLines } from '../archive/object-lines.ts';
+import type { ArchiveReader, StoredObject } from '../archive/archive-reader.ts';
 import type { InteractionEvent, RejectionCode } from '../event/event.ts';
 import { parseEvent, type ArrivalRule } from '../event/parse.ts';
 import { dayOf } from '../archive/keys.ts';

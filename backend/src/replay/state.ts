@@ -6,7 +6,7 @@ import { UserpulseError } from '../errors.ts';
 import type { DayRange } from '../archive/days.ts';
 import { dayText } from '../archive/keys.ts';
 import { isCode, makeFolder, replaceFile } from '../files/durable-file.ts';
-import type { ArchivedDay } from './plan.ts';
+import type { ArchivedDay } from './day-plan.ts';
 
 /** What is replayed into what. Another archive, other buckets, scheme or types are another replay. */
 export interface ReplayTarget {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
-import { higgsEvent } from '../produce/higgs.ts';
+import { higgsEvent } from '../produce/higgs-event.ts';
 import { prefixOf, type BucketRole, type Schema } from './buckets.ts';
 import { identityOf, OFFSETS } from './identity.ts';
 import { pointsOf } from './points.ts';

@@ -1,0 +1,21 @@
+/* Numbers and durations as people read them. */
+
+/** `12,345` */
+export const formatNumber = (value: number): string => value.toLocaleString('en-US');
+
+/** `1 line`, `2,000 lines` */
+export const counted = (n: number, noun: string): string => `${formatNumber(n)} ${noun}${n === 1 ? '' : 's'}`;
+
+/** `75000` → `1 min 15 s` */
+export function formatDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** In one unit: `75000` → `75 s`, `150000` → `3 min` */
+export const roughDuration = (ms: number): string =>
+  ms < 120_000
+    ? `${Math.round(ms / 1000)} s`
+    : ms < 7_200_000
+      ? `${Math.round(ms / 60_000)} min`
+      : `${Math.round(ms / 3_600_000)} h`;
