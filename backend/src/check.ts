@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ErrorCode } from './errors.ts';
+import { UserpulseError, type ErrorCode } from './errors.ts';
 
 /** `warning`: everything works, but something deserves attention. */
 export type CheckState = 'ok' | 'warning' | 'error';
@@ -52,6 +52,10 @@ export const failed = (name: CheckName, code: ErrorCode, message: string, hint: 
   hint,
   code,
 });
+
+/** The failure of a check as an error. */
+export const errorOf = ({ code, message, hint }: FailedCheck, cause: unknown): UserpulseError =>
+  new UserpulseError(code, message, { hint, cause });
 
 const worse: Readonly<Record<CheckState, number>> = { ok: 0, warning: 1, error: 2 };
 

@@ -4,7 +4,8 @@
 export const formatNumber = (value: number): string => value.toLocaleString('en-US');
 
 /** `1 line`, `2,000 lines` */
-export const counted = (n: number, noun: string): string => `${formatNumber(n)} ${noun}${n === 1 ? '' : 's'}`;
+export const counted = (n: number, one: string, many = `${one}s`): string =>
+  `${formatNumber(n)} ${n === 1 ? one : many}`;
 
 /** `75000` → `1 min 15 s` */
 export function formatDuration(ms: number): string {

@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { Readable } from 'node:stream';
 import { archiveFailure, type S3ArchiveTarget } from './archive-check.ts';
+import { errorOf } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import { Retries, retrying, type RetryOptions, type Verdict } from '../retry.ts';
@@ -97,17 +98,11 @@ export class S3ArchiveReader implements ArchiveReader {
         }),
       };
     }
-    const { code, message, hint } = archiveFailure(this.#target, error);
-    if (code === 'archive_unreachable' && failures + 1 < MAX_ATTEMPTS) {
-      return { kind: 'retry', reason: 'archive_unreachable', message };
-    }
-    return {
-      kind: 'give_up',
-      error: new UserpulseError(code, key === undefined ? message : `${this.#url(key)}: ${message}`, {
-        hint,
-        cause: error,
-      }),
-    };
+    const failure = archiveFailure(this.#target, error);
+    const { code, message } = failure;
+    if (code === 'archive_unreachable' && failures + 1 < MAX_ATTEMPTS) return { kind: 'retry', reason: code, message };
+    const where = key === undefined ? '' : `${this.#url(key)}: `;
+    return { kind: 'give_up', error: errorOf({ ...failure, message: `${where}${message}` }, error) };
   }
 
   #url(key: string | undefined): string {

@@ -5,43 +5,37 @@ import { Pool } from 'undici';
 import { networkReason } from '../network.ts';
 import { influxMessage, type InfluxTarget } from './api.ts';
 import type { Clock } from '../clock.ts';
+import { BUCKET_SETTING } from './buckets-check.ts';
 import type { BucketNames, BucketRole } from '../schema/buckets.ts';
 import type { LineBlock } from '../schema/line-block.ts';
 import { withoutToken } from '../secrets.ts';
 import type { PointSink, Refusal } from './point-sink.ts';
-import { OutageLog, parseRetryAfter, retrying, type Verdict } from '../retry.ts';
+import { OutageLog, parseRetryAfter, RETRYING, retrying, type Verdict } from '../retry.ts';
 
 const gzipAsync = promisify<Uint8Array, { level: number; chunkSize: number }, Buffer>(gzip);
 
-/** Longest time InfluxDB may take to answer a write, in ms. A write that is given up on is sent again: points are idempotent. */
+/** Time-out of a write, in ms. It is then sent again, since points are idempotent. */
 const ANSWER_TIMEOUT_MS = 30_000;
-
-const BUCKET_SETTING: Readonly<Record<BucketRole, string>> = {
-  made: 'USERPULSE_BUCKET_MADE',
-  received: 'USERPULSE_BUCKET_RECEIVED',
-  share: 'USERPULSE_BUCKET_SHARE',
-  total: 'USERPULSE_BUCKET_TOTAL',
-};
 
 export interface InfluxSinkOptions {
   readonly target: InfluxTarget;
   readonly buckets: BucketNames;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Most connections at a time. */
+  /** Maximum number of connections. */
   readonly connections: number;
   readonly onRetry: (reason: string) => void;
-  /** Seconds of one POST that was answered, whatever the answer. */
+  /** Seconds of one POST that got a response, whatever its status. */
   readonly onAnswer: (role: BucketRole, seconds: number) => void;
-  /** Points that the bucket's retention does not keep any more. */
+  /** Points older than the bucket's retention. */
   readonly onExpired: (role: BucketRole, points: number) => void;
 }
 
 /**
  * Points into InfluxDB 2: one POST per call and bucket, gzip, awaited. Only 204 means written.
  *
- * A refusal (400, 413, 422) may come from one line of thousands, and may have written the others: the lines are halved until the bad ones
- * stand alone; writing a good one again changes nothing. Everything else is repeated until it works.
+ * A refusal (400, 413, 422) may be due to one line of thousands, and the others may have been written: the lines are halved until the bad ones
+ * stand alone, because writing a good one again changes nothing. All other failures are retried until the write succeeds.
  */
 export class InfluxSink implements PointSink {
   readonly #options: InfluxSinkOptions;
@@ -86,8 +80,8 @@ export class InfluxSink implements PointSink {
     const answer = await this.#post(role, lines.bytes(from, to), signal);
     if (answer.kind === 'written') return;
     if (EXPIRED.test(answer.message)) {
-      // The bucket does not keep points that old. They are valid, belong into the archive, and would be gone by now anyway. The
-      // others of the same request have been written: InfluxDB reports this one only where nothing else was wrong.
+      // Older than the bucket's retention: these points are valid, belong in the archive, and would be gone by now anyway. The others of
+      // the request have been written, because InfluxDB reports this error only where nothing else was wrong.
       this.#options.onExpired(role, droppedOf(answer.message) ?? count);
       return;
     }
@@ -100,10 +94,10 @@ export class InfluxSink implements PointSink {
     await this.#writeRange(role, lines, middle, to, refusals, signal);
   }
 
-  /** One POST, repeated until InfluxDB has taken or refused it. */
+  /** One POST, retried until InfluxDB has accepted or refused it. */
   async #post(role: BucketRole, plain: Uint8Array, signal: AbortSignal): Promise<Answer> {
     const { target, buckets, clock } = this.#options;
-    // Lines compress to a fifth or less: one job of the thread pool takes all of them.
+    // Lines compress to a fifth or less, so that this is one job of the thread pool.
     const chunkSize = Math.max(16 * 1024, plain.length >> 2);
     const body = await gzipAsync(plain, { level: 1, chunkSize });
     const query = new URLSearchParams({ org: target.org, bucket: buckets[role], precision: 'ns' });
@@ -155,12 +149,11 @@ export class InfluxSink implements PointSink {
   #classify(role: BucketRole, error: unknown): Verdict {
     const { target, buckets } = this.#options;
     const host = `InfluxDB at ${target.host} (INFLUX_HOST)`;
-    const again = 'Trying again; nothing is lost meanwhile.';
     if (!(error instanceof InfluxStatus)) {
       return {
         kind: 'retry',
         reason: 'network',
-        message: `${host} cannot be reached: ${networkReason(error)}. ${again}`,
+        message: `${host} cannot be reached: ${networkReason(error)}. ${RETRYING}`,
       };
     }
     switch (error.status) {
@@ -168,33 +161,33 @@ export class InfluxSink implements PointSink {
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `${host} does not take the token in INFLUX_TOKEN. Set a valid one. ${again}`,
+          message: `${host} rejects the token in INFLUX_TOKEN. Set a valid one. ${RETRYING}`,
         };
       case 403:
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `The token in INFLUX_TOKEN may not write bucket "${buckets[role]}" (${BUCKET_SETTING[role]}): ${error.message}. ${again}`,
+          message: `The token in INFLUX_TOKEN may not write to bucket "${buckets[role]}" (${BUCKET_SETTING[role]}): ${error.message}. ${RETRYING}`,
         };
       case 404:
         return {
           kind: 'retry',
           reason: 'not_found',
-          message: `${host} has no bucket "${buckets[role]}" (${BUCKET_SETTING[role]}) in organisation "${target.org}" (INFLUX_ORG): ${error.message}. "userpulse setup" makes it. ${again}`,
+          message: `${host} has no bucket "${buckets[role]}" (${BUCKET_SETTING[role]}) in organisation "${target.org}" (INFLUX_ORG): ${error.message}. Create it with "userpulse setup". ${RETRYING}`,
         };
       case 429:
       case 503:
         return {
           kind: 'retry',
           reason: 'throttled',
-          message: `${host} asks for a pause (${error.status}): ${error.message}. ${again}`,
+          message: `${host} asks to slow down (${error.status}): ${error.message}. ${RETRYING}`,
           afterMs: error.retryAfterMs,
         };
       default:
         return {
           kind: 'retry',
           reason: `http_${error.status}`,
-          message: `${host} answered ${error.status}: ${error.message}. ${again}`,
+          message: `${host} returned status ${error.status}: ${error.message}. ${RETRYING}`,
           afterMs: error.retryAfterMs,
         };
     }

@@ -1,8 +1,9 @@
 import { DescribeStreamSummaryCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
+import { counted } from '../format.ts';
 import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
-import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
+import { failed, passed, warned, type Check, type FailedCheck } from '../check.ts';
 
-/** Where the stream is, as the settings name it; for messages. */
+/** Where the stream is according to the settings, for messages. */
 export interface StreamTarget {
   readonly stream: string;
   /** AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL where one is set. */
@@ -22,7 +23,7 @@ export function streamCheck(kinesis: KinesisClient, target: StreamTarget): Check
         );
         const status = summary?.StreamStatus ?? 'unknown';
         const shards = summary?.OpenShardCount ?? 0;
-        const text = `Stream "${target.stream}" is ${status}, ${shards} open ${shards === 1 ? 'shard' : 'shards'}, keeps records ${summary?.RetentionPeriodHours ?? 24} h.`;
+        const text = `Stream "${target.stream}" is ${status}: ${counted(shards, 'open shard')}, retention ${summary?.RetentionPeriodHours ?? 24} h.`;
         if (status === 'ACTIVE' || status === 'UPDATING') return passed('stream', text);
         if (status === 'CREATING') return warned('stream', text, 'Wait until it is ACTIVE.');
         return failed(
@@ -38,8 +39,8 @@ export function streamCheck(kinesis: KinesisClient, target: StreamTarget): Check
   };
 }
 
-/** A failed call to Kinesis in the words of the settings. */
-export function streamFailure(target: StreamTarget, error: unknown): CheckResult {
+/** A failed call to Kinesis, with the settings to correct. */
+export function streamFailure(target: StreamTarget, error: unknown): FailedCheck {
   const failure = awsFailure(error);
   const where =
     target.endpoint === undefined
@@ -51,27 +52,27 @@ export function streamFailure(target: StreamTarget, error: unknown): CheckResult
         'stream',
         'stream_not_found',
         `Stream "${target.stream}" (USERPULSE_STREAM) does not exist in ${where}.`,
-        '"userpulse setup --create" makes it; or correct USERPULSE_STREAM or AWS_REGION.',
+        'Create it with "userpulse setup --create", or correct USERPULSE_STREAM or AWS_REGION.',
       );
     case 'unauthorized':
       return failed(
         'stream',
         'stream_unauthorized',
-        `${where} does not allow this for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
-        'The credentials need kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on the stream (setup --create also CreateStream).',
+        `${where} denies access to stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
+        'The credentials need kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream; for "setup --create" also kinesis:CreateStream.',
       );
     case 'no_credentials':
       return failed(
         'stream',
         'stream_unauthorized',
-        `No AWS credentials for stream "${target.stream}" (USERPULSE_STREAM) were found.`,
+        `No AWS credentials were found for stream "${target.stream}" (USERPULSE_STREAM).`,
         CREDENTIALS_HINT,
       );
     case 'no_region':
       return failed(
         'stream',
         'config_invalid',
-        `AWS_REGION is not set, so stream "${target.stream}" (USERPULSE_STREAM) cannot be found.`,
+        `AWS_REGION is not set. It is needed for stream "${target.stream}" (USERPULSE_STREAM).`,
         REGION_HINT,
       );
     case 'unreachable':
@@ -80,15 +81,15 @@ export function streamFailure(target: StreamTarget, error: unknown): CheckResult
         'stream_unreachable',
         `${where} cannot be reached: ${failure.reason}.`,
         target.endpoint === undefined
-          ? 'See whether AWS_REGION is right and this machine can reach AWS.'
+          ? 'Check AWS_REGION, and that this machine can reach AWS.'
           : 'Start the Kinesis server, or correct AWS_ENDPOINT_URL_KINESIS.',
       );
     case 'other':
       return failed(
         'stream',
         'stream_unreachable',
-        `${where} answered for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
-        'Try again; if it lasts, look at the AWS health page or the log of the Kinesis server.',
+        `${where} returned an error for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
+        'Try again. If the error persists, check the AWS Health Dashboard or the log of the Kinesis server.',
       );
     default:
       return failure satisfies never;

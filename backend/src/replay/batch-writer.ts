@@ -1,33 +1,33 @@
 import type { BucketRole } from '../schema/buckets.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import type { PointSink } from '../influx/point-sink.ts';
-import type { PlacedPoint } from './point-allocator.ts';
+import type { AllocatedPoint } from './point-allocator.ts';
 
-export interface WriterOptions {
+export interface BatchWriterOptions {
   readonly sink: PointSink;
-  /** Most lines of one write. */
+  /** Maximum lines per write. */
   readonly maxLines: number;
-  /** Writes on their way at a time. */
+  /** Maximum concurrent writes. */
   readonly parallel: number;
   readonly signal: AbortSignal;
 }
 
-/** Points into batches, batches to InfluxDB, a few at a time. */
+/** Collects points into batches and writes them to InfluxDB, a few at a time. */
 export class BatchWriter {
-  readonly #o: WriterOptions;
+  readonly #o: BatchWriterOptions;
   readonly #lines = new Map<BucketRole, LineBlock>();
   readonly #inFlight = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
-  /** Points that InfluxDB refused for good, and its words for the first. */
+  /** Points that InfluxDB refused for good, and its message for the first. */
   refused = 0;
   firstRefusal: string | undefined;
 
-  constructor(options: WriterOptions) {
+  constructor(options: BatchWriterOptions) {
     this.#o = options;
   }
 
-  /** Whether {@link room} has to be awaited before more is added. */
-  add(points: readonly PlacedPoint[]): boolean {
+  /** @returns whether {@link room} must be awaited before more is added */
+  add(points: readonly AllocatedPoint[]): boolean {
     for (const { role, line } of points) {
       let lines = this.#lines.get(role);
       if (lines === undefined) {
@@ -40,13 +40,13 @@ export class BatchWriter {
     return this.#inFlight.size >= this.#o.parallel;
   }
 
-  /** @throws what a write has failed with */
+  /** @throws the error of a failed write */
   async room(): Promise<void> {
     while (this.#inFlight.size >= this.#o.parallel) await Promise.race(this.#inFlight);
     this.#throwFailure();
   }
 
-  /** Resolves when everything that was added is durable, or refused for good. @throws as {@link room} */
+  /** Resolves when everything added is durable or refused for good. @throws as {@link room} */
   async flush(): Promise<void> {
     for (const role of [...this.#lines.keys()]) this.#send(role);
     await Promise.all(this.#inFlight);

@@ -8,20 +8,20 @@ import { parseArchiveKey } from '../archive/keys.ts';
 export interface ArchivedDay {
   /** From 1970-01-01. */
   readonly day: number;
-  /** In the order in which their first records were put on the stream, which is about that in which ingest placed their events. */
+  /** In the order of their first records on the stream, which is about the order in which ingest wrote their events. */
   readonly objects: readonly StoredObject[];
   readonly bytes: number;
-  /** Of the objects' keys: tells whether the day has changed. A key's content never does. */
+  /** Of the objects' keys: tells whether the day has changed, since the content of a key never does. */
   readonly digest: string;
 }
 
 export interface Plan {
   readonly days: readonly ArchivedDay[];
-  /** Keys that are not named as ingest names its objects. */
+  /** Keys that ingest did not write. */
   readonly foreign: readonly string[];
 }
 
-/** What the archive holds of these days. */
+/** What the archive holds for these days. */
 export async function planDays(
   reader: ArchiveReader,
   range: DayRange,
@@ -43,7 +43,7 @@ export async function planDays(
     else listed.push(entry);
   }
   const days = [...byDay].map(([day, entries]): ArchivedDay => {
-    // Listed by key: equal first numbers (of different shards) stay in that order.
+    // They are listed by key; equal first numbers (of different shards) stay in that order.
     const objects = entries.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0)).map((e) => e.object);
     const digest = createHash('sha256')
       .update(objects.map((o) => o.key).join('\n'))
@@ -63,8 +63,8 @@ export const DAY_SECONDS = 86_400;
 export const WHOLE_DAY: Slice = { from: 0, to: DAY_SECONDS };
 
 /**
- * Cuts a day into slices of at most `maxEvents`, by whole seconds: events of one millisecond must be placed together, those of different ones
- * need not. A second with more is a slice of its own.
+ * Cuts a day into slices of at most `maxEvents`, at whole seconds, since events of one millisecond must be in one slice. A second with more events is
+ * a slice of its own.
  * @param perSecond events per second of the day
  */
 export function cutDay(perSecond: Uint32Array, maxEvents: number): readonly Slice[] {

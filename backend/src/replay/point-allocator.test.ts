@@ -5,7 +5,7 @@ import type { Schema } from '../schema/buckets.ts';
 import { baseSlot, identityOf } from '../schema/identity.ts';
 import { pointsOf, renderLine } from '../schema/points.ts';
 import { OffsetTable, type Relocation } from '../schema/offsets.ts';
-import { Places } from './point-allocator.ts';
+import { PointAllocator } from './point-allocator.ts';
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
@@ -62,9 +62,9 @@ function ingest(stored: Stored, events: readonly InteractionEvent[]): Relocation
 }
 
 function replayed(stored: Stored, events: readonly InteractionEvent[], relocations: readonly Relocation[]): void {
-  const places = new Places(schema, relocations);
+  const places = new PointAllocator(schema, relocations);
   for (const each of events) {
-    for (const { role, line } of places.place(each) ?? []) stored.write(role, line);
+    for (const { role, line } of places.allocate(each) ?? []) stored.write(role, line);
   }
 }
 
@@ -78,7 +78,7 @@ const orders = fc
     ),
   );
 
-describe('Places', () => {
+describe('PointAllocator', () => {
   it('knows enough crowded places to be worth the name', () => {
     expect(CROWDED).toHaveLength(400);
     const stored = new Stored();
@@ -140,16 +140,16 @@ describe('Places', () => {
       CROWDED.map((_, n) => event(n)),
     );
     const { places: before } = stored;
-    const places = new Places(schema, relocations);
+    const places = new PointAllocator(schema, relocations);
     for (let slice = 0; slice < 2; slice++) {
       places.begin();
       for (let n = 0; n < CROWDED.length; n++) {
-        const points = places.place(event(n));
+        const points = places.allocate(event(n));
         expect(points).toBeDefined();
         for (const { role, line } of points ?? []) stored.write(role, line);
       }
     }
     expect(stored.places).toEqual(before);
-    expect(places.place(event(0))).toBeUndefined();
+    expect(places.allocate(event(0))).toBeUndefined();
   });
 });

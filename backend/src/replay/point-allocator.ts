@@ -5,46 +5,46 @@ import { identityOf } from '../schema/identity.ts';
 import { pointsOf, renderLine } from '../schema/points.ts';
 import { OffsetTable, type Relocation } from '../schema/offsets.ts';
 
-export interface PlacedPoint {
+export interface AllocatedPoint {
   readonly role: BucketRole;
   /** Line protocol without its newline. */
   readonly line: string;
-  /** Its own place was taken by another event. */
+  /** Its own timestamp offset was taken by another event. */
   readonly collided: boolean;
 }
 
 /**
- * Where the points of archived events belong, given all events of their milliseconds: on the places that ingest gave them, or on places that
- * hold the same once all of them are written.
+ * Allocates timestamp offsets to archived events, given all events of their milliseconds: the offsets that ingest allocated, or a set that holds
+ * the same points once all of them are written.
  *
- * Why that is so: the next free place is found by linear probing, and which places are taken in the end does not depend on the order in which
- * events came, only which of the events that contend for them has which. Writing all of them again, each on one of these places, leaves the same
- * points. Moves that ingest's checkpoint still knows keep their place, and keep it from others; the rest is placed around them, and the
- * argument holds for it alike. See "Replay" in docs/architecture.md.
+ * Why: the next free offset is found by linear probing. The order of events does not change which offsets are taken in the end, only which of
+ * the contending events has which. Writing all of them again, each with one of these offsets, leaves the same points. Relocations that
+ * ingest's checkpoint still knows keep their offset from others; the rest is allocated around them, to which the same argument applies. See
+ * "Replay" in docs/architecture.md.
  */
-export class Places {
+export class PointAllocator {
   readonly #schema: Schema;
   readonly #relocations: readonly Relocation[];
   readonly #taken = new GrowingTable();
   readonly #seen = new GrowingTable();
   #offsets: OffsetTable;
 
-  /** @param relocations of the ingest that writes these buckets, all shards */
+  /** @param relocations of all shards of the ingest that writes these buckets */
   constructor(schema: Schema, relocations: readonly Relocation[]) {
     this.#schema = schema;
     this.#relocations = relocations;
     this.#offsets = this.#begin();
   }
 
-  /** Forgets all events: those that follow share no millisecond with those before. */
+  /** Forgets all events. Those that follow must not share a millisecond with those before. */
   begin(): void {
     this.#taken.clear();
     this.#seen.clear();
     this.#offsets = this.#begin();
   }
 
-  /** The event's points; undefined for one that was placed before, since an event sent twice counts once. */
-  place(event: InteractionEvent): readonly PlacedPoint[] | undefined {
+  /** The event's points; undefined for a repeated event, which counts once. */
+  allocate(event: InteractionEvent): readonly AllocatedPoint[] | undefined {
     const identity = identityOf(event);
     const [key0, key1, key2, key3] = identity.key;
     const handle = this.#seen.find(key0, key1);
@@ -57,7 +57,7 @@ export class Places {
   }
 
   #begin(): OffsetTable {
-    // Those found here count as well; they need no memory of their own, since no place is forgotten.
+    // Relocations found here are counted too, but need no memory of their own, since no offset is forgotten.
     const offsets = new OffsetTable({ taken: this.#taken, maxRelocations: this.#relocations.length + 65_536 });
     offsets.restore(this.#relocations);
     return offsets;

@@ -4,7 +4,7 @@ import type { Relocation } from '../schema/offsets.ts';
 import { dayText } from '../archive/keys.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import { linesInOrder, parseLine, type ObjectChunk } from './objects.ts';
-import { Places } from './point-allocator.ts';
+import { PointAllocator } from './point-allocator.ts';
 import { cutDay, DAY_SECONDS, WHOLE_DAY, type ArchivedDay, type Slice } from './day-plan.ts';
 import type { ReplayState } from './state.ts';
 import type { ReplayStats } from './stats.ts';
@@ -14,28 +14,28 @@ export interface ReplayOptions {
   readonly reader: ArchiveReader;
   readonly days: readonly ArchivedDay[];
   readonly schema: Schema;
-  /** See {@link Places}. */
+  /** See {@link PointAllocator}. */
   readonly relocations: readonly Relocation[];
-  /** Types to replay; empty = all. */
+  /** Types to replay; empty: all. */
   readonly types: ReadonlySet<string>;
   /** Absent: nothing is written. */
   readonly sink: PointSink | undefined;
-  /** Absent: nothing is remembered, nothing skipped. */
+  /** Absent: no progress is kept, and nothing is skipped. */
   readonly state: ReplayState | undefined;
   readonly maxLines: number;
-  /** Objects read, and writes on their way, at a time. */
+  /** Maximum concurrent objects, and maximum concurrent writes. */
   readonly parallel: number;
   readonly signal: AbortSignal;
   readonly stats: ReplayStats;
-  /** Compressed bytes of the days that are dealt with, and the day being worked on. */
+  /** Compressed bytes done, and the current day. */
   readonly onProgress: (bytes: number, day: string) => void;
-  /** Events placed at a time; tests use fewer. */
+  /** Maximum events of a slice; tests use fewer. */
   readonly sliceEvents?: number;
 }
 
-/** Some 130 MB of memory at most; see GrowingTable. */
+/** About 130 MB of memory at most; see GrowingTable. */
 const SLICE_EVENTS = 500_000;
-/** Compressed bytes that an event has at least: an id that is hard to compress, a time, some digits of user ids. */
+/** Minimum compressed bytes of an event: an id that hardly compresses, a time, some digits of user ids. */
 const LEAST_EVENT_BYTES = 24;
 
 interface Refused {
@@ -44,19 +44,19 @@ interface Refused {
 }
 
 /**
- * Archive → InfluxDB, day by day, each day in slices of its time. A slice is remembered when all of its points are durable.
+ * Archive → InfluxDB, day by day, each day in slices of its time. Progress is saved when all points of a slice are durable.
  * @returns points that InfluxDB refused for good
  * @throws UserpulseError of the archive; the signal's reason when aborted
  */
 export async function replay(options: ReplayOptions): Promise<Refused | undefined> {
   const { days, sink, signal, onProgress } = options;
   const writer = sink && new BatchWriter({ sink, maxLines: options.maxLines, parallel: options.parallel, signal });
-  const places = new Places(options.schema, options.relocations);
+  const allocator = new PointAllocator(options.schema, options.relocations);
   let bytes = 0;
   for (const day of days) {
     const text = dayText(day.day);
     onProgress(bytes, text);
-    await replayDay(options, day, places, writer, (fraction) => onProgress(bytes + day.bytes * fraction, text));
+    await replayDay(options, day, allocator, writer, (fraction) => onProgress(bytes + day.bytes * fraction, text));
     bytes += day.bytes;
     onProgress(bytes, text);
   }
@@ -68,7 +68,7 @@ export async function replay(options: ReplayOptions): Promise<Refused | undefine
 async function replayDay(
   options: ReplayOptions,
   day: ArchivedDay,
-  places: Places,
+  allocator: PointAllocator,
   writer: BatchWriter | undefined,
   onFraction: (fraction: number) => void,
 ): Promise<void> {
@@ -77,7 +77,7 @@ async function replayDay(
   const doneBefore = state?.doneBefore(text, day.digest) ?? 0;
   if (doneBefore === DAY_SECONDS) return;
   stats.objects += day.objects.length;
-  // Most days fit into one slice and need no look beforehand.
+  // Most days fit into one slice and need no survey.
   const survey = day.bytes <= sliceEvents * LEAST_EVENT_BYTES ? undefined : await surveyDay(options, day);
   const slices = survey === undefined ? [WHOLE_DAY] : cutDay(survey.perSecond, sliceEvents);
   for (const [index, slice] of slices.entries()) {
@@ -86,11 +86,11 @@ async function replayDay(
       survey === undefined ? day.objects : day.objects.filter((o) => overlaps(survey.spans.get(o.key), slice));
     const part = { day, slice, countsInvalid: survey === undefined };
     let read = 0;
-    places.begin();
+    allocator.begin();
     const chunks = linesInOrder(options.reader, objects, options.parallel, options.signal, () => {
       onFraction((index + ++read / objects.length) / slices.length);
     });
-    for await (const chunk of chunks) await placeChunk(options, chunk, part, places, writer);
+    for await (const chunk of chunks) await writeChunk(options, chunk, part, allocator, writer);
     await writer?.flush();
     await state?.save(text, day.digest, slice.to);
   }
@@ -102,11 +102,11 @@ interface Part {
   readonly countsInvalid: boolean;
 }
 
-async function placeChunk(
+async function writeChunk(
   { types, stats, signal }: ReplayOptions,
   { object, lines, firstLine }: ObjectChunk,
   { day: { day }, slice, countsInvalid }: Part,
-  places: Places,
+  allocator: PointAllocator,
   writer: BatchWriter | undefined,
 ): Promise<void> {
   signal.throwIfAborted();
@@ -126,7 +126,7 @@ async function placeChunk(
       stats.otherTypes++;
       continue;
     }
-    const points = places.place(event);
+    const points = allocator.allocate(event);
     if (points === undefined) {
       stats.repeated++;
       continue;
@@ -142,11 +142,11 @@ async function placeChunk(
 
 interface Survey {
   readonly perSecond: Uint32Array;
-  /** First and last second of the day that an object has events in, both included. */
+  /** First and last second of the day in which an object has events, both included. */
   readonly spans: ReadonlyMap<string, { readonly first: number; readonly last: number }>;
 }
 
-/** Reads a day to see when its events happened, so that it can be cut, and which objects each slice needs. */
+/** Reads a day to find out when its events happened, to cut it into slices, and which objects each slice needs. */
 async function surveyDay(options: ReplayOptions, day: ArchivedDay): Promise<Survey> {
   const { stats } = options;
   const perSecond = new Uint32Array(DAY_SECONDS);
