@@ -7,12 +7,6 @@ export const formatNumber = (value: number): string => value.toLocaleString('en-
 export const counted = (n: number, one: string, many = `${one}s`): string =>
   `${formatNumber(n)} ${n === 1 ? one : many}`;
 
-/** `75000` → `1 min 15 s` */
-export function formatDuration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
 /** In one unit: `75000` → `75 s`, `150000` → `3 min` */
 export const roughDuration = (ms: number): string =>
   ms < 120_000

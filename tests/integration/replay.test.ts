@@ -287,7 +287,7 @@ describe('userpulse replay of an archive that is not as it was written', () => {
     [
       'without its last line feed',
       async (path: string) => writeFile(path, gzipSync('{"a":1}')),
-      /its last line does not end/,
+      /its last line has no line feed/,
     ],
   ])('stops at an object that is %s, names it, and goes on without it when told to', async (_what, damage, message) => {
     const events = [0, 1, 2].flatMap((day) => testEvents(20, { occurredAt: Date.UTC(2012, 6, 1 + day) }));
