@@ -1,25 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ErrorCode } from './errors.ts';
+import { UserpulseError, type ErrorCode } from './errors.ts';
 
-/** How a dependency is. `warning`: everything works, something deserves a look. */
+/** `warning`: everything works, but something deserves attention. */
 export type CheckState = 'ok' | 'warning' | 'error';
 
 export const CHECK_NAMES = ['influxdb', 'buckets', 'scheme', 'stream', 'lag', 'archive', 'checkpoint'] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
-/** What a check saw, and, where something is wrong, what the reader can do about it. */
+/** What a check found, and what to do where something is wrong. */
 export interface CheckResult {
   readonly name: CheckName;
   readonly state: CheckState;
-  /** What was seen, with the thing's name and the setting that names it. */
+  /** What was found, with the name of the thing and of its setting. */
   readonly message: string;
-  /** The next step; empty when there is nothing to mend. */
+  /** The next step; empty where there is nothing to do. */
   readonly hint: string;
-  /** For an error: which failure it is, so that a start-up failure keeps its code. */
+  /** Of an error, so that a failed start has the code of the check that failed. */
   readonly code?: ErrorCode;
 }
 
-/** A check never throws for what it came to look at; it is stopped by the signal. */
+/** A check that found an error. */
+export interface FailedCheck extends CheckResult {
+  readonly state: 'error';
+  readonly code: ErrorCode;
+}
+
+/** A check does not throw for what it examines. The signal stops it. */
 export interface Check {
   readonly name: CheckName;
   run(signal: AbortSignal): Promise<CheckResult>;
@@ -39,7 +45,7 @@ export const warned = (name: CheckName, message: string, hint: string): CheckRes
   message,
   hint,
 });
-export const failed = (name: CheckName, code: ErrorCode, message: string, hint: string): CheckResult => ({
+export const failed = (name: CheckName, code: ErrorCode, message: string, hint: string): FailedCheck => ({
   name,
   state: 'error',
   message,
@@ -47,9 +53,13 @@ export const failed = (name: CheckName, code: ErrorCode, message: string, hint: 
   code,
 });
 
+/** The failure of a check as an error. */
+export const errorOf = ({ code, message, hint }: FailedCheck, cause: unknown): UserpulseError =>
+  new UserpulseError(code, message, { hint, cause });
+
 const worse: Readonly<Record<CheckState, number>> = { ok: 0, warning: 1, error: 2 };
 
-/** The state of the whole: its worst part. */
+/** The worst state of all. */
 export function worst(results: readonly CheckResult[]): CheckState {
   return results.reduce<CheckState>((state, r) => (worse[r.state] > worse[state] ? r.state : state), 'ok');
 }
@@ -57,7 +67,7 @@ export function worst(results: readonly CheckResult[]): CheckState {
 /**
  * Runs all checks at once, each for at most `timeoutMs`. A check that hangs (a black-holed address, a credentials provider that
  * ignores its signal) is an error like any other.
- * @throws the signal's reason where it aborts: what checks find while they are stopped says nothing about what they look at
+ * @throws the signal's reason when aborted: what a check finds while it is being stopped says nothing about what it examines
  */
 export async function runChecks(
   checks: readonly Check[],
@@ -73,18 +83,18 @@ async function runBounded(check: Check, timeoutMs: number, outer: AbortSignal | 
   const end = new AbortController();
   const signal = outer === undefined ? end.signal : AbortSignal.any([end.signal, outer]);
   const late = sleep(timeoutMs, undefined, { signal, ref: true }).then(
-    () => silent(check.name, timeoutMs),
+    () => timedOut(check.name, timeoutMs),
     () => failed(check.name, 'aborted', `The check of ${describeName(check.name)} was stopped.`, 'Run it again.'),
   );
   try {
     return await Promise.race([
       check.run(signal).catch((error: unknown) =>
-        // A check reports what it looked at; what it throws is a defect of the check itself, and still must reach the reader.
+        // What a check throws is a defect of the check itself, which must be visible too.
         failed(
           check.name,
           'internal',
           `The check of ${describeName(check.name)} failed: ${error instanceof Error ? error.message : String(error)}`,
-          'This is a defect in Userpulse; please report it.',
+          'This is a bug in Userpulse. Please report it.',
         ),
       ),
       late,
@@ -94,20 +104,15 @@ async function runBounded(check: Check, timeoutMs: number, outer: AbortSignal | 
   }
 }
 
-/** The prefix scheme is judged by reading points, which a busy InfluxDB may take long for: nothing is wrong with it then. */
-function silent(name: CheckName, timeoutMs: number): CheckResult {
-  const message = `The check of ${describeName(name)} got no answer within ${timeoutMs / 1000} s.`;
+/** The prefix scheme is judged by reading points, which a busy InfluxDB may be slow at: that is not an error of the scheme. */
+function timedOut(name: CheckName, timeoutMs: number): CheckResult {
+  const message = `The check of ${describeName(name)} timed out after ${timeoutMs / 1000} s.`;
   return name === 'scheme'
-    ? warned(name, message, 'InfluxDB is slow or busy. Check again when it has less to do.')
-    : failed(
-        name,
-        codeWhenSilent(name),
-        message,
-        'See whether its address is right and can be reached from this machine.',
-      );
+    ? warned(name, message, 'InfluxDB is slow or busy. Try again later.')
+    : failed(name, codeOfTimeout(name), message, 'Check that its address is correct and reachable from this machine.');
 }
 
-function codeWhenSilent(name: Exclude<CheckName, 'scheme'>): ErrorCode {
+function codeOfTimeout(name: Exclude<CheckName, 'scheme'>): ErrorCode {
   switch (name) {
     case 'influxdb':
     case 'buckets':

@@ -1,4 +1,4 @@
-/** Every failure that Userpulse itself reports has one of these codes. The list is closed: a new failure gets a new code here. */
+/** The code of every failure that Userpulse reports. The list is closed: a new kind of failure gets a new code here. */
 export type ErrorCode =
   | 'config_invalid'
   | 'bad_request'
@@ -33,7 +33,7 @@ export type ErrorCode =
   | 'aborted'
   | 'internal';
 
-/** The one place where a failure gets its HTTP status: of an answer, or of one query within an answer. */
+/** The HTTP status of a failure: of a response, or of one query within a response. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
   bad_request: 400,
   too_many_windows: 400,
@@ -45,7 +45,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   unsupported_media_type: 415,
   overloaded: 503,
   aborted: 503,
-  // InfluxDB is there but refuses what we send: the caller cannot mend it, the operator can.
+  // InfluxDB is reachable but refuses what we send: the operator can correct that, the caller cannot.
   influx_unauthorized: 502,
   influx_not_found: 502,
   influx_rejected: 502,
@@ -70,18 +70,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
-/** Codes that a repeat of the same call may mend. Kept here so that no caller decides it again. */
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
-  'influx_unreachable',
-  'influx_unavailable',
-  'stream_unreachable',
-  'archive_unreachable',
-  'query_timeout',
-  'overloaded',
-]);
-
 export interface UserpulseErrorOptions {
-  /** The next step for the person who reads the message. */
+  /** The next step for the reader. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
@@ -98,11 +88,7 @@ export class UserpulseError extends Error {
     this.hint = options.hint;
   }
 
-  get retryable(): boolean {
-    return RETRYABLE.has(this.code);
-  }
-
-  /** Message and hint as one text, as a person reads it. */
+  /** Message and hint as one text, for people. */
   describe(): string {
     return this.hint === undefined
       ? this.message

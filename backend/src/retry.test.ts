@@ -65,6 +65,43 @@ describe('retrying', () => {
     ).rejects.toBe(error);
   });
 
+  it('throws the error of the verdict where it has one, and is told how many failures came before', async () => {
+    const better = new Error('three attempts failed');
+    const seen: number[] = [];
+    await expect(
+      retrying(() => Promise.reject(new Error('down')), {
+        clock: new VirtualClock(),
+        signal: new AbortController().signal,
+        classify: (_, failures) => {
+          seen.push(failures);
+          return failures === 2 ? { kind: 'give_up', error: better } : again;
+        },
+      }),
+    ).rejects.toBe(better);
+    expect(seen).toEqual([0, 1, 2]);
+  });
+
+  it('counts failures from the last success within an attempt', async () => {
+    const seen: number[] = [];
+    let attempts = 0;
+    await retrying(
+      (retries) => {
+        attempts++;
+        if (attempts === 3) retries.succeeded();
+        return attempts === 5 ? Promise.resolve() : Promise.reject(new Error('down'));
+      },
+      {
+        clock: new VirtualClock(),
+        signal: new AbortController().signal,
+        classify: (_, failures) => {
+          seen.push(failures);
+          return again;
+        },
+      },
+    );
+    expect(seen).toEqual([0, 1, 0, 1]);
+  });
+
   it('ends a wait at once when aborted, with the reason', async () => {
     const stop = new AbortController();
     const reason = new Error('deadline');
@@ -99,7 +136,7 @@ describe('OutageLog', () => {
     }
     log.succeeded();
     log.succeeded();
-    expect(lines).toEqual(['down', 'down', 'down', 'influxdb works again.']);
+    expect(lines).toEqual(['down', 'down', 'down', 'influxdb is available again.']);
     expect(log.sinceMs).toBeUndefined();
   });
 });

@@ -7,14 +7,14 @@ export interface BackoffPolicy {
   readonly capMs: number;
 }
 
-/** Short enough that a sink that comes back is noticed within seconds, long enough that many writers do not keep it down. */
+/** Short enough to notice within seconds that a sink is back, long enough that many writers do not keep it down. */
 export const SINK_BACKOFF: BackoffPolicy = { baseMs: 100, capMs: 5_000 };
 
-/** A server that asks for a longer pause than this is asked again all the same: a wrong header must not stop ingest for a day. */
+/** A longer Retry-After than this is not honoured: a wrong header must not stop ingest for a day. */
 const MAX_RETRY_AFTER_MS = 120_000;
 
 /**
- * "Full jitter": anything between nothing and the exponential bound, so that clients that failed together do not come back together.
+ * "Full jitter": anything between nothing and the exponential bound, so that clients that failed together do not retry together.
  * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  * @param attempt failures so far, from 0
  * @param random 0 (included) to 1 (excluded)
@@ -29,40 +29,69 @@ export type Verdict =
       readonly kind: 'retry';
       /** Short and from a closed set: a metric's label. */
       readonly reason: string;
-      /** What a person reads; may name a setting. */
+      /** For people; may name a setting. */
       readonly message: string;
-      /** The server's own wish, in ms from now. */
+      /** How long the server asks us to wait, in ms. */
       readonly afterMs?: number | undefined;
     }
-  | { readonly kind: 'give_up' };
+  | {
+      readonly kind: 'give_up';
+      /** What to throw; absent: the failure itself. */
+      readonly error?: unknown;
+    };
 
 export interface RetryOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly classify: (error: unknown) => Verdict;
-  readonly onRetry: (verdict: Extract<Verdict, { kind: 'retry' }>, delayMs: number) => void;
+  /** @param failures in a row before this one */
+  readonly classify: (error: unknown, failures: number) => Verdict;
+  readonly onRetry?: (verdict: Extract<Verdict, { kind: 'retry' }>, delayMs: number) => void;
   readonly policy?: BackoffPolicy;
   readonly random?: () => number;
 }
 
+/** Failures in a row of something that is retried, and the waits between them. For loops that {@link retrying} cannot hold, such as generators. */
+export class Retries {
+  readonly #options: RetryOptions;
+  #failures = 0;
+
+  constructor(options: RetryOptions) {
+    this.#options = options;
+  }
+
+  /** Something has worked: the next failure counts as the first. */
+  succeeded(): void {
+    this.#failures = 0;
+  }
+
+  /**
+   * Waits until the next attempt is due.
+   * @throws the error of a verdict to give up; the signal's reason when aborted
+   */
+  async failed(error: unknown): Promise<void> {
+    const { clock, signal, classify, onRetry, policy = SINK_BACKOFF, random = Math.random } = this.#options;
+    if (signal.aborted) throw signal.reason;
+    const verdict = classify(error, this.#failures);
+    if (verdict.kind === 'give_up') throw verdict.error ?? error;
+    const jitter = fullJitter(policy, this.#failures++, random());
+    const delayMs = verdict.afterMs === undefined ? jitter : Math.min(verdict.afterMs, MAX_RETRY_AFTER_MS) + jitter;
+    onRetry?.(verdict, delayMs);
+    await clock.sleep(delayMs, signal);
+  }
+}
+
 /**
  * Repeats an attempt until it succeeds, its failure is one to give up on, or the signal is aborted.
- * @throws what `attempt` threw, when its verdict is to give up; the signal's reason when aborted
+ * @throws as {@link Retries.failed}
  */
-export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { clock, signal, classify, onRetry, policy = SINK_BACKOFF, random = Math.random } = options;
-  for (let failures = 0; ; failures++) {
-    signal.throwIfAborted();
+export async function retrying<T>(attempt: (retries: Retries) => Promise<T>, options: RetryOptions): Promise<T> {
+  const retries = new Retries(options);
+  for (;;) {
+    options.signal.throwIfAborted();
     try {
-      return await attempt();
+      return await attempt(retries);
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      const verdict = classify(error);
-      if (verdict.kind === 'give_up') throw error;
-      const jitter = fullJitter(policy, failures, random());
-      const delayMs = verdict.afterMs === undefined ? jitter : Math.min(verdict.afterMs, MAX_RETRY_AFTER_MS) + jitter;
-      onRetry(verdict, delayMs);
-      await clock.sleep(delayMs, signal);
+      await retries.failed(error);
     }
   }
 }
@@ -79,16 +108,15 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
 }
 
 const REMIND_MS = 10_000;
+/** Ends the message of every outage that ingest rides out. */
+export const RETRYING = 'Retrying; no data is lost.';
 
-/**
- * Says in the log that a dependency is in trouble: at the first failure, then every ten seconds, and when it is over. Many writers
- * share one, so an outage is one story and not a flood.
- */
+/** Logs an outage of a dependency: the first failure, a reminder every ten seconds, and its end. All writers to the dependency share one. */
 export class OutageLog {
   readonly #logger: Logger;
   readonly #what: string;
   readonly #clock: Clock;
-  #trouble: { readonly sinceMs: number; lastSaidMs: number; failures: number } | undefined;
+  #outage: { readonly sinceMs: number; lastLoggedMs: number; failures: number } | undefined;
 
   constructor(what: string, logger: Logger, clock: Clock) {
     this.#what = what;
@@ -96,30 +124,30 @@ export class OutageLog {
     this.#clock = clock;
   }
 
-  /** Whether it is in trouble now, and since when (ms since 1970). */
+  /** Since when the outage lasts (ms since 1970); undefined where there is none. */
   get sinceMs(): number | undefined {
-    return this.#trouble?.sinceMs;
+    return this.#outage?.sinceMs;
   }
 
   failed(reason: string, message: string): void {
     const now = this.#clock.now();
-    this.#trouble ??= { sinceMs: now, lastSaidMs: -Infinity, failures: 0 };
-    this.#trouble.failures++;
-    if (now - this.#trouble.lastSaidMs < REMIND_MS) return;
-    this.#trouble.lastSaidMs = now;
+    this.#outage ??= { sinceMs: now, lastLoggedMs: -Infinity, failures: 0 };
+    this.#outage.failures++;
+    if (now - this.#outage.lastLoggedMs < REMIND_MS) return;
+    this.#outage.lastLoggedMs = now;
     this.#logger.error(
-      { target: this.#what, reason, failures: this.#trouble.failures, forMs: now - this.#trouble.sinceMs },
+      { target: this.#what, reason, failures: this.#outage.failures, forMs: now - this.#outage.sinceMs },
       message,
     );
   }
 
   succeeded(): void {
-    if (this.#trouble === undefined) return;
-    const { failures, sinceMs } = this.#trouble;
-    this.#trouble = undefined;
+    if (this.#outage === undefined) return;
+    const { failures, sinceMs } = this.#outage;
+    this.#outage = undefined;
     this.#logger.info(
       { target: this.#what, failures, forMs: this.#clock.now() - sinceMs },
-      `${this.#what} works again.`,
+      `${this.#what} is available again.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import { higgsEvent } from '../../backend/src/produce/higgs.ts';
+import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { Generator as EventGenerator } from '../../backend/src/produce/generator.ts';
 import { readHiggsLines } from '../../tools/higgs.ts';

@@ -33,7 +33,7 @@ describe('a checkpoint that cannot be trusted', () => {
       const refusing = w.world.ingest();
       expect(await refusing.exit).toEqual({ code: 1, signal: null });
       expect(refusing.log).toContain(`${name} cannot be used: it is damaged`);
-      expect(refusing.log).toContain('Put it back from a copy.');
+      expect(refusing.log).toContain('Restore it from a backup.');
       expect(refusing.log).not.toContain('Reading a shard');
       await writeFile(fileOf(w, name), whole);
       w.run();
@@ -92,9 +92,9 @@ describe('two ingests on one checkpoint by mistake', () => {
       await Promise.all([second.exit, w.put(200, 800)]);
       expect(await second.exit).toEqual({ code: 1, signal: null });
       expect(second.log).toMatch(
-        new RegExp(`Another ingest uses .*USERPULSE_CHECKPOINT.*: process ${w.process.pid ?? ''} on host`),
+        new RegExp(`USERPULSE_CHECKPOINT.* is in use by another ingest: process ${w.process.pid ?? ''} on host`),
       );
-      expect(second.log).toContain('Stop it first, or give this one a checkpoint and a stream of its own.');
+      expect(second.log).toContain('Stop that process, or use a separate checkpoint and stream.');
     }
     await w.drain();
     await expectExact(w);
@@ -108,7 +108,7 @@ describe('two ingests on one checkpoint by mistake', () => {
     await w.world.untilDurable();
     const [running] = started.filter((child) => child.ended === undefined);
     for (const refused of started.filter((child) => child !== running)) {
-      expect(refused.log).toContain('Another ingest uses');
+      expect(refused.log).toContain('is in use by another ingest');
     }
     expect(await running!.stop()).toEqual({ code: 0, signal: null });
     await expectExact(w);
@@ -127,7 +127,7 @@ describe('two ingests on one checkpoint by mistake', () => {
     const before = await readFile(fileOf(w, `${FIRST_SHARD}.json`), 'utf8');
     await w.put(200);
     expect(await first.exit).toEqual({ code: 1, signal: null });
-    expect(first.log).toMatch(/Process 4711 on host other-host has taken over .*USERPULSE_CHECKPOINT/);
+    expect(first.log).toMatch(/USERPULSE_CHECKPOINT.* has been taken over by process 4711 on host other-host/);
     expect(await readFile(fileOf(w, `${FIRST_SHARD}.json`), 'utf8')).toBe(before);
     // That host is gone as well, and has been for a while.
     await utimes(fileOf(w, 'lock'), new Date(0), new Date(0));

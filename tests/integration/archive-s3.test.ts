@@ -3,15 +3,16 @@ import { CopyObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../backend/src/clock.ts';
-import type { ArchiveObject } from '../../backend/src/archive/archive.ts';
-import { S3Archive } from '../../backend/src/archive/writer-s3.ts';
+import type { ArchiveObject } from '../../backend/src/archive/archive-writer.ts';
+import { S3ArchiveWriter } from '../../backend/src/archive/s3-writer.ts';
 import { GzipLines } from '../../backend/src/archive/gzip-lines.ts';
 import { createS3Bucket, listKeys, readObject, s3 } from '../support/parts.ts';
 
 const go = new AbortController().signal;
 const archive = (bucket: string) =>
-  new S3Archive({
+  new S3ArchiveWriter({
     client: s3(),
+    codec: 'gzip',
     url: new URL(`s3://${bucket}/some/prefix/`),
     clock: systemClock,
     logger: pino({ level: 'silent' }),
@@ -22,13 +23,13 @@ async function object(...lines: string[]): Promise<ArchiveObject> {
   const gzip = new GzipLines();
   for (const line of lines) gzip.append(Buffer.from(line));
   const { chunks, bytes, contentSha256 } = await gzip.finish();
-  return { key: KEY, chunks, bytes, contentSha256 };
+  return { key: KEY, codec: 'gzip', chunks, bytes, contentSha256 };
 }
 /** More than one part: bytes that do not compress. */
 const large = (seed: string) =>
   object(...Array.from({ length: 24 }, () => seed + randomBytes(1024 * 1024).toString('base64')));
 
-describe('S3Archive', () => {
+describe('S3ArchiveWriter', () => {
   it.each([
     ['a small object in one request', () => object('a', 'b')],
     ['a large object in parts', () => large('a')],

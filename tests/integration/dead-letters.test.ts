@@ -83,7 +83,7 @@ describe.each(['file', 's3'] as const)('userpulse dead-letters (%s archive)', (a
       occurred_at_ahead: 1,
     });
     expect((await run(w, ['count', ...TODAY])).stdout).toMatch(
-      /^9 dead letters\n\ntype_invalid {2}3 letters, .* to .*\n {2}type is "LIKE"/,
+      /^9 dead letters\n\ntype_invalid {2}3 dead letters, .* to .*\n {2}type is "LIKE"/,
     );
     expect((await run(w, ['count', '--to', '2020-01-01'])).stdout).toBe('No dead letters.\n');
 
@@ -103,11 +103,11 @@ describe.each(['file', 's3'] as const)('userpulse dead-letters (%s archive)', (a
 
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, early.occurredAt - Date.now() - 900)));
     const dry = await run(w, ['redrive', ...TODAY, '--dry-run']);
-    expect(dry.stdout).toContain('Would put 3 letters back');
-    expect(dry.stdout).toContain('(type_invalid): 3 letters.');
+    expect(dry.stdout).toContain('Would send 3 dead letters');
+    expect(dry.stdout).toContain('(type_invalid): 3 dead letters.');
     const put = await run(w, ['redrive', ...TODAY]);
     expect(put.error).toBeUndefined();
-    expect(put.stdout).toContain('Put 3 letters back');
+    expect(put.stdout).toContain('Sent 3 dead letters');
 
     // Mended by hand, as the help of redrive shows it with jq.
     const mended = lines((await run(w, ['list', '--code', 'type_invalid', '--json'])).stdout).map((line) => {
@@ -117,7 +117,7 @@ describe.each(['file', 's3'] as const)('userpulse dead-letters (%s archive)', (a
     });
     const fromFile = await run(w, ['redrive', '--file', '-'], mended.join('\n'));
     expect(fromFile.error).toBeUndefined();
-    expect(fromFile.stdout).toContain('Put 3 letters back');
+    expect(fromFile.stdout).toContain('Sent 3 dead letters');
 
     const madeBefore = await w.storedPoints('made');
     const again = w.ingest();
@@ -161,7 +161,7 @@ describe('userpulse dead-letters', () => {
     expect((await run(w, ['redrive'])).error?.code).toBe('bad_request');
     const end = await run(w, ['redrive', '--file', '-'], '{"data":"bm8="}\n');
     expect(end.error?.code).toBe('input_unreadable');
-    expect(end.error?.message).toContain('Line 1 of standard input is no dead letter');
+    expect(end.error?.message).toContain('Line 1 of standard input is not a dead letter');
     expect((await run(w, ['redrive', '--file', 'no-such-file'])).error?.code).toBe('input_unreadable');
   });
 });

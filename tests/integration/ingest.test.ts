@@ -204,7 +204,7 @@ describe('userpulse ingest', () => {
     await first.says('"msg":"ingesting"');
     const second = w.ingest();
     expect((await second.exit).code).toBe(1);
-    expect(second.log).toMatch(/Another ingest uses .*USERPULSE_CHECKPOINT.*: process \d+ on host/);
+    expect(second.log).toMatch(/USERPULSE_CHECKPOINT.* is in use by another ingest: process \d+ on host/);
     first.kill('SIGKILL');
     await first.exit;
     const third = w.ingest();
@@ -223,7 +223,7 @@ describe('userpulse ingest', () => {
     await writeFile(file, whole.subarray(0, whole.length >> 1));
     const second = w.ingest();
     expect((await second.exit).code).toBe(1);
-    expect(second.log).toContain('it is damaged, or was written by another version');
+    expect(second.log).toContain('it is damaged, or was written by a newer version');
   });
 
   it('outlives an outage of InfluxDB: it says so, waits as it is asked to, and catches up', async () => {

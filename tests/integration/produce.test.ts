@@ -9,7 +9,7 @@ import type { CommandContext } from '../../backend/src/commands/context.ts';
 import { registerProduce } from '../../backend/src/commands/produce.ts';
 import { loadConfig } from '../../backend/src/config.ts';
 import { decodeRecord, type DecodedItem } from '../../backend/src/event/decode.ts';
-import { higgsEvent } from '../../backend/src/produce/higgs.ts';
+import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { createStream, eventually, kinesis, partsEnv, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
 
 interface Summary {

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
-import { higgsEvent } from '../../backend/src/produce/higgs.ts';
+import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { baseSlot } from '../../backend/src/schema/identity.ts';
 import { findHiggsFile, readHiggsLines } from '../../tools/higgs.ts';
 import { UserpulseProcess } from '../../tools/userpulse.ts';
@@ -94,7 +94,7 @@ describe('userpulse replay into live buckets', () => {
         const end = await replay(w.env(), ...ALL_DAYS);
         expect(end.error).toBeUndefined();
         expect(end.stdout).toContain('Replayed 400 events from 430 lines');
-        expect(end.stdout).toContain('Sent again, counted once: 30 lines');
+        expect(end.stdout).toContain('Repeated events, counted once: 30 lines');
         expect(await allPoints(w.buckets)).toEqual(before);
       }
       await w.expectExact();
@@ -113,7 +113,7 @@ describe('userpulse replay into live buckets', () => {
     }
     const end = await replay(w.env(), ...ALL_DAYS);
     expect(end.error).toBeUndefined();
-    expect(end.stderr).toContain('No checkpoint of an ingest at');
+    expect(end.stderr).toContain('Found no checkpoint at');
     await w.expectExact();
   });
 
@@ -141,7 +141,7 @@ describe('userpulse replay into new buckets', () => {
     await w.put(testEvents(50));
     const end = await replay(w.env(scheme), ...ALL_DAYS, '--only-changed');
     expect(end.error).toBeUndefined();
-    expect(end.stderr).toMatch(/Days that have not changed since the replay of .* are left out/);
+    expect(end.stderr).toMatch(/Skipping days that have not changed since the replay of/);
     await w.untilArchived();
     await ingest.stop();
     const lastFour = (role: 'made' | 'received' | 'share' | 'total') =>
@@ -187,7 +187,7 @@ describe('userpulse replay into new buckets', () => {
       byType: { like: 10, reply: 10, retweet: 10 },
       points: { made: 30, received: 30, share: 15, total: 30 },
     });
-    expect(dry.stderr).toContain('does not name its objects so: 1 object, the first: 2012/07/04/notes.txt');
+    expect(dry.stderr).toContain('Skipping 1 object that ingest did not write, the first: 2012/07/04/notes.txt');
     expect(await points(buckets.total)).toEqual([]);
 
     expect((await replay(env, ...days, '--types', 'like,reply')).error).toBeUndefined();
@@ -245,7 +245,7 @@ describe('userpulse replay, interrupted', () => {
     const before = await done();
     const last = await replay(slow, ...args.slice(1), '--json');
     expect(last.error).toBeUndefined();
-    expect(last.stderr).toContain('Going on with the replay of');
+    expect(last.stderr).toContain('Resuming the replay of');
     expect((JSON.parse(last.stdout) as { events: number }).events).toBe((6 - before) * 3_000);
     expect(await storedMade(buckets)).toEqual(madeBy(events));
     // Done: the same command does all of it again.
@@ -277,7 +277,7 @@ describe('userpulse replay of an archive that is not as it was written', () => {
     [
       'without its last line feed',
       async (path: string) => writeFile(path, gzipSync('{"a":1}')),
-      /its last line does not end/,
+      /its last line has no line feed/,
     ],
   ])('stops at an object that is %s, names it, and goes on without it when told to', async (_what, damage, message) => {
     const events = [0, 1, 2].flatMap((day) => testEvents(20, { occurredAt: Date.UTC(2012, 6, 1 + day) }));
@@ -290,7 +290,7 @@ describe('userpulse replay of an archive that is not as it was written', () => {
     expect(stopped.error?.hint).toContain(`--without ${keys[1]!}`);
     const end = await replay(env, ...ALL_DAYS, '--without', keys[1]!);
     expect(end.error).toBeUndefined();
-    expect(end.stderr).toContain('Going on with the replay of');
+    expect(end.stderr).toContain('Resuming the replay of');
     expect(await storedMade(buckets)).toEqual(madeBy([...events.slice(0, 20), ...events.slice(40)]));
   });
 
@@ -301,9 +301,9 @@ describe('userpulse replay of an archive that is not as it was written', () => {
     await writeFile(join(folder, keys[0]!), gzipSync(`not json\n${text}${JSON.stringify(misplaced)}\n`));
     const end = await replay(env, ...ALL_DAYS);
     expect(end.error?.code).toBe('archive_damaged');
-    expect(end.error?.message).toContain('2 lines that can be no events of their day');
-    expect(end.stdout).toContain(`No events (not_json): 1 line, the first: ${keys[0]!}, line 1:`);
-    expect(end.stdout).toContain(`No events (other_day): 1 line, the first: ${keys[0]!}, line 3:`);
+    expect(end.error?.message).toContain('2 lines of the archive are not valid for their day');
+    expect(end.stdout).toContain(`Not valid (not_json): 1 line, the first: ${keys[0]!}, line 1:`);
+    expect(end.stdout).toContain(`Not valid (other_day): 1 line, the first: ${keys[0]!}, line 3:`);
     expect(await storedMade(buckets)).toEqual(madeBy([event]));
   });
 
@@ -313,7 +313,7 @@ describe('userpulse replay of an archive that is not as it was written', () => {
     await influxWrite(buckets.received, ['interaction,prefix=1,type=like user="text" 1341392700000000000']);
     const end = await replay(env, ...ALL_DAYS);
     expect(end.error?.code).toBe('influx_rejected');
-    expect(end.error?.message).toMatch(/refused 10 points for good.*received: .*field type conflict/);
+    expect(end.error?.message).toMatch(/rejected 10 points.*received: .*field type conflict/);
     expect(await storedMade(buckets)).toEqual(madeBy(events));
   });
 

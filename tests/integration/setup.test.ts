@@ -130,12 +130,12 @@ describe('userpulse setup', () => {
     const env = installation();
     const first = await userpulse(['setup', '--create'], { ...env, USERPULSE_RETENTION: '30d' });
     expect(first.code).toBe(0);
-    expect(first.stdout).toContain('keeps points 30 d');
+    expect(first.stdout).toContain('retention 30 d');
     expect(first.stdout).toMatch(/userpulse ingest +\S{40,}/);
     const second = await userpulse(['setup'], { ...env, USERPULSE_RETENTION: '60d' });
     expect(second.code).toBe(0);
-    expect(second.stdout).toContain('keeps points 30 d');
-    expect(second.stdout).toContain('setup changes no bucket that exists');
+    expect(second.stdout).toContain('retention 30 d');
+    expect(second.stdout).toContain('setup does not change existing buckets');
     expect(second.stdout).not.toMatch(/\S{60,}==/);
   });
 
@@ -143,7 +143,7 @@ describe('userpulse setup', () => {
     const env = installation();
     const end = await userpulse(['setup'], env);
     expect(end.code).toBe(1);
-    expect(end.stdout).toContain(`made   ${env['USERPULSE_BUCKET_TOTAL'] ?? ''}`);
+    expect(end.stdout).toContain(`created  ${env['USERPULSE_BUCKET_TOTAL'] ?? ''}`);
     expect(end.stderr).toContain('(USERPULSE_STREAM) does not exist');
     expect(end.stderr).toContain('(USERPULSE_ARCHIVE) does not exist');
     expect(end.stderr).toContain('setup --create');

@@ -137,7 +137,7 @@ describe('a command that cannot start', () => {
     const wrong = Object.fromEntries(settings.map((setting) => [setting, '%']));
     const end = await userpulse(command.split(' '), { ...installation, ...wrong });
     expect(end).toMatchObject({ code: 1, stdout: '' });
-    expect(end.stderr).toContain(`${settings.length} settings are wrong`);
+    expect(end.stderr).toContain(`${settings.length} settings are invalid`);
     for (const setting of settings) expect(end.stderr).toContain(`- ${setting} `);
   });
 

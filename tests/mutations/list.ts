@@ -71,7 +71,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'object naming: a key ends in a random number',
     file: 'backend/src/archive/keys.ts',
-    edits: [[`\${range.last}\${EXTENSION}`, `\${range.last}-\${Math.random()}\${EXTENSION}`]],
+    edits: [[`\${range.last}\${CODECS`, `\${range.last}-\${Math.random()}\${CODECS`]],
   },
   {
     name: 'object naming: the day is taken from the clock',
@@ -91,7 +91,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'sinks: all lines that InfluxDB refuses for the sake of one are given up',
-    file: 'backend/src/influx/writer.ts',
+    file: 'backend/src/influx/influx-sink.ts',
     edits: [[`count === 1 || droppedOf`, `count >= 1 || droppedOf`]],
   },
   {
@@ -99,8 +99,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: `${INGEST}/segment.ts`,
     edits: [
       [
-        `last: this.#last.sequenceNumber, refusals: this.#refusals }`,
-        `last: this.#last.sequenceNumber, refusals: [] }`,
+        `codec: this.codec, refusals: this.#refusals }`,
+        `codec: this.codec, refusals: [] }`,
       ],
     ],
   },

@@ -1,3 +1,4 @@
+import { CODEC_NAMES } from './codecs.ts';
 import { describe, expect, it } from 'vitest';
 import { archiveKey, parseArchiveKey, rejectedKey } from './keys.ts';
 import { keysOf, parseDay, rejectedKeysOf } from './days.ts';
@@ -41,9 +42,16 @@ describe('keys of days', () => {
 
   it('are read back as they were made', () => {
     const range = { shardId: 'shardId-000000000001', first: '12', last: '345' };
-    expect(parseArchiveKey(archiveKey(15_522, range))).toEqual({ ...range, day: 15_522, rejected: false });
-    expect(parseArchiveKey(rejectedKey(15_522, range))).toEqual({ ...range, day: 15_522, rejected: true });
-    for (const foreign of ['2012/07/01/notes.txt', '2012/07/01/a-1.ndjson.gz', 'x/2012/07/01/a-1-2.ndjson.gz']) {
+    for (const codec of CODEC_NAMES) {
+      expect(parseArchiveKey(archiveKey(15_522, range, codec))).toEqual({ ...range, day: 15_522, rejected: false });
+      expect(parseArchiveKey(rejectedKey(15_522, range, codec))).toEqual({ ...range, day: 15_522, rejected: true });
+    }
+    for (const foreign of [
+      '2012/07/01/notes.txt',
+      '2012/07/01/a-1.ndjson.gz',
+      'x/2012/07/01/a-1-2.ndjson.gz',
+      '2012/07/01/a-1-2.ndjson.lzma',
+    ]) {
       expect(parseArchiveKey(foreign)).toBeUndefined();
     }
   });

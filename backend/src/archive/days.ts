@@ -9,19 +9,19 @@ export interface DayRange {
 const DAY = /^(\d{4})([-/])(\d\d)\2(\d\d)$/;
 const DAY_MS = 86_400_000;
 
-/** `YYYY/MM/DD` or `YYYY-MM-DD` → UTC day from 1970-01-01; undefined where it is no day from 2000 on. */
+/** `YYYY/MM/DD` or `YYYY-MM-DD` → UTC day from 1970-01-01; undefined where it is not a day from 2000 on. */
 export function parseDay(text: string): number | undefined {
   const [, year, , month, date] = DAY.exec(text) ?? [];
   const ms = Date.parse(`${year}-${month}-${date}T00:00:00Z`);
   const day = ms / DAY_MS;
-  // Date.parse takes 31 February for 2 March.
+  // Date.parse reads 31 February as 2 March.
   return Number.isInteger(day) && dayText(day) === `${year}/${month}/${date}` && Number(year) >= 2000 ? day : undefined;
 }
 
-/** Keys of these days: from the first, included, to the second, excluded. `0` comes right after the slash that follows the last day. */
+/** Keys of these days: the first is included, the second excluded. `0` sorts right after the slash that follows the last day. */
 export const keysOf = ({ from, to }: DayRange): readonly [string, string] => [`${dayText(from)}/`, `${dayText(to)}0`];
 
-/** The same for days of arrival of dead letters. */
+/** The same for dead letters, by day of arrival. */
 export const rejectedKeysOf = (days: DayRange): readonly [string, string] => {
   const [from, to] = keysOf(days);
   return [`${REJECTED_PREFIX}/${from}`, `${REJECTED_PREFIX}/${to}`];

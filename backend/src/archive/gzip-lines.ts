@@ -1,51 +1,41 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
+import { constants, crc32, createGunzip, deflateRaw, type ZlibOptions } from 'node:zlib';
 import { BlockMemory } from '../memory/blocks.ts';
 import { SpareBuffers } from '../memory/spare-buffers.ts';
+import type { ArchiveCodec, EncodedLines, LineEncoder } from './codec.ts';
 
 const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
 
-/** Raw bytes that are compressed at a time; also the most that a member holds uncompressed, apart from what is being compressed. */
+/** Raw bytes compressed at a time; also the most that a member holds uncompressed, apart from what is being compressed. */
 export const CHUNK_BYTES = 256 * 1024;
 const FIRST_ALLOCATION = 8 * 1024;
-/** As many pieces as can be on their way at a time without anybody waiting. */
+/** Kept for reuse: as many pieces as are usually compressed at a time. */
 const pieces = new SpareBuffers(CHUNK_BYTES, 16);
 /**
- * Twice as fast as zlib's default of 6, for objects that are 7 to 15 percent larger: docs/adr/0010. The output of a piece fits into one
- * buffer, so that a piece is one job of the thread pool.
+ * Twice as fast as zlib's default level 6, for objects 7 to 15 percent larger: docs/adr/0010. A piece's output fits into one buffer, so that
+ * compressing it is one job of the thread pool.
  */
 const DEFLATE: ZlibOptions = {
   level: 2,
-  // A window of 16 KiB stays in the processor's cache: an eighth cheaper for objects of the same size.
+  // A window of 16 KiB stays in the processor's cache: an eighth less CPU for objects of the same size.
   windowBits: 14,
   finishFlush: constants.Z_SYNC_FLUSH,
   chunkSize: CHUNK_BYTES / 2,
 };
 
-/** RFC 1952 §2.3: deflate, no name, no time, unknown system: nothing that another run would write differently. */
+/** RFC 1952 §2.3: deflate, no name, no time, unknown system. Nothing that another run would write differently. */
 const HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255);
-/** An empty final block: what was flushed before it ended on a byte, and needs no last block of its own. */
+/** An empty final block. What was flushed before it ends on a whole byte and needs no final block of its own. */
 const FINAL_BLOCK = Uint8Array.of(0x03, 0x00);
 const NEWLINE = Uint8Array.of(0x0a);
 
-export interface FinishedLines {
-  /** To be given back (block-memory.ts) by who knows that nobody reads them any more. */
-  readonly chunks: readonly Uint8Array[];
-  /** Compressed bytes. */
-  readonly bytes: number;
-  /** Of the lines before compression, hex. Tells equal content apart from other content whatever zlib made of it. */
-  readonly contentSha256: string;
-  readonly rawBytes: number;
-  readonly lines: number;
-}
-
 /**
- * Lines as one gzip member. Its bytes are a function of the lines alone: they are cut at every 256 KiB, wherever those fall, and each piece is
- * compressed by itself and flushed to a whole byte (as pigz does). So no compressor state lives between pieces, the work is done
- * off the main thread, and memory is the compressed bytes plus one piece.
+ * Lines as one gzip member, whose bytes depend on the lines alone: every 256 KiB, wherever that falls, a piece is cut off, compressed by itself
+ * and flushed to a whole byte (as pigz does). No compressor state lives between pieces, the work is done off the main thread, and
+ * memory is the compressed bytes plus one piece.
  */
-export class GzipLines {
+export class GzipLines implements LineEncoder {
   readonly #onHeld: (change: number) => void;
   readonly #hash = createHash('sha256');
   #crc = 0;
@@ -62,7 +52,6 @@ export class GzipLines {
     this.#onHeld = onHeld;
   }
 
-  /** Bytes held in memory. */
   get held(): number {
     return this.#held;
   }
@@ -71,7 +60,6 @@ export class GzipLines {
     return this.#rawBytes;
   }
 
-  /** Copies the line and a line feed: the caller's buffer is free afterwards. */
   append(line: Uint8Array): void {
     this.#lines++;
     const length = this.#pendingLength + line.length + 1;
@@ -88,7 +76,7 @@ export class GzipLines {
     this.#hold(line.length + 1);
   }
 
-  async finish(): Promise<FinishedLines> {
+  async finish(): Promise<EncodedLines> {
     if (this.#pendingLength > 0) this.#compressPending();
     const pieces = await Promise.all(this.#chunks);
     this.#memory.end();
@@ -119,7 +107,7 @@ export class GzipLines {
     }
   }
 
-  /** Grows by doubling, because a day with a handful of lines must not cost 256 KiB; one that has filled a piece will fill another. */
+  /** Grows by doubling, because a day with a handful of lines must not cost 256 KiB. Whatever has filled one piece will fill another. */
   #makeRoom(length: number): void {
     if (length <= this.#pending.length) return;
     if (this.#chunks.length > 0) {
@@ -144,7 +132,7 @@ export class GzipLines {
     const compressed = deflate(raw, DEFLATE).then((output) => {
       this.#hold(output.length - raw.length);
       pieces.give(pending);
-      // The output lies in a larger buffer, which a view would keep. Blocks are for members of many pieces: one of a few lines is small.
+      // The output lies in a larger buffer, which a view would keep alive. Blocks are for members of many pieces; a few lines need none.
       const kept = whole ? this.#memory.take(output.length) : new Uint8Array(output.length);
       kept.set(output);
       return kept;
@@ -159,3 +147,13 @@ export class GzipLines {
     this.#onHeld(change);
   }
 }
+
+export const gzip: ArchiveCodec = {
+  extension: '.ndjson.gz',
+  // Not as Content-Encoding: clients that undo it would save plain text under a name that ends in .gz.
+  contentType: 'application/gzip',
+  encoder: (onHeld) => new GzipLines(onHeld),
+  decoder: (chunkSize) => createGunzip(chunkSize === undefined ? {} : { chunkSize }),
+  isDamage: (error) =>
+    error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_'),
+};

@@ -1,43 +1,45 @@
-/** Range of sequence numbers that an object holds whole, for its day. */
+import { CODECS, codecOfKey, type CodecName } from './codecs.ts';
+
+/** The sequence numbers of a shard whose events of one day an object holds. */
 export interface SegmentRange {
   readonly shardId: string;
   readonly first: string;
   readonly last: string;
 }
 
-/** Rejected records live below this, beside the years. */
+/** Dead letters are below this, beside the years. */
 export const REJECTED_PREFIX = '_rejected';
-
-const EXTENSION = '.ndjson.gz';
 
 const DAY_MS = 86_400_000;
 
-/** UTC days from 1970-01-01; the number that {@link dayText} writes out. UTC has no leap seconds in ms, so each day is as long. */
+/** UTC day, counted from 1970-01-01. Time in ms since 1970 has no leap seconds, so all days are equally long. */
 export const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
 
 /** `YYYY/MM/DD`. Years 2000 to 9999. */
 export const dayText = (day: number): string => new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '/');
 
 /** @param day of `occurredAt`, from {@link dayOf} */
-export const archiveKey = (day: number, range: SegmentRange): string =>
-  `${dayText(day)}/${range.shardId}-${range.first}-${range.last}${EXTENSION}`;
+export const archiveKey = (day: number, range: SegmentRange, codec: CodecName): string =>
+  `${dayText(day)}/${range.shardId}-${range.first}-${range.last}${CODECS[codec].extension}`;
 
 /** What a key says; see {@link archiveKey} and {@link rejectedKey}. */
 export interface ParsedKey extends SegmentRange {
-  /** Of `occurredAt`, or of arrival where the key is one of rejected records. */
+  /** Of `occurredAt`; for dead letters, of arrival. */
   readonly day: number;
   readonly rejected: boolean;
 }
 
-const KEY = /^(_rejected\/)?(\d{4})\/(\d\d)\/(\d\d)\/([^/]+)-(\d+)-(\d+)\.ndjson\.gz$/;
+const KEY = /^(_rejected\/)?(\d{4})\/(\d\d)\/(\d\d)\/([^/]+)-(\d+)-(\d+)(\.ndjson\.\w+)$/;
 
 /** The inverse of {@link archiveKey} and {@link rejectedKey}; undefined for what is neither. */
 export function parseArchiveKey(key: string): ParsedKey | undefined {
-  const [, rejected, year, month, date, shardId, first, last] = KEY.exec(key) ?? [];
+  const [, rejected, year, month, date, shardId, first, last, extension] = KEY.exec(key) ?? [];
   if (shardId === undefined || first === undefined || last === undefined) return undefined;
+  if (codecOfKey(key)?.extension !== extension) return undefined;
   const day = Date.parse(`${year}-${month}-${date}T00:00:00Z`) / DAY_MS;
   return Number.isInteger(day) ? { day, rejected: rejected !== undefined, shardId, first, last } : undefined;
 }
 
 /** @param day of arrival, from {@link dayOf} */
-export const rejectedKey = (day: number, range: SegmentRange): string => `${REJECTED_PREFIX}/${archiveKey(day, range)}`;
+export const rejectedKey = (day: number, range: SegmentRange, codec: CodecName): string =>
+  `${REJECTED_PREFIX}/${archiveKey(day, range, codec)}`;

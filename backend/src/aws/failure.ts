@@ -1,6 +1,6 @@
 import { networkReason } from '../network.ts';
 
-/** What kind of failure an AWS call had. Each service's check turns this into its own words. */
+/** The kind of failure of an AWS call. Each service's check turns it into a message. */
 export type AwsFailure =
   | { readonly kind: 'unreachable'; readonly reason: string }
   | { readonly kind: 'unauthorized'; readonly reason: string }
@@ -13,22 +13,22 @@ const UNAUTHORIZED =
   /^(AccessDenied(Exception)?|UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken|Forbidden|403)$/;
 const NOT_FOUND = /^(ResourceNotFoundException|NoSuchBucket|NotFound|404)$/;
 
-/** Sorts an error of the AWS SDK. The names are the error codes of Kinesis and S3. */
+/** Classifies an error of the AWS SDK. The names are the error codes of Kinesis and S3. */
 export function awsFailure(error: unknown): AwsFailure {
-  const failure = sorted(error);
+  const failure = classified(error);
   return { ...failure, reason: firstLine(failure.reason) };
 }
 
 /**
- * To a wrong signature AWS answers with all that was signed, line by line, the session token included: only the first line is shown, without its full
- * stop, because sentences of ours go on or end behind it.
+ * AWS's response to a wrong signature repeats everything that was signed, line by line, including the session token. Only the first line is
+ * shown, and without its full stop, because it becomes part of a sentence.
  */
 const firstLine = (text: string): string => {
   const line = (/^.*/.exec(text.trimStart())?.[0] ?? '').replace(/\.$/, '');
   return line.length <= 300 ? line : `${line.slice(0, 300)}…`;
 };
 
-function sorted(error: unknown): AwsFailure {
+function classified(error: unknown): AwsFailure {
   if (!(error instanceof Error)) return { kind: 'other', reason: String(error) };
   const status = httpStatus(error);
   if (error.name === 'CredentialsProviderError' || /could not load credentials/i.test(error.message)) {
@@ -58,5 +58,5 @@ function httpStatus(error: Error): number | undefined {
 }
 
 export const CREDENTIALS_HINT =
-  "Give AWS credentials in one of AWS's own ways: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role.";
+  'Provide AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, set AWS_PROFILE, or attach a role.';
 export const REGION_HINT = 'Set AWS_REGION, for example AWS_REGION=eu-west-1.';

@@ -3,8 +3,8 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 
 /**
- * Both clients take region, endpoint and credentials from AWS's own variables and files; nothing of that is configured twice.
- * HTTP/1.1 with keep-alive on purpose: local Kinesis servers speak nothing else on a plain port, and polling gains nothing from HTTP/2.
+ * For the clients of Kinesis and S3, which get region, endpoint and credentials from AWS's own variables and files.
+ * HTTP/1.1 with keep-alive: local Kinesis servers support nothing else on a plain port, and polling gains nothing from HTTP/2.
  */
 export const requestHandler = (maxSockets: number, requestTimeout = 30_000): NodeHttpHandler =>
   new NodeHttpHandler({

@@ -5,12 +5,16 @@ import {
   withDurable,
   withRelocations,
   withPending,
+  mayHaveGap,
+  withCompleteTo,
+  withDone,
   type NotedRelocation,
+  type PendingRange,
 } from './checkpoint.ts';
 import { compareSequence } from '../event/sequence-number.ts';
 import { WarmMarks } from '../ingest/warm-marks.ts';
 
-const pending = (first: string, last: string) => ({ first, last, refusals: [] });
+const pending = (first: string, last: string): PendingRange => ({ first, last, codec: 'gzip', refusals: [] });
 const relocation = (sequenceNumber: string): NotedRelocation => ({
   role: 'made',
   event: 'ab'.repeat(24),
@@ -36,7 +40,8 @@ describe('a shard checkpoint', () => {
   });
 
   it('never says less about the time up to which nothing is missing', () => {
-    const late = { ...withPending(freshCheckpoint('s'), pending('1', '2')), completeToMs: 100 };
+    const late = withCompleteTo(withPending(freshCheckpoint('s'), pending('1', '2')), 100);
+    expect(withCompleteTo(late, 50).completeToMs).toBe(100);
     expect(withDurable(late, { completeToMs: 50, warmFrom: null }).completeToMs).toBe(100);
   });
 
@@ -50,7 +55,22 @@ describe('a shard checkpoint', () => {
         warmFrom: null,
       },
     );
-    expect(checkpoint.relocated).toEqual([...old.slice(5), ...ahead]);
+    expect(checkpoint.relocations).toEqual([...old.slice(5), ...ahead]);
+  });
+});
+
+describe('the end of a shard', () => {
+  it('is not noted while a range is pending', () => {
+    const before = withPending(freshCheckpoint('s'), pending('1', '2'));
+    expect(() => withDone(before)).toThrow('pending');
+    expect(withDone(withDurable(before, { completeToMs: 0, warmFrom: null })).done).toBe(true);
+  });
+});
+
+describe('mayHaveGap', () => {
+  it('is false while the stream still covers the time up to which nothing is missing', () => {
+    expect(mayHaveGap(1_000, 500, 1_499)).toBe(false);
+    expect(mayHaveGap(1_000, 500, 1_500)).toBe(true);
   });
 });
 

@@ -1,55 +1,82 @@
 import { z } from 'zod';
-import type { Relocation } from '../schema/offsets.ts';
+import { CODEC_NAMES } from '../archive/codecs.ts';
 import { compareSequence, type SequenceNumber } from '../event/sequence-number.ts';
+import { BUCKET_ROLES } from '../schema/buckets.ts';
+import type { Relocation } from '../schema/offsets.ts';
 
-/** Where reading of a fresh shard begins. `latest` is turned into the time of the first start, so that no crash can lose what came since. */
-export type StartPosition = { readonly kind: 'trim_horizon' } | { readonly kind: 'time'; readonly ms: number };
-
-/** What belongs to the stream as a whole; written before the first record is read. */
-export interface StreamCheckpoint {
-  readonly stream: string;
-  /** Creation time of the stream in ms: a stream that was deleted and made again under its name has other sequence numbers. */
-  readonly createdAtMs: number;
-  readonly start: StartPosition;
-}
-
-/** A record that InfluxDB refused for good: only its answer told, so a redo must be told too. */
-export interface NotedRefusal {
-  readonly sequenceNumber: SequenceNumber;
-  readonly subSequence?: number | undefined;
-  readonly reason: string;
-}
-
-/** A range of records for which archive objects are being written. */
-export interface PendingRange {
-  readonly first: SequenceNumber;
-  readonly last: SequenceNumber;
-  readonly refusals: readonly NotedRefusal[];
-}
-
-/** A relocation (see OffsetTable) with the record that caused it. */
-export interface NotedRelocation extends Relocation {
-  readonly sequenceNumber: SequenceNumber;
-}
-
-/**
- * How far a shard is durable in every sink, and what a restart must know to redo exactly what was begun. Immutable: each change is a new
- * value, written whole.
+/*
+ * What a checkpoint is: each type is that of its schema, so that nothing can be stored that could not be read back. How it is written to a
+ * file is in file-format.ts.
  */
-export interface ShardCheckpoint {
-  readonly shardId: string;
+
+const sequenceNumber = z.string().regex(/^\d{1,128}$/);
+const ms = z.number().int().nonnegative();
+
+const startPosition = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('trim_horizon') }),
+  z.strictObject({ kind: z.literal('time'), ms }),
+]);
+
+/** What belongs to the stream as a whole; saved before the first record is read. */
+export const streamCheckpointSchema = z.strictObject({
+  stream: z.string().min(1),
+  /** Creation time of the stream in ms: a stream that was deleted and created again under its name has other sequence numbers. */
+  createdAtMs: ms,
+  start: startPosition,
+});
+
+/** A record with a point that InfluxDB refused for good. Only its answer told, so a redo must be told too. */
+const notedRefusal = z.strictObject({
+  sequenceNumber,
+  subSequence: z.number().int().nonnegative().optional(),
+  reason: z.string(),
+});
+
+/** A relocation with the record that caused it. */
+const notedRelocation = z.strictObject({
+  role: z.enum(BUCKET_ROLES),
+  event: z.string(),
+  offsetNs: z.number().int(),
+  sequenceNumber,
+}) satisfies z.ZodType<Relocation & { readonly sequenceNumber: SequenceNumber }>;
+
+export const shardCheckpointSchema = z.strictObject({
+  shardId: z.string().min(1),
   /** Everything up to and including this record is durable everywhere; null before the first. */
-  readonly sequenceNumber: SequenceNumber | null;
-  /** Up to this time of arrival (ms) nothing of this shard is missing; 0 = nothing is known. Tells a quiet shard from a lost record. */
-  readonly completeToMs: number;
-  readonly pending: PendingRange | null;
-  /** Read to its end, all of it durable. */
-  readonly done: boolean;
+  sequenceNumber: sequenceNumber.nullable(),
+  /** Nothing of this shard that arrived up to this time (ms) is missing; 0 = unknown. Tells a quiet shard from a lost record. */
+  completeToMs: ms,
+  /** The range of records whose archive objects are being written. */
+  pending: z
+    .strictObject({
+      first: sequenceNumber,
+      last: sequenceNumber,
+      /** What its objects are compressed with: a redo must write the same keys, whatever new objects are compressed with by then. */
+      codec: z.enum(CODEC_NAMES),
+      refusals: z.array(notedRefusal),
+    })
+    .nullable(),
+  /** Read to its end, and all of it durable. */
+  done: z.boolean(),
   /** Oldest first. */
-  readonly relocated: readonly NotedRelocation[];
-  /** Re-reading starts here on a restart to fill the offset table; null = not needed. Never behind what the bounds below allow. */
-  readonly warmFrom: SequenceNumber | null;
-}
+  relocations: z.array(notedRelocation),
+  /** A restart re-reads from here to fill the offset table; null = not needed. Its distance from the checkpoint is bounded. */
+  warmFrom: sequenceNumber.nullable(),
+});
+
+type Immutable<T> = T extends object ? { readonly [K in keyof T]: Immutable<T[K]> } : T;
+
+/** Where reading of a new shard begins. `latest` is stored as the time of the first start, so that a crash cannot lose what came since. */
+export type StartPosition = Immutable<z.output<typeof startPosition>>;
+export type StreamCheckpoint = Immutable<z.output<typeof streamCheckpointSchema>>;
+export type NotedRefusal = Immutable<z.output<typeof notedRefusal>>;
+export type NotedRelocation = Immutable<z.output<typeof notedRelocation>>;
+/**
+ * How far a shard is durable in every sink, and what a restart needs to redo exactly what was begun. Every change is one of the functions
+ * below and makes a new value, which is stored whole.
+ */
+export type ShardCheckpoint = Immutable<z.output<typeof shardCheckpointSchema>>;
+export type PendingRange = NonNullable<ShardCheckpoint['pending']>;
 
 export const freshCheckpoint = (shardId: string): ShardCheckpoint => ({
   shardId,
@@ -57,18 +84,19 @@ export const freshCheckpoint = (shardId: string): ShardCheckpoint => ({
   completeToMs: 0,
   pending: null,
   done: false,
-  relocated: [],
+  relocations: [],
   warmFrom: null,
 });
 
-/** Moves of records behind the checkpoint that are kept. Those of records after it are all kept: a redo needs them. */
+/** Relocations of records behind the checkpoint that are kept. Those of records after it are all kept: a redo needs them. */
 export const MAX_DURABLE_RELOCATIONS = 10_000;
 
+/** Points were relocated; saved before any of them is written. */
 export function withRelocations(checkpoint: ShardCheckpoint, relocations: readonly NotedRelocation[]): ShardCheckpoint {
-  return { ...checkpoint, relocated: [...checkpoint.relocated, ...relocations] };
+  return { ...checkpoint, relocations: [...checkpoint.relocations, ...relocations] };
 }
 
-/** Step 1 of archiving a range, before its first object is written. */
+/** Step 1 of archiving a range, saved before its first object is written. */
 export function withPending(checkpoint: ShardCheckpoint, pending: PendingRange): ShardCheckpoint {
   if (checkpoint.pending !== null) throw new Error('A second range was pending before the first was durable.');
   if (checkpoint.sequenceNumber !== null && compareSequence(pending.first, checkpoint.sequenceNumber) <= 0) {
@@ -83,90 +111,41 @@ export function withDurable(
   change: { readonly completeToMs: number; readonly warmFrom: SequenceNumber | null },
 ): ShardCheckpoint {
   if (checkpoint.pending === null) throw new Error('No range was pending.');
-  const sequenceNumber = checkpoint.pending.last;
+  const durable = checkpoint.pending.last;
   return {
-    ...checkpoint,
-    sequenceNumber,
+    ...withCompleteTo(checkpoint, change.completeToMs),
+    sequenceNumber: durable,
     pending: null,
-    completeToMs: Math.max(checkpoint.completeToMs, change.completeToMs),
     warmFrom: change.warmFrom,
-    relocated: boundRelocations(checkpoint.relocated, sequenceNumber),
+    relocations: boundRelocations(checkpoint.relocations, durable),
   };
 }
 
-function boundRelocations(relocated: readonly NotedRelocation[], durable: SequenceNumber): readonly NotedRelocation[] {
-  if (relocated.length <= MAX_DURABLE_RELOCATIONS) return relocated;
-  let surplus =
-    relocated.filter((m) => compareSequence(m.sequenceNumber, durable) <= 0).length - MAX_DURABLE_RELOCATIONS;
-  return relocated.filter((m) => compareSequence(m.sequenceNumber, durable) > 0 || surplus-- <= 0);
-}
+/** The stream no longer holds all of the pending range, and that was accepted: what is left of it is read like new records. */
+export const withoutPending = (checkpoint: ShardCheckpoint): ShardCheckpoint => ({ ...checkpoint, pending: null });
 
-/** Port: where checkpoints are kept. One holder at a time; implementations refuse or fence a second one. */
-export interface CheckpointStore {
-  /** For messages. */
-  readonly url: string;
-  /**
-   * Takes the store for this process and reads it.
-   * @throws UserpulseError `checkpoint_locked` where another process holds it, `checkpoint_unusable` where something in it cannot be read or
-   *   belongs to another stream
-   */
-  open(stream: string): Promise<StoredCheckpoints>;
-  /** Resolves when durable. @throws where it cannot be written; the caller tries again */
-  saveStream(checkpoint: StreamCheckpoint): Promise<void>;
-  /** Resolves when durable. @throws where it cannot be written, or `checkpoint_locked` where another process has taken the store */
-  saveShard(checkpoint: ShardCheckpoint): Promise<void>;
-  /** A finished shard that the stream lists no more. */
-  removeShard(shardId: string): Promise<void>;
-  close(): Promise<void>;
-}
-
-export interface StoredCheckpoints {
-  /** Absent before the first start. */
-  readonly stream: StreamCheckpoint | undefined;
-  readonly shards: ReadonlyMap<string, ShardCheckpoint>;
-}
-
-const sequence = z.string().regex(/^\d{1,128}$/);
-const ms = z.number().int().nonnegative();
-
-/** How a checkpoint is written down; parsed strictly, since what is not understood must not be guessed at. */
-export const streamCheckpointSchema = z.strictObject({
-  version: z.literal(1),
-  stream: z.string().min(1),
-  createdAtMs: ms,
-  start: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('trim_horizon') }),
-    z.strictObject({ kind: z.literal('time'), ms }),
-  ]),
+/** Nothing that arrived up to this time (ms) is missing. Never takes back what is known already. */
+export const withCompleteTo = (checkpoint: ShardCheckpoint, completeToMs: number): ShardCheckpoint => ({
+  ...checkpoint,
+  completeToMs: Math.max(checkpoint.completeToMs, completeToMs),
 });
 
-export const shardCheckpointSchema = z.strictObject({
-  version: z.literal(1),
-  stream: z.string().min(1),
-  shardId: z.string().min(1),
-  sequenceNumber: sequence.nullable(),
-  completeToMs: ms,
-  pending: z
-    .strictObject({
-      first: sequence,
-      last: sequence,
-      refusals: z.array(
-        z.strictObject({
-          sequenceNumber: sequence,
-          subSequence: z.number().int().nonnegative().optional(),
-          reason: z.string(),
-        }),
-      ),
-    })
-    .nullable(),
-  done: z.boolean(),
-  relocated: z.array(
-    z.strictObject({
-      role: z.enum(['made', 'received', 'share', 'total']),
-      event: z.string(),
-      offsetNs: z.number().int(),
-      sequenceNumber: sequence,
-    }),
-  ),
-  warmFrom: sequence.nullable(),
-});
+/** The shard has been read to its end, and all of it is durable. */
+export function withDone(checkpoint: ShardCheckpoint): ShardCheckpoint {
+  if (checkpoint.pending !== null) throw new Error('A shard ended while a range was pending.');
+  return { ...checkpoint, done: true };
+}
+
+function boundRelocations(relocations: readonly NotedRelocation[], durable: SequenceNumber) {
+  if (relocations.length <= MAX_DURABLE_RELOCATIONS) return relocations;
+  const isBehind = (noted: NotedRelocation): boolean => compareSequence(noted.sequenceNumber, durable) <= 0;
+  let surplus = relocations.filter(isBehind).length - MAX_DURABLE_RELOCATIONS;
+  return relocations.filter((noted) => !isBehind(noted) || surplus-- <= 0);
+}
+
+/**
+ * Whether records may be missing behind a checkpoint whose record the stream no longer gives. Records live for the retention: where nothing
+ * was missing up to a time that the stream still covers, nothing has been lost since.
+ */
+export const mayHaveGap = (completeToMs: number, retentionMs: number, nowMs: number): boolean =>
+  nowMs - completeToMs >= retentionMs;

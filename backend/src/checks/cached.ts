@@ -1,5 +1,5 @@
 /**
- * Shares one run among all who ask while it lasts, and for `forMs` after: probes and health pages of several Grafana servers must not
+ * Shares one run among all callers while it lasts and for `forMs` after it, so that probes and health checks of several Grafana servers do not
  * multiply into calls of every dependency.
  */
 export function cached<T>(run: () => Promise<T>, forMs: number, now: () => number = Date.now): () => Promise<T> {
@@ -10,11 +10,11 @@ export function cached<T>(run: () => Promise<T>, forMs: number, now: () => numbe
     if (last !== undefined && now() < last.until) return last.result;
     const result = run();
     running = result;
-    const settle = (): void => {
+    const finish = (): void => {
       running = undefined;
       last = { result, until: now() + forMs };
     };
-    result.then(settle, settle);
+    result.then(finish, finish);
     return result;
   };
 }

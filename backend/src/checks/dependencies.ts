@@ -1,17 +1,17 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { archiveCheck, type ArchiveTarget } from '../archive/check.ts';
+import { archiveCheck, type ArchiveTarget } from '../archive/archive-check.ts';
 import { bucketsCheck, type BucketUse } from '../influx/buckets-check.ts';
 import type { Check } from '../check.ts';
-import { checkpointCheck } from '../checkpoint/check.ts';
+import { checkpointCheck } from '../checkpoint/open-checkpoints.ts';
 import type { InfluxTarget } from '../influx/api.ts';
-import { influxCheck } from '../influx/check.ts';
+import { influxCheck } from '../influx/influx-check.ts';
 import { lagCheck, readingCheck, type ReadingStatus } from './lag.ts';
 import { schemeCheck } from './scheme.ts';
-import { streamCheck, type StreamTarget } from '../kinesis/check.ts';
+import { streamCheck, type StreamTarget } from '../kinesis/stream-check.ts';
 
-/** What a process knows of the installation. `serve` may run where neither stream nor archive is configured: then they are not looked at. */
+/** What a process knows of the installation. `serve` may run without settings for stream and archive; then these are not checked. */
 export interface Dependencies {
   readonly influx: InfluxTarget;
   readonly schema: Schema;
@@ -23,17 +23,17 @@ export interface Dependencies {
     | {
         readonly kinesis: KinesisClient;
         readonly stream: StreamTarget;
-        /** `file:` folder of USERPULSE_CHECKPOINT; undefined where this process does not see it. */
+        /** USERPULSE_CHECKPOINT; undefined where this process has no access to it. */
         readonly checkpoint: URL | undefined;
         readonly archiveMaxAgeMs: number;
-        /** Of an ingest in this very process, which knows its lag better than its checkpoint tells. */
+        /** Of an ingest in this process, which knows its lag better than its checkpoint does. */
         readonly reading?: (() => ReadingStatus) | undefined;
       }
     | undefined;
   readonly archive?: ArchiveTarget | undefined;
 }
 
-/** Every check that this process can make, in the order in which a person wants to read them. */
+/** Every check that this process can run, in the order of the report. */
 export function dependencyChecks(on: Dependencies): readonly Check[] {
   const checks: Check[] = [
     influxCheck(on.influx),

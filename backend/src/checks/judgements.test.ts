@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserpulseError } from '../errors.ts';
-import { prefixOf, type PrefixScheme, type Schema } from '../schema/buckets.ts';
-import { judgeBuckets, type BucketFinding, BUCKET_ROLES } from '../influx/buckets-check.ts';
+import { BUCKET_ROLES, prefixOf, type PrefixScheme, type Schema } from '../schema/buckets.ts';
+import { judgeBuckets, type BucketFinding } from '../influx/buckets-check.ts';
 import { failed, passed, warned } from '../check.ts';
 import { judgeLag, judgeReading } from './lag.ts';
 import { refuse } from './preflight.ts';

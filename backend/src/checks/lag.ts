@@ -1,11 +1,12 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { shardCheckpointSchema } from '../checkpoint/checkpoint.ts';
-import { KinesisSource, SourceError } from '../kinesis/stream-source.ts';
+import { readCheckpoints } from '../checkpoint/open-checkpoints.ts';
+import { mayHaveGap, type ShardCheckpoint } from '../checkpoint/checkpoint.ts';
+import { systemClock } from '../clock.ts';
+import { UserpulseError } from '../errors.ts';
+import { counted, roughDuration } from '../format.ts';
+import { KinesisSource, SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
-import { streamFailure, type StreamTarget } from '../kinesis/check.ts';
+import { streamFailure, type StreamTarget } from '../kinesis/stream-check.ts';
 
 /** Where a shard's checkpoint is against the newest record of the shard. */
 export type ShardLag =
@@ -13,12 +14,14 @@ export type ShardLag =
   /** Nothing of it is durable yet. `lagMs` reaches back to its oldest record. */
   | { readonly shardId: string; readonly kind: 'unread'; readonly lagMs: number }
   | { readonly shardId: string; readonly kind: 'behind'; readonly lagMs: number }
-  /** The checkpoint is older than what the stream still keeps. */
+  /** The stream no longer holds the record of the checkpoint, and records after it may be lost. */
   | { readonly shardId: string; readonly kind: 'expired' };
 
-/** Shards looked at at once; each costs two calls. */
+/** Shards examined at a time; each costs two calls. */
 const CONCURRENT_SHARDS = 8;
-/** Beyond what archive rotation explains, in ms. */
+/** Pages without a record that are read before a shard counts as having none. Kinesis may return some before the first record. */
+const MAX_EMPTY_PAGES = 5;
+/** Beyond what closing archive objects explains, in ms. */
 const TOLERANCE_MS = 60_000;
 
 export interface LagTarget extends StreamTarget {
@@ -27,15 +30,18 @@ export interface LagTarget extends StreamTarget {
   readonly archiveMaxAgeMs: number;
 }
 
-/** How far durable reading is behind the stream, per shard, from the outside: works whether or not an ingest runs. */
+/** How far durable reading is behind the stream, per shard, seen from outside: whether or not an ingest runs. */
 export function lagCheck(kinesis: KinesisClient, target: LagTarget): Check {
   return {
     name: 'lag',
     run: async (signal) => {
       try {
-        return judgeLag(await shardLags(kinesis, target, signal), target);
+        const { shards } = await readCheckpoints(target.checkpoint, target.stream);
+        const source = new KinesisSource(kinesis, target.stream);
+        return judgeLag(await shardLags(source, shards, systemClock.now(), signal), target);
       } catch (error) {
         if (error instanceof SourceError) return { ...streamFailure(target, error.cause), name: 'lag' };
+        if (error instanceof UserpulseError) return failed('lag', error.code, error.message, error.hint ?? '');
         throw error;
       }
     },
@@ -44,20 +50,17 @@ export function lagCheck(kinesis: KinesisClient, target: LagTarget): Check {
 
 /** @throws SourceError */
 export async function shardLags(
-  kinesis: KinesisClient,
-  target: LagTarget,
+  source: StreamSource,
+  checkpoints: ReadonlyMap<string, ShardCheckpoint>,
+  nowMs: number,
   signal: AbortSignal,
 ): Promise<readonly ShardLag[]> {
-  const source = new KinesisSource(kinesis, target.stream);
-  const [checkpoints, shards] = await Promise.all([
-    readCheckpoints(fileURLToPath(target.checkpoint), target.stream),
-    source.listShards(signal),
-  ]);
+  const [shards, { retentionMs }] = await Promise.all([source.listShards(signal), source.describe(signal)]);
   const waiting = shards.map((s) => s.shardId).sort();
   const lags: ShardLag[] = [];
   const work = async (): Promise<void> => {
     for (let shardId = waiting.shift(); shardId !== undefined; shardId = waiting.shift()) {
-      lags.push(await lagOf(source, shardId, checkpoints.get(shardId), signal));
+      lags.push(await lagOf(source, shardId, checkpoints.get(shardId), { retentionMs, nowMs }, signal));
     }
   };
   await Promise.all(Array.from({ length: CONCURRENT_SHARDS }, work));
@@ -65,61 +68,47 @@ export async function shardLags(
 }
 
 async function lagOf(
-  source: KinesisSource,
+  source: StreamSource,
   shardId: string,
-  checkpoint: { readonly sequenceNumber: string | null; readonly done: boolean } | undefined,
+  checkpoint: ShardCheckpoint | undefined,
+  { retentionMs, nowMs }: { readonly retentionMs: number; readonly nowMs: number },
   signal: AbortSignal,
 ): Promise<ShardLag> {
   if (checkpoint?.done === true) return { shardId, kind: 'done' };
-  const sequenceNumber = checkpoint?.sequenceNumber ?? null;
-  if (sequenceNumber === null) {
-    const page = await source.records(await source.iterator(shardId, { kind: 'trim_horizon' }, signal), 1, signal);
-    const first = page.records[0];
+  if (checkpoint === undefined || checkpoint.sequenceNumber === null) {
+    const { lagMs, first, atEnd } = await look(source, shardId, { kind: 'trim_horizon' }, signal);
     // No record at all: there is nothing to be behind of.
-    return first === undefined && page.millisBehindLatest === 0
-      ? { shardId, kind: 'behind', lagMs: 0 }
-      : { shardId, kind: 'unread', lagMs: Math.max(page.millisBehindLatest, 0) };
+    return first === undefined && atEnd ? { shardId, kind: 'behind', lagMs: 0 } : { shardId, kind: 'unread', lagMs };
   }
+  const { sequenceNumber, completeToMs } = checkpoint;
   try {
-    const iterator = await source.iterator(shardId, { kind: 'at', sequenceNumber }, signal);
-    // The first record is the checkpoint's own, so what remains is what lies behind it.
-    const page = await source.records(iterator, 1, signal);
-    return { shardId, kind: 'behind', lagMs: page.millisBehindLatest };
+    const { lagMs, first, atEnd } = await look(source, shardId, { kind: 'at', sequenceNumber }, signal);
+    // Where the checkpoint's own record is gone, Kinesis silently goes on with the oldest it has.
+    const gone = first !== sequenceNumber && (first !== undefined || atEnd);
+    if (gone && mayHaveGap(completeToMs, retentionMs, nowMs)) return { shardId, kind: 'expired' };
+    return { shardId, kind: 'behind', lagMs };
   } catch (error) {
     if (error instanceof SourceError && error.kind === 'invalid') return { shardId, kind: 'expired' };
     throw error;
   }
 }
 
-/** The checkpoints in a folder, without taking it: an ingest may be at work. What cannot be read counts as absent here; ingest refuses it. */
-async function readCheckpoints(
-  folder: string,
-  stream: string,
-): Promise<ReadonlyMap<string, { readonly sequenceNumber: string | null; readonly done: boolean }>> {
-  const found = new Map<string, { sequenceNumber: string | null; done: boolean }>();
-  let files: string[];
-  try {
-    files = await readdir(folder);
-  } catch {
-    return found;
+/** The first record from a position on, and how far (ms) it is behind the newest. */
+async function look(
+  source: StreamSource,
+  shardId: string,
+  position: Position,
+  signal: AbortSignal,
+): Promise<{ readonly first: string | undefined; readonly lagMs: number; readonly atEnd: boolean }> {
+  let iterator = await source.iterator(shardId, position, signal);
+  for (let pages = 1; ; pages++) {
+    const { records, next, millisBehindLatest } = await source.records(iterator, 1, signal);
+    const first = records[0]?.sequenceNumber;
+    const atEnd = next === undefined || millisBehindLatest === 0;
+    if (first !== undefined || atEnd || pages === MAX_EMPTY_PAGES) return { first, lagMs: millisBehindLatest, atEnd };
+    iterator = next;
   }
-  for (const file of files.filter((f) => f.endsWith('.json') && !f.startsWith('.') && f !== 'stream.json')) {
-    try {
-      const parsed = shardCheckpointSchema.safeParse(JSON.parse(await readFile(join(folder, file), 'utf8')));
-      if (parsed.success && parsed.data.stream === stream) found.set(parsed.data.shardId, parsed.data);
-    } catch {
-      // Replaced or removed while we look: the next look will tell.
-    }
-  }
-  return found;
 }
-
-const seconds = (ms: number): string =>
-  ms < 120_000
-    ? `${Math.round(ms / 1000)} s`
-    : ms < 7_200_000
-      ? `${Math.round(ms / 60_000)} min`
-      : `${Math.round(ms / 3_600_000)} h`;
 
 export function judgeLag(
   lags: readonly ShardLag[],
@@ -130,8 +119,8 @@ export function judgeLag(
     return failed(
       'lag',
       'checkpoint_trimmed',
-      `The checkpoint of ${expired.map((l) => l.shardId).join(', ')} is no position of stream "${target.stream}" (USERPULSE_STREAM) any more.`,
-      'See whether USERPULSE_CHECKPOINT belongs to this stream; else records have expired unread: raise the retention of the stream, and see docs/operations.',
+      `Stream "${target.stream}" (USERPULSE_STREAM) no longer holds the records at the checkpoint of ${expired.map((l) => l.shardId).join(', ')}.`,
+      'Records have expired unread, or USERPULSE_CHECKPOINT belongs to an earlier stream of this name. Ingest says which when it starts. To prevent a loss next time, increase the retention of the stream; see docs/operations.md.',
     );
   }
   const behind = lags.flatMap((l) => (l.kind === 'behind' || l.kind === 'unread' ? [l] : []));
@@ -139,36 +128,36 @@ export function judgeLag(
     (w, l) => (w === undefined || l.lagMs > w.lagMs ? l : w),
     undefined,
   );
-  if (worst === undefined) return passed('lag', `All ${lags.length} shards are read to their end.`);
+  if (worst === undefined) return passed('lag', `All ${counted(lags.length, 'shard')} have been read to the end.`);
   const unread = behind.filter((l) => l.kind === 'unread');
   const allowed = target.archiveMaxAgeMs + TOLERANCE_MS;
   const text = behind
-    .map((l) => `${l.shardId} ${l.kind === 'unread' ? `${seconds(l.lagMs)}, nothing durable yet` : seconds(l.lagMs)}`)
+    .map((l) => `${l.shardId} ${roughDuration(l.lagMs)}${l.kind === 'unread' ? ' (nothing durable yet)' : ''}`)
     .join('; ');
   const summary =
     behind.length <= 4
-      ? `Durable reading is behind by: ${text}.`
-      : `Durable reading is behind by ${seconds(worst.lagMs)} at most (${worst.shardId}), ${behind.length} shards.`;
+      ? `Ingest is behind by: ${text}.`
+      : `Ingest of ${behind.length} shards is behind by at most ${roughDuration(worst.lagMs)} (${worst.shardId}).`;
   if (worst.lagMs > allowed) {
     return warned(
       'lag',
       summary,
       unread.length === behind.length
-        ? 'No ingest has read this stream with this USERPULSE_CHECKPOINT yet: start "userpulse ingest" or "userpulse start".'
-        : `More than archive rotation explains (${seconds(target.archiveMaxAgeMs)}): see whether ingest runs, and its log and userpulse_ metrics.`,
+        ? 'No ingest has used this USERPULSE_CHECKPOINT yet. Start "userpulse ingest" or "userpulse start".'
+        : `USERPULSE_ARCHIVE_MAX_AGE_MS explains only ${roughDuration(target.archiveMaxAgeMs)} of it. Check that ingest is running, its log and its userpulse_ metrics.`,
     );
   }
   return passed('lag', summary);
 }
 
-/** What an ingest in this process says of itself; see IngestStatus. */
+/** What an ingest in this process reports; see IngestStatus. */
 export interface ReadingStatus {
   readonly mode: string;
   readonly streamTroubleSinceMs: number | undefined;
   readonly shards: readonly { readonly shardId: string; readonly state: string; readonly millisBehindLatest: number }[];
 }
 
-/** Reading keeps up when it is this close to the newest record, in ms. */
+/** Reading keeps up while it is at most this far behind the newest record, in ms. */
 const KEEPS_UP_MS = 30_000;
 
 /** The lag of the ingest in this process. */
@@ -181,20 +170,20 @@ export function judgeReading(status: ReadingStatus): CheckResult {
     return failed(
       'lag',
       'stream_unreachable',
-      `The stream cannot be read since ${new Date(status.streamTroubleSinceMs).toISOString()}.`,
-      'Ingest keeps trying; its log says why it fails.',
+      `The stream has been unreadable since ${new Date(status.streamTroubleSinceMs).toISOString()}.`,
+      'Ingest keeps retrying; its log has the reason.',
     );
   }
   if (status.mode !== 'running')
-    return warned('lag', `Ingest is ${status.mode}.`, 'Wait a moment; its log says how it goes.');
+    return warned('lag', `Ingest is ${status.mode}.`, 'Try again in a moment. The log of ingest shows its progress.');
   const reading = status.shards.filter((s) => s.state !== 'done');
   const behind = reading.reduce((most, s) => Math.max(most, s.millisBehindLatest), 0);
-  const text = `${reading.length} ${reading.length === 1 ? 'shard' : 'shards'} being read, ${seconds(behind)} behind at most.`;
+  const text = `Reading ${counted(reading.length, 'shard')}, at most ${roughDuration(behind)} behind.`;
   return behind <= KEEPS_UP_MS
     ? passed('lag', text)
     : warned(
         'lag',
         text,
-        'Ingest is catching up, or cannot keep up: watch userpulse_ metrics for retries, and split the stream if it lasts.',
+        'Ingest is catching up or cannot keep up. Check the userpulse_ metrics for retries; if the lag persists, add shards to the stream.',
       );
 }

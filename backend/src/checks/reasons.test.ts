@@ -37,9 +37,9 @@ describe('awsFailure', () => {
 describe('networkReason', () => {
   it.each([
     [coded('ECONNREFUSED'), 'connection refused'],
-    [new Error('fetch failed', { cause: coded('ENOTFOUND') }), 'host name is unknown'],
+    [new Error('fetch failed', { cause: coded('ENOTFOUND') }), 'unknown host name'],
     [new AggregateError([coded('ECONNREFUSED'), coded('ECONNREFUSED')], ''), 'connection refused'],
-    [new DOMException('late', 'TimeoutError'), 'no answer came in time'],
+    [new DOMException('late', 'TimeoutError'), 'timed out waiting for a response'],
     [new Error('something else'), 'something else'],
   ])('%s', (error, text) => {
     expect(networkReason(error)).toContain(text);

@@ -1,8 +1,10 @@
 import { UserpulseError } from '../errors.ts';
+import { counted } from '../format.ts';
 import { duration, flux, string } from '../flux/literals.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import {
   FIELD,
+  ID_PRESETS,
   MEASUREMENT,
   prefixOf,
   prefixSchemeText,
@@ -14,7 +16,6 @@ import {
 import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
 import { judgeScheme, schemesThatExplain, spreadText } from './spread.ts';
 
-const ROLES = ['made', 'received', 'share'] as const satisfies readonly IdPreset[];
 const SETTING: Readonly<Record<IdPreset, string>> = {
   made: 'USERPULSE_USER_PREFIX',
   received: 'USERPULSE_USER_PREFIX',
@@ -22,27 +23,27 @@ const SETTING: Readonly<Record<IdPreset, string>> = {
 };
 
 /**
- * Looked at in turn, in ms, until there are enough points: a busy system is judged by its last second, a quiet one by its week. Steps are
- * smaller than {@link MOST} / {@link ENOUGH}, so that a steady stream never goes from too few points to too many.
+ * Time ranges to sample, in ms, one after the other until there are enough points: a busy system is judged by its last second, a quiet one by its
+ * week. Each is less than {@link MOST} / {@link ENOUGH} times the one before, so that a steady stream never goes from too few points to too many.
  */
 const LOOK_BACK_MS = [1_000, 5_000, 30_000, 180_000, 1_200_000, 7_200_000, 43_200_000, 259_200_000, 604_800_000];
-/** Points that are enough. */
+/** Points that are enough for a sample. */
 const ENOUGH = 2_000;
-/** Points after which a reading is broken off. */
+/** Points after which sampling stops. */
 const MOST = 20_000;
-/** Distinct shares on one prefix beyond which each share's query reads too much of others. */
+/** With more distinct shares on one prefix, each share's query reads too many points of others. */
 const MOST_SHARES = 5_000;
 
 export interface Sample {
   readonly points: readonly { readonly id: string; readonly prefix: string }[];
-  /** All points of a time. A reading that was broken off holds only the first prefixes, and says nothing of how ids spread. */
+  /** All points of the range. A sample that was cut short holds only the first prefixes, which says nothing about how ids are spread. */
   readonly whole: boolean;
 }
 const NOTHING: Sample = { points: [], whole: true };
 
 /**
- * Compares the prefix tags of recent points with the configured scheme. Data written under another scheme is an error, because queries
- * then find nothing and say so to nobody; a scheme that spreads the ids badly is a warning.
+ * Compares the prefix tags of recent points with the configured scheme. Data written with another scheme is an error, because queries silently
+ * find nothing then. A scheme that spreads the ids badly is a warning.
  */
 export function schemeCheck(reader: InfluxReader, schema: Schema): Check {
   return {
@@ -51,13 +52,15 @@ export function schemeCheck(reader: InfluxReader, schema: Schema): Check {
       let samples: ReadonlyMap<IdPreset, Sample>;
       try {
         samples = new Map(
-          await Promise.all(ROLES.map(async (role) => [role, await sample(reader, role, schema, signal)] as const)),
+          await Promise.all(
+            ID_PRESETS.map(async (role) => [role, await sample(reader, role, schema, signal)] as const),
+          ),
         );
       } catch (error) {
         return warned(
           'scheme',
           `The prefix scheme could not be checked: ${error instanceof Error ? error.message : String(error)}`,
-          'The check needs a token in INFLUX_TOKEN that may read the buckets, such as the "serve" token of setup.',
+          'The check needs a token in INFLUX_TOKEN that may read the buckets, such as the "serve" token of "userpulse setup".',
         );
       }
       return judgeSamples(samples, schema);
@@ -65,16 +68,16 @@ export function schemeCheck(reader: InfluxReader, schema: Schema): Check {
   };
 }
 
-/** The verdict over all three buckets; the worst comes first. */
+/** The result for all three buckets: the worst of them. */
 export function judgeSamples(samples: ReadonlyMap<IdPreset, Sample>, schema: Schema): CheckResult {
-  const verdicts = ROLES.map((role) => judge(role, samples.get(role) ?? NOTHING, schema));
+  const verdicts = ID_PRESETS.map((role) => judge(role, samples.get(role) ?? NOTHING, schema));
   const bad = verdicts.find((v) => v.state === 'error') ?? verdicts.find((v) => v.state === 'warning');
   if (bad !== undefined) return bad;
   const seen = verdicts.filter((v) => v.message !== '');
   return passed(
     'scheme',
     seen.length === 0
-      ? 'No points of the last 7 days to judge the prefix schemes by.'
+      ? 'There are no points of the last 7 days to check the prefix scheme with.'
       : seen.map((v) => v.message).join(' '),
   );
 }
@@ -92,42 +95,42 @@ function judge(role: IdPreset, { points, whole }: Sample, schema: Schema): Check
     return failed(
       'scheme',
       'config_invalid',
-      `${mixed ? `${foreign.length} of ${points.length}` : 'The'} recent points of bucket ${bucket} were written under another prefix scheme than ${setting}=${prefixSchemeText(scheme)} (id ${example.id} has prefix ${example.prefix}), so queries do not find them.`,
+      `${mixed ? `${foreign.length} of ${points.length}` : 'The'} recent points of bucket ${bucket} were written with another prefix scheme than ${setting}=${prefixSchemeText(scheme)} (ID ${example.id} has prefix ${example.prefix}), so queries do not find them.`,
       explained.length > 0
-        ? `Set ${setting}=${explained.join(' or ')}, for ingest and serve alike.`
-        : `Give ingest and serve the same ${setting}; then write the archive again with "userpulse replay" into new buckets.`,
+        ? `Set ${setting}=${explained.join(' or ')} for both ingest and serve.`
+        : `Set the same ${setting} for ingest and serve, then use "userpulse replay" to write the archive to new buckets.`,
     );
   }
-  if (!whole) return passed('scheme', `${bucket}: as ${prefixSchemeText(scheme)} says.`);
+  if (!whole) return passed('scheme', `${bucket}: matches ${prefixSchemeText(scheme)}.`);
   const verdict = judgeScheme(new Set(points.map((p) => p.id)), scheme);
   const { current } = verdict;
-  // An ObjectId begins with its second: shares of one time belong on one prefix. Only too many of them are a problem.
+  // An ObjectId begins with its second, so shares created together share a prefix. Only too many of them are a problem.
   if (role === 'share' && current.fullest > MOST_SHARES)
     return warned(
       'scheme',
-      `${setting}=${prefixSchemeText(scheme)} spreads ids badly: ${current.ids} recent ids of ${bucket} share ${current.prefixes} prefixes, ${current.fullest} of them one.`,
+      `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: ${current.ids} recent IDs of ${bucket} are on ${counted(current.prefixes, 'prefix', 'prefixes')}, ${current.fullest} of them on the same one.`,
       change(setting, { ...scheme, length: Math.min(8, scheme.length + 1) }),
     );
   if (role !== 'share' && verdict.otherIsBetter)
     return warned(
       'scheme',
-      `${setting}=${prefixSchemeText(scheme)} spreads ids badly: of ${current.ids} recent ids of ${bucket}, ${spreadText(current, scheme)}; ${spreadText(verdict.bestSpread, verdict.best)}.`,
+      `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: of ${current.ids} recent IDs of ${bucket}, ${spreadText(current, scheme)}; ${spreadText(verdict.bestSpread, verdict.best)}.`,
       change(setting, verdict.best),
     );
   return passed(
     'scheme',
-    `${bucket}: ${current.ids} recent ids on ${current.prefixes} prefixes of ${prefixSchemeText(scheme)}.`,
+    `${bucket}: ${counted(current.ids, 'recent ID')} on ${counted(current.prefixes, 'prefix', 'prefixes')} of ${prefixSchemeText(scheme)}.`,
   );
 }
 
 const change = (setting: string, scheme: PrefixScheme): string =>
-  `For a new installation set ${setting}=${prefixSchemeText(scheme)}. For one with data: make new buckets, set it for ingest and serve, and fill them with "userpulse replay".`;
+  `In a new installation, set ${setting}=${prefixSchemeText(scheme)}. With existing data, create new buckets, set it for ingest and serve, and fill the buckets with "userpulse replay".`;
 
 async function sample(reader: InfluxReader, role: IdPreset, schema: Schema, signal: AbortSignal): Promise<Sample> {
   let best = NOTHING;
   for (const backMs of LOOK_BACK_MS) {
     const found = await recent(reader, role, schema, backMs, signal);
-    // Too many at one step (a burst, or old points written in one go): the last whole sample is worth more, where there is one.
+    // Too many at once (a burst, or old points written together): a whole sample of a shorter range tells more, where there is one.
     if (!found.whole) return best.points.length > 0 ? best : found;
     best = found;
     if (best.points.length >= ENOUGH) break;

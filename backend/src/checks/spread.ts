@@ -1,14 +1,15 @@
+import { counted, formatNumber } from '../format.ts';
 import { prefixOf, prefixSchemeText, type PrefixScheme } from '../schema/buckets.ts';
 
-/** How a scheme spreads some distinct ids. */
+/** How a scheme spreads a set of distinct ids. */
 export interface Spread {
   readonly ids: number;
   readonly prefixes: number;
   /** Distinct ids on the fullest prefix. */
   readonly fullest: number;
   /**
-   * A query for one id reads the points of one in this many ids: the inverse of the chance that two ids share a prefix, which a sample
-   * tells without bias however small it is. At most the number of pairs in the sample.
+   * A query for one id reads the points of one in this many ids: the inverse of the probability that two ids share a prefix, which a sample of
+   * any size estimates without bias. At most the number of pairs in the sample.
    */
   readonly readsOneIn: number;
 }
@@ -31,29 +32,29 @@ export function spreadOf(ids: Iterable<string>, scheme: PrefixScheme): Spread {
   return { ids: total, prefixes: counts.size, fullest, readsOneIn };
 }
 
-/** Fewer distinct ids than this say nothing about a scheme. */
+/** With fewer distinct ids than this, a scheme is not judged. */
 export const MIN_IDS = 200;
-/** How many times less another scheme must read before a change is worth its trouble. */
+/** How many times less another scheme must read to be worth a change. */
 const BETTER_BY = 3;
 /**
  * Reading one in this many ids is enough: of ten million points that is ten thousand, which add less to a query than Flux itself costs
  * (docs/schemes.md).
  */
 export const ENOUGH = 1_000;
-/** Digits beyond which the number of series is no longer bounded by much: 10^6 prefixes for each type. */
+/** Longer prefixes hardly bound the number of series: 10^6 prefixes for each type. */
 const LONGEST = 6;
 
 export interface SchemeVerdict {
   readonly current: Spread;
-  /** The scheme that these ids would be best served by: the current one, unless another reads several times less. */
+  /** The best scheme for these ids: the current one, unless another reads several times less. */
   readonly best: PrefixScheme;
   readonly bestSpread: Spread;
   readonly otherIsBetter: boolean;
 }
 
 /**
- * Judges a scheme by ids that really occur. Sequential ids of equal length share their leading digits (10,000,000 to 11,000,000 fall on
- * 101 prefixes of first:4, on 10,000 of last:4), so a query reads the points of far more users than it asks for.
+ * Judges a scheme by ids that occur. Sequential ids of equal length share their leading digits (10,000,000 to 11,000,000 have 101 prefixes
+ * of first:4, but 10,000 of last:4), so that a query reads the points of many other users.
  */
 export function judgeScheme(ids: ReadonlySet<string>, scheme: PrefixScheme): SchemeVerdict {
   const current = spreadOf(ids, scheme);
@@ -65,7 +66,7 @@ export function judgeScheme(ids: ReadonlySet<string>, scheme: PrefixScheme): Sch
   return { current, best, bestSpread, otherIsBetter: true };
 }
 
-/** The shortest scheme from a length up that reads little enough, or else the one that reads least; of equals the one by the first digits. */
+/** The shortest scheme of at least a length that reads little enough, else the one that reads least; of equals, the one by first digits. */
 export function bestScheme(ids: ReadonlySet<string>, shortest: number): PrefixScheme {
   let best: { readonly scheme: PrefixScheme; readonly readsOneIn: number } | undefined;
   for (let length = shortest; length <= Math.max(shortest, LONGEST); length++) {
@@ -82,9 +83,9 @@ export function bestScheme(ids: ReadonlySet<string>, shortest: number): PrefixSc
 
 /** `101 prefixes of first:4, so a query for one user reads the points of one in 101` */
 export const spreadText = (spread: Spread, scheme: PrefixScheme): string =>
-  `${prefixSchemeText(scheme)} puts them on ${spread.prefixes.toLocaleString('en-US')} prefixes, and a query for one user reads the points of one in ${Math.round(spread.readsOneIn).toLocaleString('en-US')}`;
+  `${prefixSchemeText(scheme)} puts them on ${counted(spread.prefixes, 'prefix', 'prefixes')}, and a query for one user reads the points of one in ${formatNumber(Math.round(spread.readsOneIn))}`;
 
-/** The schemes under which every one of these points could have been written; empty where no single one explains them. */
+/** The schemes with which all of these points could have been written; empty where no single one explains them. */
 export function schemesThatExplain(
   points: readonly { readonly id: string; readonly prefix: string }[],
 ): readonly PrefixScheme[] {

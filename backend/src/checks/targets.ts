@@ -1,12 +1,13 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Config, Environment } from '../config.ts';
 import type { BucketNames, Schema } from '../schema/buckets.ts';
-import type { ArchiveTarget } from '../archive/check.ts';
+import type { ArchiveTarget } from '../archive/archive-check.ts';
 import type { InfluxTarget } from '../influx/api.ts';
 import { shownUrl } from '../secrets.ts';
-import type { StreamTarget } from '../kinesis/check.ts';
+import type { StreamTarget } from '../kinesis/stream-check.ts';
 
-/** The parts of the configuration that say where each dependency is. One place, so that every command names the same things. */
+/* Where each dependency is, from the configuration: in one place, so that every command names the same things. */
+
 export const influxTarget = (config: Config<'influxHost' | 'influxOrg' | 'influxToken'>): InfluxTarget => ({
   host: config.influxHost,
   org: config.influxOrg,
@@ -33,15 +34,15 @@ export const schemaOf = (
 const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
 
 /**
- * The endpoint that the AWS SDK will use for a service, by its own rule: the service's variable, then the common one. For messages: without
- * what may hold credentials.
+ * The endpoint that the AWS SDK uses for a service, by its own rule: the service's variable, then the common one. For messages, so without
+ * the parts that may hold credentials.
  */
 export function awsEndpoint(env: Environment, service: 'KINESIS' | 'S3'): string | undefined {
   const endpoint = set(env[`AWS_ENDPOINT_URL_${service}`]) ?? set(env['AWS_ENDPOINT_URL']);
   return endpoint === undefined ? undefined : shownUrl(endpoint);
 }
 
-export const awsRegion = (env: Environment): string | undefined => set(env['AWS_REGION']);
+const awsRegion = (env: Environment): string | undefined => set(env['AWS_REGION']);
 
 export const streamTarget = (config: Config<'stream'>, env: Environment): StreamTarget => ({
   stream: config.stream,
@@ -49,7 +50,7 @@ export const streamTarget = (config: Config<'stream'>, env: Environment): Stream
   region: awsRegion(env),
 });
 
-/** `createS3` is called for an S3 archive only, so that a folder archive needs no AWS settings at all. */
+/** `createS3` is called only for an S3 archive, so that a folder needs no AWS settings. */
 export function archiveTarget(config: Config<'archive'>, env: Environment, createS3: () => S3Client): ArchiveTarget {
   return config.archive.protocol === 's3:'
     ? {

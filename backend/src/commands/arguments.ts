@@ -5,7 +5,7 @@ import { parseDay } from '../archive/days.ts';
 export function dayArgument(text: string): number {
   const day = parseDay(text);
   if (day === undefined)
-    throw new InvalidArgumentError('It must be a UTC day from 2000 on, as YYYY/MM/DD or YYYY-MM-DD.');
+    throw new InvalidArgumentError('It must be a UTC day from the year 2000 on, as YYYY/MM/DD or YYYY-MM-DD.');
   return day;
 }
 

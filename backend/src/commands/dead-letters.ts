@@ -2,28 +2,29 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { openArchive } from '../archive/open.ts';
-import { createS3Client } from '../archive/s3-client.ts';
+import { openArchiveReader } from '../archive/open-archive.ts';
+import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks } from '../check.ts';
 import { refuse } from '../checks/preflight.ts';
-import { streamCheck } from '../kinesis/check.ts';
+import { streamCheck } from '../kinesis/stream-check.ts';
 import { archiveTarget, awsEndpoint, streamTarget } from '../checks/targets.ts';
+import type { StoredDeadLetter } from '../archive/dead-letter.ts';
 import {
   dataOf,
-  deadLetters,
-  parseLetter,
+  givenDeadLetters,
   preview,
-  type FoundLetter,
-  type StoredLetter,
-} from '../dead-letters/read.ts';
-import { redrive, type RedriveTally } from '../dead-letters/redrive.ts';
+  storedDeadLetters,
+  type FoundDeadLetter,
+} from '../dead-letters/find-dead-letters.ts';
+import { redrive, type RedriveStats } from '../dead-letters/redrive.ts';
 import { UserpulseError } from '../errors.ts';
 import { systemClock } from '../clock.ts';
-import { ProgressLine } from '../produce/progress.ts';
+import { counted } from '../format.ts';
+import { SendProgress } from '../produce/send-progress.ts';
+import { Progress } from '../progress.ts';
 import { Sender } from '../kinesis/sender.ts';
 import { classifyPut, putTo } from '../kinesis/put-records.ts';
-import { counted } from '../replay/report.ts';
 import { collected, dayArgument, listArgument } from './arguments.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 
@@ -34,10 +35,10 @@ interface Range {
   readonly without: readonly string[];
 }
 
-/** Days of arrival where none are named: all that the contract knows. */
+/** Days of arrival where none are given: all that the contract allows. */
 const FIRST_DAY = 10_957;
 const LAST_DAY = 2_932_896;
-/** Calls in flight at once, and how long they may fail in a row, ms. */
+/** PutRecords calls at a time, and how long they may fail in a row, in ms. */
 const CONCURRENCY = 4;
 const GIVE_UP_AFTER_MS = 60_000;
 const SHOWN_BYTES = 100;
@@ -47,18 +48,18 @@ const ARCHIVE_ENVIRONMENT = `
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials`;
 
 export const registerDeadLetters: RegisterCommand = (program, context) => {
-  const letters = program
+  const deadLetters = program
     .command('dead-letters')
-    .summary('read, count and put back what ingest has rejected')
+    .summary('list, count and redrive the records that ingest rejected')
     .description(
-      'Works on the dead letters: records that were no events, and events whose points InfluxDB refused. Ingest keeps them below _rejected/ of\n' +
-        'the archive, by the UTC day of their arrival, with the reason and the original bytes. Nothing here changes or removes them.',
+      'Works with dead letters: records that are not valid events, and events whose points InfluxDB refused. Ingest keeps them in the archive below\n' +
+        '_rejected/, by UTC day of arrival, with the reason and the original bytes. These commands never change or delete them.',
     );
-  ranged(letters.command('list'))
-    .summary('show dead letters')
-    .description('Shows dead letters, oldest day first.')
-    .option('--limit <n>', 'show so many at most', wholeNumber)
-    .option('--json', 'print each as it is stored: a line of JSON, its bytes as base64 in "data"', false)
+  ranged(deadLetters.command('list'))
+    .summary('list dead letters')
+    .description('Lists dead letters, oldest day first.')
+    .option('--limit <n>', 'list at most n', wholeNumber)
+    .option('--json', 'print each as it is stored: one line of JSON, with its bytes as base64 in "data"', false)
     .addHelpText(
       'after',
       `
@@ -69,30 +70,27 @@ Examples:
   userpulse dead-letters list --code not_json --json | jq -r '.data | @base64d'`,
     )
     .action((options: Range & { readonly limit?: number; readonly json: boolean }) => list(context, options));
-  ranged(letters.command('count'))
+  ranged(deadLetters.command('count'))
     .summary('count dead letters by reason')
-    .description('Counts dead letters by code, the most frequent first, with an example of each.')
+    .description('Counts dead letters by code, most frequent first, with an example of each.')
     .option('--json', 'print the counts as JSON', false)
     .addHelpText('after', `\nEnvironment:${ARCHIVE_ENVIRONMENT}`)
     .action((options: Range & { readonly json: boolean }) => count(context, options));
-  ranged(letters.command('redrive'))
-    .summary('put dead letters back on the stream')
+  ranged(deadLetters.command('redrive'))
+    .summary('send dead letters to the stream again')
     .description(
-      'Puts the original bytes of dead letters back on the stream, where ingest meets them as new records: each becomes a new line of the archive.\n' +
-        'The letter stays where it is. What would be rejected again as it is, is not put. Running it twice puts them twice, which counts once:\n' +
-        'an event is known by its eventId.',
+      'Sends the original bytes of dead letters to the stream again, as new records: each accepted event becomes a new line of the archive.\n' +
+        'The dead letter itself stays. Records that would be rejected again are not sent. Running the command twice sends records twice,\n' +
+        'but each event still counts once, because it is identified by its eventId.',
     )
-    .option(
-      '--file <path>',
-      'take letters from a file (or - for standard input) instead: lines of "list --json", mended',
-    )
-    .option('--dry-run', 'put nothing, and say what would be put', false)
+    .option('--file <path>', 'read dead letters from a file (- for standard input): lines of "list --json", corrected')
+    .option('--dry-run', 'send nothing, and show what would be sent', false)
     .addHelpText(
       'after',
       `
 Environment:
   USERPULSE_STREAM                           Kinesis stream; needs kinesis:DescribeStreamSummary and PutRecords
-  USERPULSE_MAX_AHEAD_MS                     as ingest has it${ARCHIVE_ENVIRONMENT}
+  USERPULSE_MAX_AHEAD_MS                     as set for ingest${ARCHIVE_ENVIRONMENT}
   AWS_ENDPOINT_URL_KINESIS
 
 Examples:
@@ -103,36 +101,38 @@ Examples:
     .action((options: Range & { readonly file?: string; readonly dryRun: boolean }) =>
       redriveCommand(context, options),
     );
-  // A subcommand does not inherit exitOverride when it is made by hand.
-  for (const command of letters.commands) command.exitOverride();
+  // A subcommand does not inherit exitOverride.
+  for (const command of deadLetters.commands) command.exitOverride();
 };
 
 const ranged = (command: Command): Command =>
   command
     .option('--from <day>', 'first UTC day of arrival, YYYY/MM/DD or YYYY-MM-DD', dayArgument)
-    .option('--to <day>', 'last UTC day of arrival, included', dayArgument)
-    .addOption(new Option('--code <a,b,…>', 'letters with these codes only').argParser(listArgument).default([], 'all'))
+    .option('--to <day>', 'last UTC day of arrival (inclusive)', dayArgument)
     .addOption(
-      new Option('--without <key>', 'leave out an object, say a damaged one; may be given several times')
+      new Option('--code <a,b,…>', 'only dead letters with these codes').argParser(listArgument).default([], 'all'),
+    )
+    .addOption(
+      new Option('--without <key>', 'skip an object, for example a damaged one; repeatable')
         .argParser(collected)
         .default([], 'none'),
     );
 
-/** Letters of the archive, with its clients closed when they are read, or given up. */
-async function* found(context: CommandContext, options: Range): AsyncGenerator<FoundLetter, void, void> {
+/** The archive's dead letters. Its clients are closed at the end. */
+async function* found(context: CommandContext, options: Range): AsyncGenerator<FoundDeadLetter, void, void> {
   const config = context.config(['archive']);
   const days = { from: options.from ?? FIRST_DAY, to: options.to ?? LAST_DAY };
   if (days.from > days.to) {
     throw new UserpulseError('bad_request', '--from is after --to.', {
-      hint: 'Both days are included; exchange them.',
+      hint: 'Swap them.',
     });
   }
   const archive = archiveTarget(config, context.env, () =>
     createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined, maxAttempts: 1 }),
   );
   try {
-    yield* deadLetters(
-      openArchive(archive),
+    yield* storedDeadLetters(
+      openArchiveReader(archive),
       { days, codes: new Set(options.code), without: new Set(options.without) },
       context.stop,
     );
@@ -147,20 +147,20 @@ async function list(
 ): Promise<void> {
   const { limit = Infinity, json } = options;
   let shown = 0;
-  for await (const { letter, line } of found(context, options)) {
+  for await (const { deadLetter, line } of found(context, options)) {
     if (shown === limit) {
-      context.stderr.write(`There are more; --limit ${limit} was reached.\n`);
+      context.stderr.write(`There are more: stopped at --limit ${limit}.\n`);
       return;
     }
     shown++;
-    await print(context, json ? line : describe(letter));
+    await print(context, json ? line : describe(deadLetter));
   }
   if (shown === 0) context.stderr.write('No dead letters.\n');
 }
 
-function describe(letter: StoredLetter): string {
-  const { arrivedAt, code, reason, shardId, sequenceNumber, subSequence } = letter;
-  const data = dataOf(letter);
+function describe(deadLetter: StoredDeadLetter): string {
+  const { arrivedAt, code, reason, shardId, sequenceNumber, subSequence } = deadLetter;
+  const data = dataOf(deadLetter);
   const sub = subSequence === undefined ? '' : ` sub-record ${subSequence}`;
   return `${arrivedAt}  ${code}  ${shardId} ${sequenceNumber}${sub}\n  ${reason}\n  ${counted(data.length, 'byte')}: ${preview(data, SHOWN_BYTES)}`;
 }
@@ -174,9 +174,9 @@ async function count(context: CommandContext, options: Range & { readonly json: 
   }
   const groups = new Map<string, Group>();
   let letters = 0;
-  for await (const { letter } of found(context, options)) {
+  for await (const { deadLetter } of found(context, options)) {
     letters++;
-    const { code, arrivedAt, reason } = letter;
+    const { code, arrivedAt, reason } = deadLetter;
     const group = groups.get(code);
     if (group === undefined) groups.set(code, { letters: 1, first: arrivedAt, last: arrivedAt, example: reason });
     else {
@@ -192,7 +192,7 @@ async function count(context: CommandContext, options: Range & { readonly json: 
   }
   await print(context, letters === 0 ? 'No dead letters.' : counted(letters, 'dead letter'));
   for (const [code, { letters: of, first, last, example }] of sorted) {
-    await print(context, `\n${code}  ${counted(of, 'letter')}, ${first} to ${last}\n  ${example}`);
+    await print(context, `\n${code}  ${counted(of, 'dead letter')}, ${first} to ${last}\n  ${example}`);
   }
 }
 
@@ -203,15 +203,15 @@ async function redriveCommand(
   const { file, dryRun } = options;
   if (file === undefined && (options.from === undefined || options.to === undefined)) {
     throw new UserpulseError('bad_request', 'redrive needs --from and --to, or --file.', {
-      hint: 'Look first: "userpulse dead-letters count" shows what there is.',
+      hint: '"userpulse dead-letters count" shows which dead letters there are.',
     });
   }
   const config = context.config(['stream', 'maxAheadMs', ...(file === undefined ? (['archive'] as const) : [])]);
   const target = streamTarget(config, context.env);
   const kinesis = createKinesisClient({ maxAttempts: 1 });
-  const tally: RedriveTally = { put: 0, stillBad: new Map() };
+  const stats: RedriveStats = { sent: 0, stillInvalid: new Map() };
   try {
-    if (!dryRun) refuse(await runChecks([streamCheck(kinesis, target)], { signal: context.stop }), 'cannot put back');
+    if (!dryRun) refuse(await runChecks([streamCheck(kinesis, target)], { signal: context.stop }), 'cannot redrive');
     const sender = dryRun
       ? undefined
       : new Sender({
@@ -222,25 +222,25 @@ async function redriveCommand(
           giveUpAfterMs: GIVE_UP_AFTER_MS,
           giveUp: context.stop,
         });
-    const progress = new ProgressLine(context.stderr, systemClock.now());
+    const progress = new SendProgress(new Progress(context.stderr), systemClock.now());
     try {
       await redrive(
-        file === undefined ? stored(context, options) : fromFile(context, file, new Set(options.code)),
+        file === undefined ? stored(context, options) : given(context, file, new Set(options.code)),
         {
           sender,
           maxAheadMs: config.maxAheadMs,
           nowMs: () => systemClock.now(),
-          onLetter: () => sender && progress.update(sender.sent, systemClock.now()),
+          onDeadLetter: () => sender && progress.update(sender.sent, systemClock.now()),
         },
-        tally,
+        stats,
       );
     } catch (error) {
       if (!context.stop.aborted) throw error;
       throw new UserpulseError(
         'aborted',
-        `Stopped. ${counted(sender?.sent.entries ?? 0, 'letter')} are on the stream.`,
+        `Stopped after sending ${counted(sender?.sent.entries ?? 0, 'dead letter')}.`,
         {
-          hint: 'The same command puts all of them, those a second time; their events count once.',
+          hint: 'Running the same command again sends all of them, including these; their events still count once.',
           cause: error,
         },
       );
@@ -253,35 +253,31 @@ async function redriveCommand(
   await print(
     context,
     dryRun
-      ? `Would put ${counted(tally.put, 'letter')} back on stream "${config.stream}".`
-      : `Put ${counted(tally.put, 'letter')} back on stream "${config.stream}". Each is a new record, and becomes a new line of the archive.`,
+      ? `Would send ${counted(stats.sent, 'dead letter')} to stream "${config.stream}".`
+      : `Sent ${counted(stats.sent, 'dead letter')} to stream "${config.stream}", each as a new record.`,
   );
-  for (const [code, { letters, example }] of tally.stillBad) {
+  for (const [code, { deadLetters, example }] of stats.stillInvalid) {
     await print(
       context,
-      `Not put, because it would be rejected again (${code}): ${counted(letters, 'letter')}. ${example}`,
+      `Not sent, because they would be rejected again (${code}): ${counted(deadLetters, 'dead letter')}. ${example}`,
     );
   }
 }
 
-async function* stored(context: CommandContext, options: Range): AsyncGenerator<StoredLetter, void, void> {
-  for await (const { letter } of found(context, options)) yield letter;
+async function* stored(context: CommandContext, options: Range): AsyncGenerator<StoredDeadLetter, void, void> {
+  for await (const { deadLetter } of found(context, options)) yield deadLetter;
 }
 
-async function* fromFile(
+async function* given(
   context: CommandContext,
   file: string,
   codes: ReadonlySet<string>,
-): AsyncGenerator<StoredLetter, void, void> {
+): AsyncGenerator<StoredDeadLetter, void, void> {
   const input = file === '-' ? context.stdin : createReadStream(resolve(context.cwd, file));
   const name = file === '-' ? 'standard input' : file;
-  let number = 0;
   try {
-    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-      number++;
-      if (line.trim() === '') continue;
-      const letter = parseLetter(line, `Line ${number} of ${name}`, 'input_unreadable');
-      if (codes.size === 0 || codes.has(letter.code)) yield letter;
+    for await (const deadLetter of givenDeadLetters(createInterface({ input, crlfDelay: Infinity }), name)) {
+      if (codes.size === 0 || codes.has(deadLetter.code)) yield deadLetter;
     }
   } catch (error) {
     if (error instanceof UserpulseError) throw error;
@@ -289,20 +285,20 @@ async function* fromFile(
       'input_unreadable',
       `${name} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
       {
-        hint: 'Correct --file.',
+        hint: 'Check --file.',
         cause: error,
       },
     );
   }
 }
 
-/** A line to standard output; waits where the reader is slower than we are. */
+/** A line to standard output. Waits for a reader that is slower than we are. */
 async function print(context: CommandContext, line: string): Promise<void> {
   if (context.stdout.write(`${line}\n`)) return;
   await new Promise<void>((done) => context.stdout.once('drain', done));
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of at least 1.');
   return Number(text);
 }

@@ -1,4 +1,4 @@
-import { createS3Client } from '../archive/s3-client.ts';
+import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks, worst, type CheckResult, type CheckState } from '../check.ts';
 import { dependencyChecks } from '../checks/dependencies.ts';
@@ -10,23 +10,23 @@ import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { wrap } from './wrap.ts';
 
-/** Below {@link CHECK_TIMEOUT_MS}, so that InfluxDB's own words are shown where it is slow. */
+/** Below CHECK_TIMEOUT_MS, so that the error of a slow InfluxDB is InfluxDB's own. */
 const READ_TIMEOUT_MS = 4_000;
 
 export const registerDoctor: RegisterCommand = (program, context) => {
   program
     .command('doctor')
-    .summary('look at every dependency and say how to mend it')
+    .summary('check every dependency and say how to fix it')
     .description(
-      'Looks at InfluxDB, its buckets, the prefix scheme, the stream, the lag of each shard, the archive and the checkpoint, and says\n' +
-        'how to mend what is wrong. Changes nothing. Exits 1 where something is wrong.',
+      'Checks InfluxDB, its buckets, the prefix scheme, the stream, the lag of each shard, the archive and the checkpoint, and says how to fix\n' +
+        'what is wrong. Changes nothing. Exits with code 1 if a check fails.',
     )
-    .option('--json', 'print the findings as JSON', false)
+    .option('--json', 'print the results as JSON', false)
     .addHelpText(
       'after',
       `
 Environment:
-  INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "start" token of setup sees all there is to see
+  INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; with the "start" token of setup everything can be checked
   USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
   USERPULSE_STREAM, USERPULSE_ARCHIVE, USERPULSE_CHECKPOINT, USERPULSE_ARCHIVE_MAX_AGE_MS
@@ -92,7 +92,7 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
 
 const WORD: Readonly<Record<CheckState, string>> = { ok: 'ok', warning: 'WARNING', error: 'ERROR' };
 
-/** One block per check; its way out, where there is one, below what was seen. */
+/** One block per check: what was found, and below it the hint, where there is one. */
 export function table(results: readonly CheckResult[], columns: number): string {
   const name = Math.max(...results.map((r) => r.name.length));
   const state = Math.max(...Object.values(WORD).map((w) => w.length));

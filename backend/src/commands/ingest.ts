@@ -1,20 +1,19 @@
-import { createS3Client } from '../archive/s3-client.ts';
+import { openArchiveWriter } from '../archive/open-archive.ts';
+import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { preflightIngest, type IngestDependencies } from '../checks/preflight.ts';
 import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
 import type { SettingName } from '../config.ts';
 import { startOpsServer } from '../http/ops.ts';
 import type { WrittenNotice } from '../ingest/batch.ts';
-import { FileCheckpointStore } from '../checkpoint/file-store.ts';
+import { openCheckpointStore } from '../checkpoint/open-checkpoints.ts';
 import { systemClock } from '../clock.ts';
 import { limitHeapGrowth } from '../memory/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
 import { ingestReadiness, NOT_BEGUN } from '../ingest/readiness.ts';
 import { createIngestRuntime } from '../ingest/runtime.ts';
 import { KinesisSource } from '../kinesis/stream-source.ts';
-import { FileArchive } from '../archive/writer-file.ts';
-import { S3Archive } from '../archive/writer-s3.ts';
-import { InfluxSink } from '../influx/writer.ts';
+import { InfluxSink } from '../influx/influx-sink.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
@@ -154,17 +153,16 @@ export function createIngestParts(
         onAnswer: (bucket, seconds) => metrics.writeSeconds.observe({ bucket }, seconds),
         onExpired: (bucket, points) => metrics.pointsExpired.inc({ bucket }, points),
       });
-      const shared = {
-        url: archiveAt.url,
-        clock,
-        logger,
-        onRetry: (reason: string) => metrics.retries.inc({ target: 'archive', reason }),
-      };
       return startIngest({
         source: new KinesisSource(kinesis, config.stream),
         sink,
-        archive: archiveAt.kind === 's3' ? new S3Archive({ ...shared, client: archiveAt.s3 }) : new FileArchive(shared),
-        checkpoints: new FileCheckpointStore(config.checkpoint),
+        archive: openArchiveWriter(archiveAt, {
+          codec: 'gzip',
+          clock,
+          logger,
+          onRetry: (reason) => metrics.retries.inc({ target: 'archive', reason }),
+        }),
+        checkpoints: openCheckpointStore(config.checkpoint),
         schema,
         settings: config,
         logger,

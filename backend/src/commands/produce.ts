@@ -3,17 +3,19 @@ import { InvalidArgumentError } from 'commander';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks } from '../check.ts';
 import { refuse } from '../checks/preflight.ts';
-import { streamCheck } from '../kinesis/check.ts';
+import { streamCheck } from '../kinesis/stream-check.ts';
 import { streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
+import { formatNumber } from '../format.ts';
 import { systemClock } from '../clock.ts';
 import { Busiest } from '../produce/busiest.ts';
 import { AggregatingPacker, plainPacker, recordsIn } from '../kinesis/entry.ts';
-import { higgsFile, timeSpan } from '../produce/file.ts';
+import { higgsFile, timeSpan } from '../produce/higgs-file.ts';
 import { Generator } from '../produce/generator.ts';
-import { Pace } from '../produce/pace.ts';
-import { formatNumber, ProgressLine } from '../produce/progress.ts';
-import { run } from '../produce/run.ts';
+import { SendRate } from '../produce/send-rate.ts';
+import { SendProgress } from '../produce/send-progress.ts';
+import { Progress } from '../progress.ts';
+import { send } from '../produce/send.ts';
 import { Sender, type Sent } from '../kinesis/sender.ts';
 import { generatedSource, replayedSource, shiftToNow, type Source } from '../produce/source.ts';
 import { classifyPut, openShardEnds, putTo } from '../kinesis/put-records.ts';
@@ -37,62 +39,66 @@ interface ProduceOptions {
 }
 
 const DEFAULT_RATE = 100;
-/** Calls in flight at once. */
+/** PutRecords calls at a time. */
 const CONCURRENCY = 4;
-/** How long calls may fail in a row before the run ends, ms. */
+/** How long calls may fail in a row before the run ends, in ms. */
 const GIVE_UP_AFTER_MS = 60_000;
-/** After a signal what is in flight has this long to arrive, ms. */
+/** Time after a signal for calls in flight to complete, in ms. */
 const LAST_CALLS_MS = 10_000;
 const LINGER_MS = { plain: 25, aggregate: 200 } as const;
 
 export const registerProduce: RegisterCommand = (program, context) => {
   program
     .command('produce')
-    .summary('put interactions on the stream: generated, or from a file')
+    .summary('send interactions to the stream: generated, or from a file')
     .description(
-      'Puts interactions on the Kinesis stream: those of a made-up social network, with few very active users among many, or those of a Higgs file.\n' +
-        'Runs until --events, --seconds, the end of the file or Ctrl-C, which lets the calls in flight finish.',
+      'Sends interactions to the Kinesis stream: generated ones of a social network in which a few users are very active, or those of a Higgs file.\n' +
+        'Stops after --events or --seconds, at the end of the file, or on Ctrl-C once the calls in flight have completed.',
     )
     .option(
       '--rate <n>',
-      'records a second; 0 = as fast as the stream takes them (default: 100; with --file: 0)',
+      'records per second; 0 = as fast as the stream accepts them (default: 100; with --file: 0)',
       number(0, 1e7),
     )
     .option('--users <n>', 'number of users', wholeNumber(2, 1e9), 100_000)
-    .option('--shares <n>', 'number of shares (posts), made during the last 7 days', wholeNumber(1, 1e7), 10_000)
-    .option('--types <a,b,…>', 'interaction types, the most frequent first', types, [
+    .option('--shares <n>', 'number of shares (posts), created during the last 7 days', wholeNumber(1, 1e7), 10_000)
+    .option('--types <a,b,…>', 'interaction types, most frequent first', types, [
       'like',
       'comment',
       'reshare',
       'follow',
       'mention',
     ])
-    .option('--invalid <fraction>', 'fraction of records that break a rule', number(0, 1), 0)
-    .option('--repeats <fraction>', 'fraction of records that send an earlier event again', number(0, 1), 0)
+    .option('--invalid <fraction>', 'fraction of records that violate the data contract', number(0, 1), 0)
+    .option('--repeats <fraction>', 'fraction of records that repeat an earlier event', number(0, 1), 0)
     .option(
       '--seed <n>',
-      'generates the same interactions again, at other times and under other event ids (default: random)',
+      'generate the same interactions in every run, at other times and with other event IDs (default: random)',
       wholeNumber(0, Number.MAX_SAFE_INTEGER),
     )
     .option('--file <path>', 'replay the activity-time file of the Higgs Twitter dataset, plain or .gz')
     .option(
       '--speed <x>',
-      'with --file: x times as fast as it happened (default: as fast as --rate allows)',
+      'with --file: x times real time (default: as fast as --rate allows)',
       number(Number.MIN_VALUE, 1e9),
     )
     .option(
       '--shift-to-now',
-      'with --file: move the events in time so that the last one happens when it is sent',
+      'with --file: shift the events in time so that the last one happens when it is sent',
       false,
     )
-    .option('--seconds <s>', 'end after so many seconds', number(0, 1e9))
+    .option('--seconds <s>', 'stop after s seconds', number(0, 1e9))
     .option(
       '--events <n>',
-      'end after so many records, broken and repeated ones included',
+      'stop after n records, including invalid and repeated ones',
       wholeNumber(0, Number.MAX_SAFE_INTEGER),
     )
-    .option('--aggregate', 'many events in a Kinesis record, in the format of the Kinesis Producer Library', false)
-    .option('--json', 'print what was sent as one line of JSON', false)
+    .option(
+      '--aggregate',
+      'pack many events into a Kinesis record, in the format of the Kinesis Producer Library',
+      false,
+    )
+    .option('--json', 'print the result as one line of JSON', false)
     .addHelpText(
       'after',
       `
@@ -100,9 +106,9 @@ Environment:
   USERPULSE_STREAM                           Kinesis stream
   AWS_REGION, AWS_ENDPOINT_URL_KINESIS and AWS credentials
 
-With --json the last line on standard output is
+With --json, the last line of standard output is
   {"events":N,"records":N,"bytes":N,"invalid":N,"seconds":S, …}
-records: events, broken and repeated ones; each is a line of the archive or of its _rejected part. bytes: data put.
+"records" includes invalid and repeated ones; each becomes a line of the archive or a dead letter. "bytes" is the data sent.
 
 Examples:
   userpulse produce --rate 500 --seconds 60
@@ -114,22 +120,18 @@ Examples:
 
 async function produce(context: CommandContext, options: ProduceOptions): Promise<void> {
   if (options.file === undefined && (options.speed !== undefined || options.shiftToNow)) {
-    throw new UserpulseError(
-      'bad_request',
-      `${options.shiftToNow ? '--shift-to-now' : '--speed'} works with --file only.`,
-      {
-        hint: 'Name a Higgs file with --file, or leave it out.',
-      },
-    );
+    throw new UserpulseError('bad_request', `${options.shiftToNow ? '--shift-to-now' : '--speed'} requires --file.`, {
+      hint: 'Add --file with a Higgs file, or remove the option.',
+    });
   }
   if (options.speed !== undefined && options.rate !== undefined) {
-    throw new UserpulseError('bad_request', '--speed and --rate contradict each other.', {
-      hint: 'Leave one of them out.',
+    throw new UserpulseError('bad_request', '--speed and --rate cannot be used together.', {
+      hint: 'Remove one of them.',
     });
   }
   const config = context.config(['stream']);
   const target = streamTarget(config, context.env);
-  // A put whose answer is given up may be on the stream twice: a slow local server is waited for.
+  // After a time-out a record may be on the stream twice, so a slow local server gets time.
   const kinesis = createKinesisClient({ maxAttempts: 1, requestTimeoutMs: 120_000 });
   try {
     refuse(await runChecks([streamCheck(kinesis, target)], { signal: context.stop }), 'cannot produce');
@@ -149,21 +151,18 @@ async function produce(context: CommandContext, options: ProduceOptions): Promis
     const lastCalls = (): void => {
       setTimeout(() => {
         giveUp.abort(
-          new UserpulseError(
-            'aborted',
-            `The stream did not take everything within ${LAST_CALLS_MS / 1000} s of the stop.`,
-          ),
+          new UserpulseError('aborted', `Not everything was sent within ${LAST_CALLS_MS / 1000} s of the stop.`),
         );
       }, LAST_CALLS_MS).unref();
     };
     context.stop.addEventListener('abort', lastCalls, { once: true });
 
     const startMs = systemClock.now();
-    const progress = new ProgressLine(context.stderr, startMs);
+    const progress = new SendProgress(new Progress(context.stderr), startMs);
     const busiest = new Busiest();
     let failed = true;
     try {
-      await run({
+      await send({
         source,
         packer,
         sender,
@@ -186,7 +185,7 @@ async function produce(context: CommandContext, options: ProduceOptions): Promis
   }
 }
 
-/** Records a second, 0 = no limit. */
+/** Records per second; 0 = no limit. */
 const rateOf = ({ rate, file }: ProduceOptions): number => rate ?? (file === undefined ? DEFAULT_RATE : 0);
 
 async function openSource(context: CommandContext, options: ProduceOptions): Promise<Source> {
@@ -202,7 +201,7 @@ async function openSource(context: CommandContext, options: ProduceOptions): Pro
       seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
       startMs,
     });
-    return generatedSource(generator, rate === 0 ? undefined : new Pace(rate, startMs));
+    return generatedSource(generator, rate === 0 ? undefined : new SendRate(rate, startMs));
   }
   const path = resolve(context.cwd, options.file);
   let shiftMs = 0;
@@ -212,11 +211,14 @@ async function openSource(context: CommandContext, options: ProduceOptions): Pro
   }
   const events = higgsFile(path, shiftMs, context.stop);
   const startMs = systemClock.now();
-  const pace = rate === 0 ? undefined : new Pace(rate, startMs);
-  return replayedSource(events, { speed: options.speed, pace, startMs });
+  return replayedSource(events, {
+    speed: options.speed,
+    rate: rate === 0 ? undefined : new SendRate(rate, startMs),
+    startMs,
+  });
 }
 
-/** What was sent, also when the run ended in an error: then what was not is told as well. */
+/** What was sent and what was not, also when the run ended with an error. */
 function report(
   context: CommandContext,
   options: ProduceOptions,
@@ -226,22 +228,22 @@ function report(
   failed: boolean,
 ): void {
   const { sent, unsent } = sender;
-  // An error before the first record needs no figures beside it.
+  // An error before the first record needs no figures.
   if (!options.json && failed && sent.entries === 0 && unsent === 0) return;
   const text = [summary(sent, seconds), busiest.describe()];
-  if (unsent > 0) text.push(`${formatNumber(unsent)} records were made and are not known to be on the stream.`);
+  if (unsent > 0) text.push(`${formatNumber(unsent)} records may not have reached the stream.`);
   const rate = rateOf(options);
   if (rate > 0 && options.speed === undefined && seconds > 2 && recordsIn(sent.counts) / seconds < rate * 0.95) {
-    text.push(`That is less than the ${formatNumber(rate)}/s asked: the stream, or this machine, was slower.`);
+    text.push(`This is below the requested ${formatNumber(rate)}/s: the stream or this machine is too slow.`);
   }
   if (sent.retried > 0) {
     text.push(
-      `${formatNumber(sent.retried)} Kinesis records were put again, the last because: ${sent.lastReason ?? 'unknown'}`,
+      `${formatNumber(sent.retried)} Kinesis records were sent again, most recently because: ${sent.lastReason ?? 'unknown'}`,
     );
   }
   if (sent.uncertain > 0) {
     text.push(
-      `${formatNumber(sent.uncertain)} of them after a lost answer: they may be on the stream twice. Their events count once; the archive has each record.`,
+      `${formatNumber(sent.uncertain)} of them after a lost response: they may be on the stream twice. Their events count once; the archive holds each record.`,
     );
   }
   const lines = text.filter((line) => line !== '').map((line) => `${line}\n`);
@@ -283,7 +285,7 @@ function number(min: number, max: number): (text: string) => number {
     const value = Number(text);
     if (text.trim() === '' || !(value >= min && value <= max)) {
       throw new InvalidArgumentError(
-        `It must be a number ${max >= 1e6 ? `of at least ${min === Number.MIN_VALUE ? 'more than 0' : min}` : `from ${min} to ${max}`}.`,
+        `It must be a number ${max < 1e6 ? `from ${min} to ${max}` : min === Number.MIN_VALUE ? 'greater than 0' : `of at least ${min}`}.`,
       );
     }
     return value;
@@ -305,7 +307,7 @@ function types(text: string): readonly string[] {
   for (const name of names) {
     if (!/^[a-z][a-z0-9_]{0,31}$/.test(name)) {
       throw new InvalidArgumentError(
-        `"${name}" is no interaction type: it must begin with a-z and have at most 32 of a-z 0-9 _.`,
+        `"${name}" is not a valid interaction type: use 1 to 32 characters of a-z 0-9 _, beginning with a letter.`,
       );
     }
   }

@@ -1,22 +1,22 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { resolve } from 'node:path';
-import { openArchive } from '../archive/open.ts';
-import { createS3Client } from '../archive/s3-client.ts';
+import { openArchiveReader } from '../archive/open-archive.ts';
+import { createS3Client } from '../archive/s3.ts';
 import { preflightReplay } from '../checks/preflight.ts';
 import { archiveTarget, awsEndpoint, influxTarget, schemaOf } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import { systemClock } from '../clock.ts';
-import { formatNumber } from '../produce/progress.ts';
-import { readRelocations } from '../checkpoint/relocations.ts';
-import { planDays, type Plan } from '../replay/plan.ts';
-import { ReplayProgress } from '../replay/progress.ts';
-import { replay } from '../replay/replay.ts';
-import { counted, reportText } from '../replay/report.ts';
+import { counted, formatNumber, roughDuration } from '../format.ts';
+import { readCheckpoints } from '../checkpoint/open-checkpoints.ts';
+import { Progress } from '../progress.ts';
+import { planDays, type Plan } from '../replay/day-plan.ts';
+import { replay } from '../replay/replay-days.ts';
+import { reportText } from '../replay/report.ts';
 import { ReplayState } from '../replay/state.ts';
 import { ReplayStats } from '../replay/stats.ts';
 import { prefixSchemeText, type Schema } from '../schema/buckets.ts';
 import { dayText } from '../archive/keys.ts';
-import { InfluxSink } from '../influx/writer.ts';
+import { InfluxSink } from '../influx/influx-sink.ts';
 import { collected, dayArgument } from './arguments.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
@@ -37,37 +37,41 @@ interface Options {
 export const registerReplay: RegisterCommand = (program, context) => {
   program
     .command('replay')
-    .summary('write archived days into InfluxDB again, or into other buckets')
+    .summary('write archived days to InfluxDB again, or to other buckets')
     .description(
-      'Writes the archived events of some days into InfluxDB, as ingest did: into the live buckets (points that are there stay as they are,\n' +
-        'missing ones come back) or into new ones (another prefix scheme). Each event counts once. A replay that was interrupted goes on where\n' +
-        'it stopped when the same command runs again.',
+      'Writes the archived events of a range of days to InfluxDB as ingest did. Into the live buckets, it restores missing points and leaves the\n' +
+        'others as they are; into new buckets, it can apply another prefix scheme. Each event counts once. To resume an interrupted replay, run\n' +
+        'the same command again.',
     )
     .requiredOption('--from <day>', 'first UTC day of the events, YYYY/MM/DD or YYYY-MM-DD', dayArgument)
-    .requiredOption('--to <day>', 'last UTC day, included', dayArgument)
-    .addOption(new Option('--types <a,b,…>', 'events of these types only').argParser(typesArgument).default([], 'all'))
-    .option('--dry-run', 'read everything, write nothing, and say what would be written', false)
-    .option('--parallel <n>', 'objects read, and batches on their way to InfluxDB, at a time', parallelArgument, 4)
-    .option('--only-changed', 'leave out days whose objects are those of the last replay into these buckets', false)
-    .option('--restart', 'begin anew where an earlier replay was interrupted', false)
+    .requiredOption('--to <day>', 'last UTC day (inclusive)', dayArgument)
+    .addOption(new Option('--types <a,b,…>', 'only events of these types').argParser(typesArgument).default([], 'all'))
+    .option('--dry-run', 'read everything, write nothing, and show what would be written', false)
+    .option('--parallel <n>', 'objects to read, and batches to write, at a time', parallelArgument, 4)
+    .option(
+      '--only-changed',
+      'skip days whose objects have not changed since the last replay into these buckets',
+      false,
+    )
+    .option('--restart', 'start over instead of resuming an interrupted replay', false)
     .addOption(
-      new Option('--without <key>', 'leave out an object, say a damaged one; may be given several times')
+      new Option('--without <key>', 'skip an object, for example a damaged one; repeatable')
         .argParser(collected)
         .default([], 'none'),
     )
-    .option('--state <folder>', 'where it is remembered how far the replay is', 'userpulse-data/replay')
-    .option('--json', 'print what was done as one line of JSON', false)
+    .option('--state <folder>', 'where to keep the progress of replays', 'userpulse-data/replay')
+    .option('--json', 'print the result as one line of JSON', false)
     .addHelpText(
       'after',
       `
-Environment: that of the ingest which writes these buckets
+Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
   USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
-                                             where to, and by which scheme
+                                             where to write, and with which prefix scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
-  USERPULSE_CHECKPOINT                       only read: which points ingest has relocated
-  USERPULSE_BATCH_MAX_LINES                  most lines of one write
+  USERPULSE_CHECKPOINT, USERPULSE_STREAM     to look up which points ingest relocated; only read
+  USERPULSE_BATCH_MAX_LINES                  maximum lines per write
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_LOG_LEVEL
 
@@ -81,16 +85,17 @@ Examples:
 async function run(context: CommandContext, options: Options): Promise<void> {
   if (options.from > options.to) {
     throw new UserpulseError('bad_request', `--from ${dayText(options.from)} is after --to ${dayText(options.to)}.`, {
-      hint: 'Both days are included; exchange them.',
+      hint: 'Swap them.',
     });
   }
   const config = context.config([
     ...SCHEMA_SETTINGS,
     'archive',
+    'stream',
     'checkpoint',
     'batchMaxLines',
     'logLevel',
-    // Needed only where something is written.
+    // Needed only to write.
     ...(options.dryRun ? [] : INFLUX_SETTINGS),
   ]);
   const schema = schemaOf(config);
@@ -116,25 +121,22 @@ async function run(context: CommandContext, options: Options): Promise<void> {
       });
       state = await openState(context, options, config.archive.href, `${influx.host} ${influx.org}`, schema);
     }
-    const reader = openArchive(archive);
+    const reader = openArchiveReader(archive);
     const plan = await planDays(reader, options, new Set(options.without), context.stop);
     state?.plan(options, plan.days);
-    // After the listing: whatever has been archived by now had its relocation noted before.
-    const relocations = await readRelocations(config.checkpoint);
-    tellPlan(context, options, plan, reader.url, relocations === undefined ? config.checkpoint.href : undefined);
+    // After the listing: the relocation of an event is saved before the event is archived.
+    const { shards } = await readCheckpoints(config.checkpoint, config.stream);
+    tellPlan(context, options, plan, reader.url, shards.size === 0 ? config.checkpoint.href : undefined);
     const startMs = systemClock.now();
-    const progress = new ReplayProgress(
-      context.stderr,
-      plan.days.reduce((sum, day) => sum + day.bytes, 0),
-      startMs,
-    );
+    const totalBytes = plan.days.reduce((sum, day) => sum + day.bytes, 0);
+    const progress = new Progress(context.stderr);
     let refused: Awaited<ReturnType<typeof replay>>;
     try {
       refused = await replay({
         reader,
         days: plan.days,
         schema,
-        relocations: relocations ?? [],
+        relocations: [...shards.values()].flatMap((checkpoint) => checkpoint.relocations),
         types: new Set(options.types),
         sink,
         state,
@@ -142,10 +144,13 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         parallel: options.parallel,
         signal: context.stop,
         stats,
-        onProgress: (bytes, day) => progress.update(bytes, stats.events, day, systemClock.now()),
+        onProgress: (bytes, day) => {
+          const fraction = bytes / Math.max(1, totalBytes);
+          progress.status(`${day} · ${rateText(stats.events, fraction, systemClock.now() - startMs)}`, fraction);
+        },
       });
     } finally {
-      progress.end();
+      progress.clear();
     }
     const seconds = (systemClock.now() - startMs) / 1000;
     const text = reportText(stats, schema, { seconds, dryRun: options.dryRun });
@@ -157,7 +162,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
   } catch (error) {
     if (!context.stop.aborted || options.dryRun) throw error;
     throw new UserpulseError('aborted', `Stopped after ${formatNumber(stats.events)} events.`, {
-      hint: 'The same command goes on from here.',
+      hint: 'Run the same command again to resume.',
       cause: error,
     });
   } finally {
@@ -166,7 +171,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
   }
 }
 
-/** The state of this replay, with what an earlier run of it has done, where that is to be left out. */
+/** The state of this replay, with what an earlier run has done where that is to be skipped. */
 async function openState(
   context: CommandContext,
   options: Options,
@@ -186,8 +191,8 @@ async function openState(
   else {
     context.stderr.write(
       state.complete
-        ? `Days that have not changed since the replay of ${state.startedAt} are left out.\n`
-        : `Going on with the replay of ${state.startedAt}, as ${state.path} says; --restart begins anew.\n`,
+        ? `Skipping days that have not changed since the replay of ${state.startedAt}.\n`
+        : `Resuming the replay of ${state.startedAt} from ${state.path}; use --restart to start over.\n`,
     );
   }
   return state;
@@ -204,27 +209,27 @@ function tellPlan(
   const bytes = days.reduce((sum, day) => sum + day.bytes, 0);
   const range = `${dayText(options.from)} to ${dayText(options.to)}`;
   if (objects === 0) {
-    throw new UserpulseError('not_found', `${archive} (USERPULSE_ARCHIVE) holds no objects of ${range}.`, {
-      hint: 'See whether these are the days of the events (not of their arrival), and the archive that ingest writes.',
+    throw new UserpulseError('not_found', `${archive} (USERPULSE_ARCHIVE) holds no objects for ${range}.`, {
+      hint: 'Check that these are the days of the events (not of their arrival), and that this is the archive that ingest writes to.',
     });
   }
-  const says = [
+  const lines = [
     `${counted(objects, 'object')} of ${counted(days.length, 'day')} (${range}), ${(bytes / 1e6).toFixed(1)} MB, from ${archive}`,
   ];
   if (foreign.length > 0) {
-    says.push(
-      `Left out, because ingest does not name its objects so: ${counted(foreign.length, 'object')}, the first: ${foreign[0] ?? ''}`,
+    lines.push(
+      `Skipping ${counted(foreign.length, 'object')} that ingest did not write, the first: ${foreign[0] ?? ''}`,
     );
   }
   if (noCheckpoint !== undefined && !options.dryRun) {
-    says.push(
-      `No checkpoint of an ingest at ${noCheckpoint} (USERPULSE_CHECKPOINT): right for days that no ingest writes to any more.`,
+    lines.push(
+      `Found no checkpoint at ${noCheckpoint} (USERPULSE_CHECKPOINT). That is fine for days that no ingest writes to any more.`,
     );
   }
-  context.stderr.write(says.map((line) => `${line}\n`).join(''));
+  context.stderr.write(lines.map((line) => `${line}\n`).join(''));
 }
 
-/** Everything else has been written by now; what has not must not look like success. */
+/** Everything else is written by now, but an incomplete replay must not look like success. */
 function failWhereIncomplete(
   stats: ReplayStats,
   refused: { readonly points: number; readonly example: string } | undefined,
@@ -232,19 +237,26 @@ function failWhereIncomplete(
   if (refused !== undefined) {
     throw new UserpulseError(
       'influx_rejected',
-      `InfluxDB refused ${counted(refused.points, 'point')} for good; all others are written. The first: ${refused.example}`,
+      `InfluxDB rejected ${counted(refused.points, 'point')}; all others are written. The first: ${refused.example}`,
       {
-        hint: 'Most often a field of another type was written to the bucket by someone else. Mend that, and replay these days again.',
+        hint: 'Most often, something else has written a field of another type to the bucket. Correct that, then replay these days again.',
       },
     );
   }
   if (stats.invalidLines > 0) {
     throw new UserpulseError(
       'archive_damaged',
-      `The archive holds ${counted(stats.invalidLines, 'line')} that can be no events of their day. Nothing was written for them; all others are done.`,
-      { hint: 'Ingest archives valid events only: have these objects been changed, or written by another version?' },
+      `${counted(stats.invalidLines, 'line')} of the archive ${stats.invalidLines === 1 ? 'is' : 'are'} not valid for their day. All other events are written.`,
+      { hint: 'Ingest archives only valid events. These objects were changed by hand or written by another version.' },
     );
   }
+}
+
+/** `1,234 events · 500/s · 3 min left` */
+function rateText(events: number, fraction: number, elapsedMs: number): string {
+  const rate = Math.round((events * 1000) / Math.max(1, elapsedMs));
+  const left = fraction === 0 ? '' : ` · ${roughDuration((elapsedMs * (1 - fraction)) / fraction)} left`;
+  return `${formatNumber(events)} events · ${formatNumber(rate)}/s${left}`;
 }
 
 const reportJson = (stats: ReplayStats, plan: Plan, seconds: number) => ({
@@ -265,7 +277,8 @@ const reportJson = (stats: ReplayStats, plan: Plan, seconds: number) => ({
 function typesArgument(text: string): readonly string[] {
   const types = text.split(',').map((type) => type.trim());
   for (const type of types) {
-    if (!/^[a-z][a-z0-9_]{0,31}$/.test(type)) throw new InvalidArgumentError(`"${type}" is no interaction type.`);
+    if (!/^[a-z][a-z0-9_]{0,31}$/.test(type))
+      throw new InvalidArgumentError(`"${type}" is not a valid interaction type.`);
   }
   return types;
 }

@@ -1,6 +1,6 @@
 import type { SettingName } from '../config.ts';
 
-/* Settings that commands ask for together, in the order in which their problems are told. */
+/* Settings that commands use together, in the order in which their problems are reported. */
 
 export const INFLUX_SETTINGS = ['influxHost', 'influxOrg', 'influxToken'] as const satisfies readonly SettingName[];
 

@@ -6,21 +6,18 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { BucketLocationConstraint, CreateBucketCommand, HeadBucketCommand } from '@aws-sdk/client-s3';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { archiveFailure, createArchiveFolder, type ArchiveTarget } from '../archive/check.ts';
+import { archiveFailure, createArchiveFolder, type ArchiveTarget } from '../archive/archive-check.ts';
 import { awsFailure } from '../aws/failure.ts';
-import type { CheckResult } from '../check.ts';
-import { streamFailure, type StreamTarget } from '../kinesis/check.ts';
+import { errorOf } from '../check.ts';
+import { streamFailure, type StreamTarget } from '../kinesis/stream-check.ts';
 import { UserpulseError } from '../errors.ts';
 
-/** How long a new stream may take to become ACTIVE, in ms. AWS takes about half a minute. */
-export const STREAM_ACTIVE_MS = 180_000;
-
-const raise = (result: CheckResult, cause: unknown): UserpulseError =>
-  new UserpulseError(result.code ?? 'internal', result.message, { hint: result.hint, cause });
+/** Time for a new stream to become ACTIVE, in ms. AWS takes about half a minute. */
+const STREAM_ACTIVE_MS = 180_000;
 
 /**
- * Makes the stream where it is missing and waits until it is ACTIVE. An existing stream keeps its shards.
- * @returns whether it was made by this call
+ * Creates the stream if it is missing, and waits until it is ACTIVE. An existing stream keeps its shards.
+ * @returns whether this call created it
  */
 export async function ensureStream(
   kinesis: KinesisClient,
@@ -41,7 +38,7 @@ export async function ensureStream(
       status = summary?.StreamStatus;
       shards = summary?.OpenShardCount ?? 0;
     } catch (error) {
-      if (awsFailure(error).kind !== 'not_found') throw raise(streamFailure(target, error), error);
+      if (awsFailure(error).kind !== 'not_found') throw errorOf(streamFailure(target, error), error);
       if (!created) {
         await createStream(kinesis, target, options.shards, signal);
         created = true;
@@ -51,7 +48,7 @@ export async function ensureStream(
     if (Date.now() >= deadline) {
       throw new UserpulseError(
         'stream_unreachable',
-        `Stream "${target.stream}" (USERPULSE_STREAM) is ${status ?? 'not visible'} after ${STREAM_ACTIVE_MS / 1000} s.`,
+        `Stream "${target.stream}" (USERPULSE_STREAM) is still ${status ?? 'not visible'} after ${STREAM_ACTIVE_MS / 1000} s.`,
         { hint: 'Run setup again in a minute.' },
       );
     }
@@ -70,13 +67,13 @@ async function createStream(
       abortSignal: signal,
     });
   } catch (error) {
-    // Another setup was faster: that is as good.
+    // Another setup was faster.
     if (error instanceof Error && error.name === 'ResourceInUseException') return;
-    throw raise(streamFailure(target, error), error);
+    throw errorOf(streamFailure(target, error), error);
   }
 }
 
-/** Makes the archive's S3 bucket or folder where it is missing. @returns whether it was made by this call */
+/** Creates the archive's S3 bucket or folder if it is missing. @returns whether this call created it */
 export async function ensureArchive(
   target: ArchiveTarget,
   signal: AbortSignal,
@@ -87,8 +84,11 @@ export async function ensureArchive(
     } catch (error) {
       throw new UserpulseError(
         'archive_unauthorized',
-        `The archive folder ${target.url.href} (USERPULSE_ARCHIVE) cannot be made: ${error instanceof Error ? error.message : String(error)}.`,
-        { hint: 'Give this user the right to write there, or set USERPULSE_ARCHIVE to another folder.', cause: error },
+        `The archive folder ${target.url.href} (USERPULSE_ARCHIVE) cannot be created: ${error instanceof Error ? error.message : String(error)}.`,
+        {
+          hint: 'Give this user write access to its parent folder, or set USERPULSE_ARCHIVE to another folder.',
+          cause: error,
+        },
       );
     }
   }
@@ -97,13 +97,13 @@ export async function ensureArchive(
     await target.s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
     return { created: false };
   } catch (error) {
-    if (awsFailure(error).kind !== 'not_found') throw raise(archiveFailure(target, error), error);
+    if (awsFailure(error).kind !== 'not_found') throw errorOf(archiveFailure(target, error), error);
   }
   try {
     await target.s3.send(
       new CreateBucketCommand({
         Bucket: bucket,
-        // us-east-1 is the one region that must not be named: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+        // us-east-1 is the only region that must not be given: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
         ...(target.region === undefined || target.region === 'us-east-1' || target.endpoint !== undefined
           ? {}
           : { CreateBucketConfiguration: { LocationConstraint: locationOf(target.region) } }),
@@ -113,19 +113,19 @@ export async function ensureArchive(
     return { created: true };
   } catch (error) {
     if (error instanceof Error && error.name === 'BucketAlreadyOwnedByYou') return { created: false };
-    throw raise(archiveFailure(target, error), error);
+    throw errorOf(archiveFailure(target, error), error);
   }
 }
 
-/** The SDK knows its regions by name; a newer region than the SDK must be made by hand. */
+/** The SDK knows the names of its regions. In a newer region, the bucket must be created by hand. */
 function locationOf(region: string): BucketLocationConstraint {
   const known = Object.values(BucketLocationConstraint).find((r) => r === region);
   if (known === undefined) {
     throw new UserpulseError(
       'config_invalid',
-      `S3 buckets cannot be made in region "${region}" (AWS_REGION) from here.`,
+      `setup cannot create S3 buckets in region "${region}" (AWS_REGION), which it does not know.`,
       {
-        hint: 'Correct AWS_REGION, or make the bucket by hand and run setup again.',
+        hint: 'Correct AWS_REGION, or create the bucket yourself and run setup again.',
       },
     );
   }

@@ -1,23 +1,24 @@
 import { callInflux, influxMessage, type InfluxAnswer, type InfluxTarget } from '../influx/api.ts';
-import { influxUnreachable, refusalOf } from '../influx/check.ts';
-import { BUCKET_ROLES, BUCKET_SETTING } from '../influx/buckets-check.ts';
+import { influxUnreachable, refusalOf } from '../influx/influx-check.ts';
+import { BUCKET_SETTING } from '../influx/buckets-check.ts';
+import { errorOf } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
-import type { BucketNames, BucketRole } from '../schema/buckets.ts';
+import { BUCKET_ROLES, type BucketNames, type BucketRole } from '../schema/buckets.ts';
 import { z } from 'zod';
 
-/** A bucket as `setup` left it. */
+/** A bucket after `setup`. */
 export interface BucketOutcome {
   readonly role: BucketRole;
   readonly name: string;
   readonly id: string;
   readonly created: boolean;
-  /** 0 = for ever. */
+  /** 0 = infinite. */
   readonly retentionSeconds: number;
 }
 
-/** Who a token is for. Each may do what its command does with the four buckets, and nothing else. */
-export const TOKEN_USES = ['ingest', 'serve', 'start'] as const;
-export type TokenUse = (typeof TOKEN_USES)[number];
+/** The commands that tokens are for. Each allows what its command does with the four buckets, and nothing else. */
+const TOKEN_USES = ['ingest', 'serve', 'start'] as const;
+type TokenUse = (typeof TOKEN_USES)[number];
 
 const TOKEN_ACTIONS: Readonly<Record<TokenUse, readonly ('read' | 'write')[]>> = {
   ingest: ['write'],
@@ -28,9 +29,9 @@ const TOKEN_ACTIONS: Readonly<Record<TokenUse, readonly ('read' | 'write')[]>> =
 export interface TokenOutcome {
   readonly use: TokenUse;
   readonly description: string;
-  /** InfluxDB's id of the authorization, with which it can be deleted. */
+  /** InfluxDB's id of the authorization, for deleting it. */
   readonly id: string;
-  /** The secret, when it was made by this run: it is shown now and kept nowhere. */
+  /** The secret, if this run created the token. It is shown once and not stored. */
   readonly token?: string;
 }
 
@@ -54,11 +55,11 @@ const authorization = z.object({
 const createdAuthorization = authorization.extend({ token: z.string().min(1) });
 const authorizationList = z.object({ authorizations: z.array(authorization).optional() });
 
-/** The next step where a token may not do what setup does. */
+/** The hint where the token does not allow what setup does. */
 export const OPERATOR_NEEDED =
-  'setup needs an operator token in INFLUX_TOKEN: the one that "influx setup" or the first start of InfluxDB printed, or one with all access. The other commands work with the narrower tokens that setup prints.';
+  'setup needs an operator token in INFLUX_TOKEN: the one that "influx setup" or the first start of InfluxDB printed, or an all-access token. All other commands work with the narrower tokens that setup prints.';
 
-/** InfluxDB's administrative calls that `setup` makes, one organisation. */
+/** InfluxDB's administrative calls for `setup`, within one organisation. */
 export class InfluxAdmin {
   readonly #target: InfluxTarget;
   readonly #signal: AbortSignal;
@@ -86,7 +87,7 @@ export class InfluxAdmin {
     return found.id;
   }
 
-  /** Makes the buckets that are missing. An existing bucket is left as it is, its retention too. */
+  /** Creates missing buckets. An existing bucket stays as it is, including its retention. */
   async ensureBuckets(orgId: string, names: BucketNames, retentionSeconds: number): Promise<readonly BucketOutcome[]> {
     const outcomes: BucketOutcome[] = [];
     for (const role of BUCKET_ROLES) {
@@ -119,8 +120,8 @@ export class InfluxAdmin {
   }
 
   /**
-   * Makes the narrower tokens that are missing, or, with `renew`, all of them anew. Old ones stay valid until they are deleted, so
-   * that a running ingest does not lose its right in between.
+   * Creates missing narrower tokens or, with `renew`, new ones for all uses. Old ones stay valid until they are deleted, so that a running
+   * ingest does not lose access.
    */
   async ensureTokens(
     orgId: string,
@@ -137,7 +138,7 @@ export class InfluxAdmin {
     const replaced: TokenOutcome[] = [];
     for (const use of TOKEN_USES) {
       const description = `userpulse ${use}: ${TOKEN_ACTIONS[use].join(' and ')} ${buckets.map((b) => b.name).join(', ')}`;
-      // A token of the same name for buckets that were deleted and made again is of no use any more.
+      // A token of the same name for buckets that were deleted and created again is useless.
       const same = existing.filter(
         (a) =>
           a.description === description &&
@@ -195,24 +196,23 @@ export class InfluxAdmin {
     try {
       return await callInflux(this.#target, call, this.#signal);
     } catch (error) {
-      const { code, message, hint } = influxUnreachable(this.#target, error);
-      throw new UserpulseError(code ?? 'influx_unreachable', message, { hint: hint, cause: error });
+      throw errorOf(influxUnreachable(this.#target, error), error);
     }
   }
 
-  /** InfluxDB hides what a token may not see behind 401, 403 and 404 alike; while setting up, all three mean the token. */
+  /** InfluxDB hides what a token may not see behind 401, 403 and 404; during setup, all three mean the token. */
   #accept(what: string, answer: InfluxAnswer): void {
     if (answer.status < 300) return;
     const said = influxMessage(answer.text);
     if (answer.status === 401 || answer.status === 403 || answer.status === 404) {
       throw new UserpulseError(
         'influx_unauthorized',
-        `InfluxDB at ${this.#target.host} (INFLUX_HOST) did not let the token in INFLUX_TOKEN ${what} in organisation "${this.#target.org}" (INFLUX_ORG): ${said}.`,
+        `InfluxDB at ${this.#target.host} (INFLUX_HOST) does not allow the token in INFLUX_TOKEN to ${what} in organisation "${this.#target.org}" (INFLUX_ORG): ${said}.`,
         { hint: OPERATOR_NEEDED },
       );
     }
     const refusal = refusalOf(this.#target, answer.status, answer.text);
-    throw new UserpulseError(refusal?.code ?? 'influx_rejected', `Could not ${what}: ${refusal?.message ?? said}`, {
+    throw new UserpulseError(refusal?.code ?? 'influx_rejected', `Failed to ${what}: ${refusal?.message ?? said}`, {
       hint: refusal?.hint ?? '',
     });
   }

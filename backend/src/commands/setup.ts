@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from 'commander';
-import { createS3Client } from '../archive/s3-client.ts';
+import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
-import { archiveCheck } from '../archive/check.ts';
+import { archiveCheck } from '../archive/archive-check.ts';
 import { runChecks, type CheckResult } from '../check.ts';
-import { influxCheck } from '../influx/check.ts';
+import { influxCheck } from '../influx/influx-check.ts';
 import { refuse } from '../checks/preflight.ts';
-import { streamCheck } from '../kinesis/check.ts';
+import { streamCheck } from '../kinesis/stream-check.ts';
 import { archiveTarget, awsEndpoint, bucketNames, influxTarget, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
@@ -20,11 +20,11 @@ interface SetupOptions {
   readonly json: boolean;
 }
 
-/** All that a run did and found; printed as text or, with --json, as it is. */
+/** What a run did and found; printed as text or, with --json, as it is. */
 interface SetupReport {
   readonly buckets: readonly BucketOutcome[];
   readonly tokens: readonly TokenOutcome[];
-  /** Older tokens of the same kind, still valid. */
+  /** Older tokens for the same use, which are still valid. */
   readonly replacedTokens: readonly TokenOutcome[];
   readonly stream: { readonly name: string; readonly created: boolean };
   readonly archive: { readonly url: string; readonly created: boolean };
@@ -34,34 +34,35 @@ interface SetupReport {
 export const registerSetup: RegisterCommand = (program, context) => {
   program
     .command('setup')
-    .summary('make buckets and tokens, check stream and archive')
+    .summary('create buckets and tokens, check stream and archive')
     .description(
-      'Makes the four InfluxDB buckets and narrower tokens for the other commands, and checks the Kinesis stream and the archive.\n' +
-        'May be run again at any time: what is there is left as it is. Needs an operator token.',
+      'Creates the four InfluxDB buckets and narrower tokens for the other commands, and checks the Kinesis stream and the archive.\n' +
+        'Can be run again at any time: it leaves what exists as it is. Needs an operator token.',
     )
-    .option('--create', 'also make the Kinesis stream and the archive bucket or folder', false)
-    .option('--shards <n>', 'shards of a stream that --create makes', wholeNumber, 1)
-    .option('--tokens', 'make new tokens even where some exist (the old ones stay valid until you delete them)', false)
-    .option('--json', 'print the outcome as JSON', false)
+    .option('--create', 'also create the Kinesis stream and the archive bucket or folder', false)
+    .option('--shards <n>', 'number of shards of a stream that --create creates', wholeNumber, 1)
+    .option('--tokens', 'create new tokens even if some exist (old ones stay valid until you delete them)', false)
+    .option('--json', 'print the result as JSON', false)
     .addHelpText(
       'after',
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the token must be an operator token
   USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL, USERPULSE_RETENTION
-                                             names of the buckets, and how long new ones keep points
+                                             names of the buckets, and the retention of new ones
   USERPULSE_STREAM                           Kinesis stream
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR
   AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
 
-Tokens are printed once, when they are made, and stored nowhere.`,
+Tokens are printed once, when they are created, and are not stored.`,
     )
     .action((options: SetupOptions) => setup(context, options));
 };
 
 function wholeNumber(text: string): number {
   const n = Number(text);
-  if (!/^\d+$/.test(text) || n < 1 || n > 10_000) throw new InvalidArgumentError('It must be a whole number from 1.');
+  if (!/^\d+$/.test(text) || n < 1 || n > 10_000)
+    throw new InvalidArgumentError('It must be a whole number from 1 to 10,000.');
   return n;
 }
 
@@ -79,7 +80,7 @@ async function setup(context: CommandContext, options: SetupOptions): Promise<vo
     const orgId = await admin.organizationId();
     const buckets = await admin.ensureBuckets(orgId, bucketNames(config), config.retentionSeconds);
     const { tokens, replaced } = await admin.ensureTokens(orgId, buckets, options.tokens);
-    // Tokens cannot be shown twice: they are printed before anything else can fail.
+    // Tokens cannot be shown again, so they are printed before anything else can fail.
     if (!options.json) context.stdout.write(describeInflux(buckets, tokens, replaced, config.retentionSeconds));
     let made: { readonly stream: boolean; readonly archive: boolean };
     try {
@@ -109,7 +110,7 @@ async function setup(context: CommandContext, options: SetupOptions): Promise<vo
     if (first !== undefined) {
       throw new UserpulseError(
         first.code ?? 'internal',
-        `the buckets are ready, but not everything is.\n${errors.map((c) => `  - ${c.message} ${c.hint}`).join('\n')}`,
+        `the buckets are ready, but other checks failed:\n${errors.map((c) => `  - ${c.message} ${c.hint}`).join('\n')}`,
       );
     }
   } finally {
@@ -118,13 +119,13 @@ async function setup(context: CommandContext, options: SetupOptions): Promise<vo
   }
 }
 
-/** For the other commands setup is the way to a token; for setup itself it is not. */
+/** The usual hint is to get a token from setup, which does not help setup itself. */
 const operatorNeeded = (results: readonly CheckResult[]): readonly CheckResult[] =>
   results.map((r) => (r.code === 'influx_unauthorized' ? { ...r, hint: OPERATOR_NEEDED } : r));
 
 function retentionText(seconds: number): string {
-  if (seconds === 0) return 'keeps points for ever';
-  return seconds % 86_400 === 0 ? `keeps points ${seconds / 86_400} d` : `keeps points ${seconds / 3600} h`;
+  if (seconds === 0) return 'infinite';
+  return seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${seconds / 3600} h`;
 }
 
 function describeInflux(
@@ -135,40 +136,43 @@ function describeInflux(
 ): string {
   const lines = ['Buckets'];
   for (const b of buckets) {
-    lines.push(`  ${b.created ? 'made ' : 'there'}  ${b.name}, ${retentionText(b.retentionSeconds)}`);
+    lines.push(`  ${b.created ? 'created' : 'exists '}  ${b.name}, retention ${retentionText(b.retentionSeconds)}`);
     if (b.retentionSeconds !== wantedRetention) {
       lines.push(
-        `         USERPULSE_RETENTION says that it ${retentionText(wantedRetention)}: setup changes no bucket that exists. To change it: influx bucket update --id ${b.id} --retention ${wantedRetention}s`,
+        `           USERPULSE_RETENTION is ${retentionText(wantedRetention)}, but setup does not change existing buckets. To change this one, run: influx bucket update --id ${b.id} --retention ${wantedRetention}s`,
       );
     }
   }
   const fresh = tokens.filter((t) => t.token !== undefined);
   const kept = tokens.filter((t) => t.token === undefined);
   lines.push('', 'Tokens');
-  if (fresh.length > 0) lines.push('  Shown once; Userpulse stores none. Set INFLUX_TOKEN to:');
+  if (fresh.length > 0)
+    lines.push('  Save these tokens now: they are not shown again. Set INFLUX_TOKEN for each command:');
   for (const t of fresh) lines.push(`    userpulse ${t.use.padEnd(7)}${t.token ?? ''}`);
   if (kept.length > 0) {
     lines.push(
-      `  there  ${kept.map((t) => t.use).join(', ')}: made by an earlier setup and not shown again. "userpulse setup --tokens" makes new ones.`,
+      `  exists   ${kept.map((t) => t.use).join(', ')}: created by an earlier setup, and not shown again. "userpulse setup --tokens" creates new ones.`,
     );
   }
   for (const t of replaced) {
-    lines.push(`  The old ${t.use} token is still valid; when it is out of use: influx auth delete --id ${t.id}`);
+    lines.push(
+      `  The old ${t.use} token is still valid. When it is no longer used, run: influx auth delete --id ${t.id}`,
+    );
   }
   return `${lines.join('\n')}\n`;
 }
 
-const MARK = { ok: 'ok   ', warning: 'warn ', error: 'ERROR' } as const;
+const MARK = { ok: 'ok     ', warning: 'warning', error: 'ERROR  ' } as const;
 
 function describeSources(report: SetupReport): string {
   const lines = ['', 'Stream and archive'];
-  if (report.stream.created) lines.push(`  made   stream ${report.stream.name}`);
-  if (report.archive.created) lines.push(`  made   ${report.archive.url}`);
+  if (report.stream.created) lines.push(`  created  stream ${report.stream.name}`);
+  if (report.archive.created) lines.push(`  created  archive ${report.archive.url}`);
   for (const c of report.checks) lines.push(`  ${MARK[c.state]}  ${c.message}`);
   if (report.checks.every((c) => c.state !== 'error')) {
     lines.push(
       '',
-      'Ready. Next: "userpulse start" (ingest and serve in one), or "userpulse ingest" and "userpulse serve".',
+      'Ready. Next, run "userpulse start" (ingest and serve in one process), or "userpulse ingest" and "userpulse serve".',
     );
   }
   return `${lines.join('\n')}\n`;

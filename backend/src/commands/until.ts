@@ -1,4 +1,4 @@
-/** Resolves when the signal aborts; at once where it has. */
+/** Resolves when the signal aborts, or at once if it has. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
@@ -6,7 +6,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Runs a command that goes on until it is stopped: for such a one a stop before it has begun is as orderly an end as a later one. */
+/** Runs a command that runs until it is stopped. For such a command, being stopped before it has begun is a normal end too. */
 export async function untilStopped(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
   try {
     await run();

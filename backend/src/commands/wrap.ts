@@ -1,4 +1,4 @@
-/** Breaks a text into lines of at most `width` characters at spaces; a longer word keeps a line of its own. */
+/** Breaks a text at spaces into lines of at most `width` characters. A longer word gets a line of its own. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';

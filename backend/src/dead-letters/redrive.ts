@@ -1,60 +1,60 @@
+import type { StoredDeadLetter } from '../archive/dead-letter.ts';
 import { decodeRecord } from '../event/decode.ts';
 import type { Sender } from '../kinesis/sender.ts';
-import { dataOf, type StoredLetter } from './read.ts';
+import { dataOf } from './find-dead-letters.ts';
 
-export interface RedriveTally {
-  /** Put, or on a dry run: would be put. */
-  put: number;
+export interface RedriveStats {
+  /** Sent, or on a dry run: would be sent. */
+  sent: number;
   /** Would be rejected again as they are, by code. */
-  readonly stillBad: Map<string, { letters: number; readonly example: string }>;
+  readonly stillInvalid: Map<string, { deadLetters: number; readonly example: string }>;
 }
 
 /**
- * Puts the original bytes of dead letters back on the stream, as records of their own: they go all the way again. What would become a
- * dead letter again is left where it is; only a letter whose reason has gone (time has passed, InfluxDB takes the point now, the bytes were mended,
- * this version knows better) is put.
+ * Sends the original bytes of dead letters to the stream again, as new records. What would be rejected again is not sent; what is sent are dead
+ * letters whose reason is gone: time has passed, InfluxDB now accepts the point, the bytes were corrected, this version accepts them.
  *
- * @param sender absent: nothing is put
+ * @param options.sender absent: nothing is sent
  */
 export async function redrive(
-  letters: AsyncIterable<StoredLetter>,
+  deadLetters: AsyncIterable<StoredDeadLetter>,
   options: {
     readonly sender: Sender | undefined;
     readonly maxAheadMs: number;
     readonly nowMs: () => number;
-    readonly onLetter: () => void;
+    readonly onDeadLetter: () => void;
   },
-  tally: RedriveTally,
+  stats: RedriveStats,
 ): Promise<void> {
-  const { sender, maxAheadMs, nowMs, onLetter } = options;
-  for await (const letter of letters) {
-    const data = dataOf(letter);
-    const rejection = rejectionNow(letter, data, { maxAheadMs, nowMs: nowMs() });
+  const { sender, maxAheadMs, nowMs, onDeadLetter } = options;
+  for await (const deadLetter of deadLetters) {
+    const data = dataOf(deadLetter);
+    const rejection = rejectionNow(deadLetter, data, { maxAheadMs, nowMs: nowMs() });
     if (rejection === undefined) {
       await sender?.add({
         data,
-        partitionKey: letter.partitionKey,
+        partitionKey: deadLetter.partitionKey,
         explicitHashKey: undefined,
         counts: { events: 1, repeats: 0, invalid: 0 },
       });
-      tally.put++;
+      stats.sent++;
     } else {
-      const seen = tally.stillBad.get(rejection.code);
-      if (seen === undefined) tally.stillBad.set(rejection.code, { letters: 1, example: rejection.reason });
-      else seen.letters++;
+      const seen = stats.stillInvalid.get(rejection.code);
+      if (seen === undefined) stats.stillInvalid.set(rejection.code, { deadLetters: 1, example: rejection.reason });
+      else seen.deadLetters++;
     }
-    onLetter();
+    onDeadLetter();
   }
   await sender?.finish();
 }
 
-/** Why these bytes, arriving now, would be rejected; of an aggregated record: why one of its events would. */
+/** Why these bytes would be rejected if they arrived now. Of an aggregated record: why one of its events would be. */
 function rejectionNow(
-  letter: StoredLetter,
+  deadLetter: StoredDeadLetter,
   data: Uint8Array,
   rule: { readonly maxAheadMs: number; readonly nowMs: number },
 ): { readonly code: string; readonly reason: string } | undefined {
-  const { partitionKey, sequenceNumber } = letter;
+  const { partitionKey, sequenceNumber } = deadLetter;
   const { items } = decodeRecord(
     { data, partitionKey, sequenceNumber, approximateArrivalMs: rule.nowMs },
     { maxAheadMs: rule.maxAheadMs },

@@ -2,11 +2,11 @@ import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join, basename } from 'node:path';
 
 /**
- * Files that a power cut leaves either whole or absent: written beside their place, flushed, then given their name, and the folder's entry
- * flushed as well. A file left half-written by a crash has a name of its own (`.NAME.tmp`) that the next attempt reuses.
+ * Files that are either whole or absent after a power cut: written under a temporary name and flushed, then renamed, and the folder's entry
+ * flushed too. A crash may leave the temporary file (`.NAME.tmp`), which the next attempt overwrites.
  */
 
-/** Makes a folder and what is missing above it, and makes their entries durable. */
+/** Creates a folder and its missing parents, and makes their entries durable. */
 export async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true });
   if (first === undefined) return;
@@ -16,7 +16,7 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Replaces a file, or makes it. */
+/** Replaces a file, or creates it. */
 export async function replaceFile(path: string, chunks: readonly Uint8Array[]): Promise<void> {
   const temporary = await writeTemporary(path, chunks);
   await rename(temporary, path);
@@ -24,13 +24,13 @@ export async function replaceFile(path: string, chunks: readonly Uint8Array[]): 
 }
 
 /**
- * Makes a file that must not exist yet.
- * @returns false where it exists; it is left as it is
+ * Creates a file that must not exist yet.
+ * @returns false where it exists; it stays as it is
  */
 export async function createFile(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
   const temporary = await writeTemporary(path, chunks);
   try {
-    // Unlike rename, link fails where the name is taken.
+    // Unlike rename, link fails where the name exists.
     await link(temporary, path);
   } catch (error) {
     if (!isCode(error, 'EEXIST')) throw error;
@@ -42,7 +42,7 @@ export async function createFile(path: string, chunks: readonly Uint8Array[]): P
   return true;
 }
 
-/** Removes a file; one that is absent is no error. */
+/** Removes a file, if it exists. */
 export async function removeFile(path: string): Promise<void> {
   try {
     await unlink(path);

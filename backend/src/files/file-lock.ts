@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { UserpulseError } from '../errors.ts';
 import { isCode } from './durable-file.ts';
 
-/** How often the holder shows that it lives, and after what silence it counts as gone, in ms. */
+/** Interval of the holder's heartbeat, and the silence after which it counts as gone, in ms. */
 const HEARTBEAT_MS = 2_000;
 const SILENT_MS = 15_000;
 
@@ -13,14 +13,14 @@ const holderSchema = z.object({
   token: z.string(),
   pid: z.number().int(),
   host: z.string(),
-  /** Start of the process in the kernel's ticks, where the system tells: pids are used again, above all in containers. */
+  /** Start of the process in the kernel's ticks, where the system reports it: pids are reused, above all in containers. */
   started: z.string(),
 });
 type Holder = z.infer<typeof holderSchema>;
 
 /**
- * A lock file with the name of its holder. The lock of a process that is gone is taken over: on the same host its pid tells, on another host
- * (or in another container) that it has not touched the file for 15 s. Whoever lost its lock that way (a machine that slept) finds out by
+ * A lock file with its holder. The lock of a holder that is gone is taken over: on the same host its pid tells, on another host (or in another
+ * container) that it has not touched the file for 15 s. A holder that lost its lock that way (a machine that slept) finds out by
  * {@link FileLock.check} before its next write.
  */
 export class FileLock {
@@ -33,7 +33,7 @@ export class FileLock {
     this.#token = token;
     this.#heartbeat = setInterval(() => {
       const now = new Date();
-      // A failed heartbeat is no failure yet; check() decides before anything is written.
+      // A missed heartbeat alone does no harm; check() decides before anything is written.
       utimes(path, now, now).catch(() => undefined);
     }, HEARTBEAT_MS);
     this.#heartbeat.unref();
@@ -47,7 +47,7 @@ export class FileLock {
     try {
       for (;;) {
         try {
-          // Unlike rename, link fails where the name is taken.
+          // Unlike rename, link fails where the name exists.
           await link(mine, path);
           return new FileLock(path, me.token);
         } catch (error) {
@@ -55,12 +55,12 @@ export class FileLock {
         }
         const holder = await read(path);
         if (holder === undefined) continue;
-        if (await lives(holder, path)) {
+        if (await isAlive(holder, path)) {
           throw new UserpulseError(
             'checkpoint_locked',
-            `Another ingest uses ${what}: process ${holder.pid} on host ${holder.host}.`,
+            `${what} is in use by another ingest: process ${holder.pid} on host ${holder.host}.`,
             {
-              hint: `Stop it first, or give this one a checkpoint and a stream of its own. If that process is gone for certain, delete ${path}.`,
+              hint: `Stop that process, or use a separate checkpoint and stream. If it is certain that the process is gone, delete ${path}.`,
             },
           );
         }
@@ -78,10 +78,10 @@ export class FileLock {
     throw new UserpulseError(
       'checkpoint_locked',
       holder === undefined
-        ? `The lock of ${what} (${this.#path}) was removed while this ingest was using it.`
-        : `Process ${holder.pid} on host ${holder.host} has taken over ${what} from this ingest, which was silent for too long.`,
+        ? `The lock ${this.#path} was removed while this ingest was using it.`
+        : `${what} has been taken over by process ${holder.pid} on host ${holder.host}, because this ingest did not respond for too long.`,
       {
-        hint: 'This ingest stops, so that two never write to one checkpoint. What it had not finished is read again by the next.',
+        hint: 'This ingest stops, because only one may write to a checkpoint. The next one reads again what it had not finished.',
       },
     );
   }
@@ -104,20 +104,20 @@ async function read(path: string): Promise<Holder | undefined> {
   try {
     return holderSchema.parse(JSON.parse(text));
   } catch (error) {
-    throw new UserpulseError('checkpoint_unusable', `${path} is no lock file of Userpulse.`, {
-      hint: 'If no ingest runs, delete it.',
+    throw new UserpulseError('checkpoint_unusable', `${path} is not a lock file of Userpulse.`, {
+      hint: 'If no ingest is running, delete it.',
       cause: error,
     });
   }
 }
 
-async function lives(holder: Holder, path: string): Promise<boolean> {
+async function isAlive(holder: Holder, path: string): Promise<boolean> {
   if (holder.host === hostname()) {
     try {
       process.kill(holder.pid, 0);
     } catch (error) {
       if (isCode(error, 'ESRCH')) return false;
-      // EPERM: it lives and belongs to another user.
+      // EPERM: it is alive and belongs to another user.
     }
     const started = await startOf(holder.pid);
     return started === '' || holder.started === '' || started === holder.started;
@@ -148,7 +148,7 @@ async function removeStale(path: string, staleToken: string): Promise<void> {
       try {
         await link(aside, path);
       } catch (error) {
-        // A third one was quicker; the owner of this lock finds out by its check.
+        // A third one was faster; the owner of this lock finds out by its check.
         if (!isCode(error, 'EEXIST')) throw error;
       }
     }
@@ -161,7 +161,7 @@ async function removeStale(path: string, staleToken: string): Promise<void> {
 async function startOf(pid: number): Promise<string> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name in parentheses and may hold anything; count from its end.
+    // The second field is the program's name in parentheses, which may contain anything; count from its end.
     return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   } catch {
     return '';

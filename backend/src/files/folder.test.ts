@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { archiveCheck } from '../archive/check.ts';
-import { checkpointCheck } from '../checkpoint/check.ts';
+import { archiveCheck } from '../archive/archive-check.ts';
+import { checkpointCheck } from '../checkpoint/open-checkpoints.ts';
 
 describe('a folder for archive or checkpoint', () => {
   let root = '';

@@ -2,14 +2,14 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Whether a folder can be written, now or once it has been made. */
+/** Whether a folder can be written to, now or once it has been created. */
 export type FolderState =
   | { readonly kind: 'writable' }
   | { readonly kind: 'absent' }
   | { readonly kind: 'not_a_folder'; readonly path: string }
   | { readonly kind: 'denied'; readonly path: string; readonly reason: string };
 
-/** Looks, and makes nothing: an absent folder is fine where the nearest existing folder above it can be written. */
+/** Creates nothing. An absent folder passes where its nearest existing parent is writable. */
 export async function folderState(folder: string): Promise<FolderState> {
   for (let path = folder; ; path = dirname(path)) {
     try {

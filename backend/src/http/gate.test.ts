@@ -20,7 +20,7 @@ describe('QueryGate', () => {
     const second = held();
     const a = gate.run(never, first.work);
     const b = gate.run(never, second.work);
-    await expect(gate.run(never, first.work)).rejects.toMatchObject({ code: 'overloaded', retryable: true });
+    await expect(gate.run(never, first.work)).rejects.toMatchObject({ code: 'overloaded' });
     expect([gate.running, gate.waiting]).toEqual([1, 1]);
     first.end();
     expect(await a).toBe('done');

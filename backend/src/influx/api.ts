@@ -9,15 +9,15 @@ export interface InfluxTarget {
   readonly token: string;
 }
 
-/** An answer of InfluxDB, of any status; `text` is the whole body. */
+/** A response of InfluxDB, of any status; `text` is the whole body. */
 export interface InfluxAnswer {
   readonly status: number;
   readonly text: string;
 }
 
 /**
- * One administrative call to InfluxDB's HTTP API. Answers of any status come back as they are: what a 401 or a 404 means depends
- * on what was asked. Throws only where no answer came (network, abort).
+ * One administrative call to InfluxDB's HTTP API. Responses of any status are returned, because the meaning of a 401 or a 404 depends on the
+ * request. Throws only where there is no response (network, abort).
  */
 export async function callInflux(
   target: InfluxTarget,
@@ -28,7 +28,7 @@ export async function callInflux(
     readonly body?: string;
     readonly contentType?: string;
     readonly accept?: string;
-    /** Bytes after which the rest of a body is not read: a check needs the first lines only. */
+    /** The rest of a body is not read after this many bytes. */
     readonly maxBytes?: number;
   },
   signal: AbortSignal,
@@ -55,7 +55,7 @@ export async function callInflux(
   return { status: answer.statusCode, text: withoutToken(Buffer.concat(chunks).toString('utf8'), target.token) };
 }
 
-/** InfluxDB's own words for a refusal, from its JSON error body; the raw text where it is something else. */
+/** InfluxDB's own error message, from its JSON error body; the text itself where it is something else. */
 export function influxMessage(text: string): string {
   try {
     const body: unknown = JSON.parse(text);

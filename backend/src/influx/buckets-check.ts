@@ -1,9 +1,9 @@
-import type { BucketNames, BucketRole } from '../schema/buckets.ts';
+import { BUCKET_ROLES, type BucketNames, type BucketRole } from '../schema/buckets.ts';
 import { failed, passed, type Check, type CheckResult } from '../check.ts';
 import { callInflux, influxMessage, type InfluxTarget } from './api.ts';
-import { influxUnreachable, refusalOf } from './check.ts';
+import { influxUnreachable, refusalOf } from './influx-check.ts';
 
-/** What a command does with the buckets: ingest writes, serve reads. */
+/** How a command uses the buckets: ingest writes, serve reads. */
 export type BucketUse = 'read' | 'write';
 
 /** The setting that names each bucket. */
@@ -13,11 +13,10 @@ export const BUCKET_SETTING: Readonly<Record<BucketRole, string>> = {
   share: 'USERPULSE_BUCKET_SHARE',
   total: 'USERPULSE_BUCKET_TOTAL',
 };
-export const BUCKET_ROLES = ['made', 'received', 'share', 'total'] as const satisfies readonly BucketRole[];
 
 /**
- * Are the four buckets there, and may the token do with them what the command needs? Works with the narrow tokens of `setup`.
- * @param need `all` of the uses, or, for who only looks, `any` of them
+ * Do the four buckets exist, and does the token allow what the command needs? Works with the narrow tokens of `setup`.
+ * @param need `all` of the uses, or, for a diagnosis, `any` of them
  */
 export function bucketsCheck(
   target: InfluxTarget,
@@ -46,12 +45,12 @@ export function bucketsCheck(
   };
 }
 
-/** What a bucket allows, by one use. */
+/** What was found for one bucket and use. */
 export interface BucketFinding {
   readonly role: BucketRole;
   readonly use: BucketUse;
   readonly is: 'fine' | 'missing' | 'forbidden' | 'unknown';
-  /** For `unknown`: a failure of the whole InfluxDB, not of this bucket. */
+  /** For `unknown`: a failure of InfluxDB itself, not of this bucket. */
   readonly failure?: CheckResult;
 }
 
@@ -77,7 +76,7 @@ async function readable(
     : unreadable(target, role, bucket, signal);
 }
 
-/** A list does not tell a bucket that is missing from one that the token may not read; the refusal of a write does. */
+/** A list does not tell a missing bucket from one that the token may not read. The error of a write does. */
 async function unreadable(
   target: InfluxTarget,
   role: BucketRole,
@@ -88,7 +87,7 @@ async function unreadable(
   return { role, use: 'read', is: write.is === 'missing' ? 'missing' : 'forbidden' };
 }
 
-/** An empty write is authorized like any other and changes nothing. */
+/** An empty write is authorised like any other and changes nothing. */
 async function writable(
   target: InfluxTarget,
   role: BucketRole,
@@ -106,7 +105,7 @@ async function writable(
     },
     signal,
   );
-  // 2.7 answers 400 "writing requires points" once it has found the bucket and checked the token.
+  // 2.7 returns 400 "writing requires points" once it has found the bucket and checked the token.
   if (answer.status === 204 || answer.status === 400) return { role, use: 'write', is: 'fine' };
   if (answer.status === 404 && /bucket/i.test(influxMessage(answer.text))) return { role, use: 'write', is: 'missing' };
   if (answer.status === 403) return { role, use: 'write', is: 'forbidden' };
@@ -114,7 +113,7 @@ async function writable(
   return failure === undefined ? { role, use: 'write', is: 'fine' } : { role, use: 'write', is: 'unknown', failure };
 }
 
-/** One verdict over all findings. Pure. */
+/** One result from all findings. */
 export function judgeBuckets(
   org: string,
   buckets: BucketNames,
@@ -153,6 +152,6 @@ export function judgeBuckets(
     'buckets',
     missing.length > 0 ? 'influx_not_found' : 'influx_unauthorized',
     `In organisation ${org} (INFLUX_ORG): ${texts.join('; ')}.`,
-    'Run "userpulse setup" with an operator token to make what is missing; or correct these settings, or use the token that setup printed for this command.',
+    'Run "userpulse setup" with an operator token to create what is missing, correct these settings, or use the token that setup printed for this command.',
   );
 }

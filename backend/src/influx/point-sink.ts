@@ -1,15 +1,15 @@
 import type { BucketRole } from '../schema/buckets.ts';
 import type { LineBlock } from '../schema/line-block.ts';
 
-/** A line that the store will never take. */
+/** A line that the store will never accept. */
 export interface Refusal {
-  /** Index of the line in what was given to write. */
+  /** Index of the line among those to write. */
   readonly index: number;
-  /** The store's own words. */
+  /** The store's own message. */
   readonly reason: string;
 }
 
-/** Where points go. Implementations retry what may mend itself until the signal is aborted. */
+/** Port: where points go. Transient failures are retried until the signal is aborted. */
 export interface PointSink {
   /**
    * Resolves when every line is durable or refused for good.

@@ -2,12 +2,13 @@ import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import { UserpulseError } from '../errors.ts';
 import type { Schema } from '../schema/buckets.ts';
-import type { Archive } from '../archive/archive.ts';
+import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { WrittenNotice } from './batch.ts';
 import { Batcher } from './batcher.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
-import type { CheckpointStore, ShardCheckpoint, StartPosition, StoredCheckpoints } from '../checkpoint/checkpoint.ts';
+import type { CheckpointStore, StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
+import { withCompleteTo, withDone, type ShardCheckpoint, type StartPosition } from '../checkpoint/checkpoint.ts';
 import { after, isAborted, systemClock, type Clock } from '../clock.ts';
 import { Lane } from './lane.ts';
 import { Semaphore } from '../semaphore.ts';
@@ -18,7 +19,7 @@ import { segmentToSeal } from './pressure.ts';
 import { RejectGuard } from './reject-guard.ts';
 import type { IngestRuntime } from './runtime.ts';
 import { ShardArchive } from './shard-archive.ts';
-import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from '../checkpoint/shard-checkpoint.ts';
+import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { ShardInfo } from '../kinesis/stream-source.ts';
 import { readShard, type ShardReaderOptions } from './shard-reader.ts';
 import { ShardSchedule } from './shard-schedule.ts';
@@ -46,7 +47,7 @@ export interface IngestSettings {
 export interface IngestOptions {
   readonly source: StreamSource;
   readonly sink: PointSink;
-  readonly archive: Archive;
+  readonly archive: ArchiveWriter;
   readonly checkpoints: CheckpointStore;
   readonly schema: Schema;
   readonly settings: IngestSettings;
@@ -418,7 +419,7 @@ class Ingestion {
       lane.become(ended ? 'ending' : 'draining');
       await lane.settle();
       if (ended) {
-        await lane.cell.update((checkpoint) => ({ ...checkpoint, done: true }));
+        await lane.cell.update(withDone);
         lane.become('done');
         this.#batcher.remove(lane);
         this.#o.logger.info({ shardId: lane.shardId }, 'A shard is read to its end; its children may begin.');
@@ -501,7 +502,7 @@ class Ingestion {
     if (lane.mode !== 'reading' || !lane.settled || lane.tipMs - lane.cell.value.completeToMs < QUIET_SAVE_MS) return;
     const completeToMs = lane.tipMs;
     lane.cell
-      .update((checkpoint) => ({ ...checkpoint, completeToMs }))
+      .update((checkpoint) => withCompleteTo(checkpoint, completeToMs))
       .catch((error: unknown) => {
         lane.fail(error);
         this.#fail(error);

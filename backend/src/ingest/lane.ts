@@ -4,7 +4,7 @@ import type { ByteBudget } from '../memory/byte-budget.ts';
 import { Fifo } from '../memory/fifo.ts';
 import { ResolvedPrefix, type Ticket } from './resolved-prefix.ts';
 import type { ShardArchive } from './shard-archive.ts';
-import type { CheckpointCell } from '../checkpoint/shard-checkpoint.ts';
+import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
 import type { WrittenRecord } from './written-record.ts';
 
 /** What a record costs beside its bytes: the objects that carry it through the queues. Measured, rounded up. */

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { UserpulseError } from '../errors.ts';
-import type { StartPosition, StoredCheckpoints } from '../checkpoint/checkpoint.ts';
-import { saveDurably, type SaveContext } from '../checkpoint/shard-checkpoint.ts';
+import type { StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
+import type { StartPosition } from '../checkpoint/checkpoint.ts';
+import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { StreamCalls } from './stream-calls.ts';
 
 /**

@@ -13,7 +13,7 @@ describe('a segment', () => {
     ]);
     const refused = { kind: 'line' as const, occurredAtMs: 1_341_100_972_000, line, refused: 'made: no' };
     const record = { partitionKey: 'p', arrivalMs: 1_341_100_973_000 };
-    const segment = new Segment('shardId-000000000000', 0);
+    const segment = new Segment('shardId-000000000000', 0, 'gzip');
     segment.append({ ...record, sequenceNumber: '1', data: received, items: [{ ...refused, subSequence: undefined }] });
     segment.append({ ...record, sequenceNumber: '2', data, items: [{ ...refused, subSequence: 1 }] });
     const [object, ...others] = await segment.objects();

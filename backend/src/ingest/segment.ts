@@ -1,8 +1,9 @@
 import { decodeFrame } from '../event/kpl.ts';
-import type { ArchiveObject } from '../archive/archive.ts';
+import type { ArchiveObject } from '../archive/archive-writer.ts';
 import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../archive/keys.ts';
 import { deadLetterLine } from '../archive/dead-letter.ts';
-import { GzipLines } from '../archive/gzip-lines.ts';
+import type { LineEncoder } from '../archive/codec.ts';
+import { CODECS, type CodecName } from '../archive/codecs.ts';
 import type { NotedRefusal, PendingRange } from '../checkpoint/checkpoint.ts';
 import type { WrittenRecord } from './written-record.ts';
 
@@ -21,9 +22,10 @@ export interface SegmentObject extends ArchiveObject {
 export class Segment {
   readonly shardId: string;
   readonly openedAtMs: number;
+  readonly codec: CodecName;
   readonly #onHeld: (change: number) => void;
-  readonly #archive = new Map<number, GzipLines>();
-  readonly #rejected = new Map<number, GzipLines>();
+  readonly #archive = new Map<number, LineEncoder>();
+  readonly #rejected = new Map<number, LineEncoder>();
   readonly #refusals: NotedRefusal[] = [];
   #first: string | undefined;
   #last: WrittenRecord | undefined;
@@ -33,8 +35,14 @@ export class Segment {
   #records = 0;
 
   /** @param onHeld told of every change of the bytes held, as a difference */
-  constructor(shardId: string, openedAtMs: number, onHeld: (change: number) => void = () => undefined) {
+  constructor(
+    shardId: string,
+    openedAtMs: number,
+    codec: CodecName,
+    onHeld: (change: number) => void = () => undefined,
+  ) {
     this.shardId = shardId;
+    this.codec = codec;
     this.openedAtMs = openedAtMs;
     this.#onHeld = (change) => {
       this.#held += change;
@@ -113,7 +121,7 @@ export class Segment {
   /** What the checkpoint must know before any of {@link objects} is written. */
   range(): PendingRange {
     if (this.#first === undefined || this.#last === undefined) throw new Error('An empty segment has no range.');
-    return { first: this.#first, last: this.#last.sequenceNumber, refusals: this.#refusals };
+    return { first: this.#first, last: this.#last.sequenceNumber, codec: this.codec, refusals: this.#refusals };
   }
 
   /** The objects, days in order. Ends the segment. */
@@ -121,15 +129,24 @@ export class Segment {
     const { first, last } = this.range();
     const range: SegmentRange = { shardId: this.shardId, first, last };
     const out: Promise<SegmentObject>[] = [];
-    for (const [day, lines] of byDay(this.#archive)) out.push(finish('archive', archiveKey(day, range), lines));
-    for (const [day, lines] of byDay(this.#rejected)) out.push(finish('rejected', rejectedKey(day, range), lines));
+    for (const [day, lines] of byDay(this.#archive)) {
+      out.push(this.#finish('archive', archiveKey(day, range, this.codec), lines));
+    }
+    for (const [day, lines] of byDay(this.#rejected)) {
+      out.push(this.#finish('rejected', rejectedKey(day, range, this.codec), lines));
+    }
     return Promise.all(out);
   }
 
-  #put(parts: Map<number, GzipLines>, day: number, line: Uint8Array): void {
+  async #finish(kind: SegmentObject['kind'], key: string, encoder: LineEncoder): Promise<SegmentObject> {
+    const { chunks, bytes, contentSha256, lines } = await encoder.finish();
+    return { kind, key, codec: this.codec, chunks, bytes, contentSha256, lines };
+  }
+
+  #put(parts: Map<number, LineEncoder>, day: number, line: Uint8Array): void {
     let lines = parts.get(day);
     if (lines === undefined) {
-      lines = new GzipLines(this.#onHeld);
+      lines = CODECS[this.codec].encoder(this.#onHeld);
       parts.set(day, lines);
     }
     lines.append(line);
@@ -147,9 +164,5 @@ function partsOf(data: Uint8Array): (subSequence: number) => Uint8Array {
   };
 }
 
-const byDay = (parts: ReadonlyMap<number, GzipLines>): [number, GzipLines][] => [...parts].sort(([a], [b]) => a - b);
-
-async function finish(kind: SegmentObject['kind'], key: string, lines: GzipLines): Promise<SegmentObject> {
-  const { chunks, bytes, contentSha256, lines: count } = await lines.finish();
-  return { kind, key, chunks, bytes, contentSha256, lines: count };
-}
+const byDay = (parts: ReadonlyMap<number, LineEncoder>): [number, LineEncoder][] =>
+  [...parts].sort(([a], [b]) => a - b);

@@ -1,10 +1,11 @@
 import { releaseBytes } from '../memory/blocks.ts';
-import type { Archive } from '../archive/archive.ts';
+import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import type { CodecName } from '../archive/codecs.ts';
 import type { ByteBudget } from '../memory/byte-budget.ts';
 import { withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
 import type { Semaphore } from '../semaphore.ts';
-import type { CheckpointCell } from '../checkpoint/shard-checkpoint.ts';
+import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
 import { MAX_PARTS, Segment, type SegmentObject } from './segment.ts';
 import { WarmMarks } from './warm-marks.ts';
 import type { WrittenRecord } from './written-record.ts';
@@ -12,7 +13,7 @@ import type { WrittenRecord } from './written-record.ts';
 export interface ShardArchiveOptions {
   readonly shardId: string;
   readonly cell: CheckpointCell;
-  readonly archive: Archive;
+  readonly archive: ArchiveWriter;
   readonly budget: ByteBudget;
   readonly clock: Clock;
   /** Aborted when draining has taken too long. */
@@ -113,9 +114,9 @@ export class ShardArchive {
     this.#run(segment, 'redo');
   }
 
-  /** A segment whose bytes count in the budget. */
-  newSegment(): Segment {
-    return this.#newSegment();
+  /** A segment whose bytes count in the budget. @param codec of the pending range that it is to redo */
+  newSegment(codec: CodecName): Segment {
+    return this.#newSegment(codec);
   }
 
   /** Gives back the bytes of a segment from {@link newSegment} that will not be written. */
@@ -153,9 +154,9 @@ export class ShardArchive {
     for (const waiter of this.#idle.splice(0)) waiter.reject(error);
   }
 
-  #newSegment(): Segment {
+  #newSegment(codec = this.#o.archive.codec): Segment {
     const { budget } = this.#o;
-    return new Segment(this.#o.shardId, this.#o.clock.now(), (change) => {
+    return new Segment(this.#o.shardId, this.#o.clock.now(), codec, (change) => {
       if (change >= 0) budget.charge(change);
       else budget.release(-change);
     });

@@ -1,5 +1,5 @@
 import type { HashRange, StreamRecord } from '../event/decode.ts';
-import type { ShardCheckpoint } from '../checkpoint/checkpoint.ts';
+import { withoutPending, type ShardCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
 import type { Lane } from './lane.ts';
 import { Semaphore } from '../semaphore.ts';
@@ -41,7 +41,7 @@ export async function warmUp(
   },
 ): Promise<Map<string, string | null>> {
   const { stored, listed, createLane } = options;
-  context.placer.restore(stored.flatMap((checkpoint) => checkpoint.relocated));
+  context.placer.restore(stored.flatMap((checkpoint) => checkpoint.relocations));
   const newest = Math.max(0, ...stored.map((checkpoint) => checkpoint.completeToMs));
   const semaphore = new Semaphore(MAX_WARMING);
   const byId = new Map(listed.map((shard) => [shard.shardId, shard]));
@@ -123,7 +123,7 @@ async function redoPendingRange(context: RereadContext, lane: Lane): Promise<str
   const { pending, sequenceNumber, completeToMs } = lane.cell.value;
   if (pending === null) return undefined;
   const refused = new Map(pending.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));
-  const segment: Segment = lane.archive.newSegment();
+  const segment: Segment = lane.archive.newSegment(pending.codec);
   for await (const record of reread(context, lane.shardId, pending.first, pending.last)) {
     const { items } = context.placer.place(record, lane.hashRange, SILENT);
     lane.archive.noteWarm({
@@ -158,6 +158,6 @@ async function redoPendingRange(context: RereadContext, lane: Lane): Promise<str
   context.onGap({ shardId: lane.shardId, sequenceNumber, completeToMs, retentionMs });
   // Accepted: what is left of the range is read like new records. The bytes counted for it are given back.
   lane.archive.discard(segment);
-  await lane.cell.update((checkpoint) => ({ ...checkpoint, pending: null }));
+  await lane.cell.update(withoutPending);
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { isAscii } from 'node:buffer';
 
-/** What is read of a record of GetRecords. */
+/** The members of a GetRecords record that are read. */
 export interface RecordMembers {
   /** base64 */
   readonly data: string;
@@ -11,13 +11,13 @@ export interface RecordMembers {
 }
 
 /**
- * The members of one record, which lies in an answer as an object of JSON. Kinesis writes it in one way only (no white space, no escape, nothing but
- * strings and a number): that is read straight from the bytes. JSON.parse reads whatever else JSON allows; it makes a text of the whole record first,
- * an object, and the data once more, all of which is garbage at once.
+ * The members of one record, a JSON object within a response. Kinesis always writes it the same way (no white space, no escapes, only strings
+ * and a number), which is read straight from the bytes. JSON.parse reads whatever else JSON allows, at the cost of a string of the whole
+ * record, an object, and a second copy of the data, all of it garbage at once.
  *
  * @param start of its opening brace
  * @param end behind its closing one
- * @throws Error for what is no such record
+ * @throws Error where it is not such a record
  */
 export function recordMembers(body: Buffer, start: number, end: number): RecordMembers {
   return plainMembers(body, start, end) ?? parsedMembers(body, start, end);
@@ -33,7 +33,7 @@ const PARTITION_KEY = Buffer.from('PartitionKey');
 const SEQUENCE_NUMBER = Buffer.from('SequenceNumber');
 const ARRIVAL = Buffer.from('ApproximateArrivalTimestamp');
 
-/** @returns undefined where the record is not written in the plain way */
+/** @returns undefined where the record is not written the way Kinesis does */
 function plainMembers(body: Buffer, start: number, end: number): RecordMembers | undefined {
   let data = '';
   let partitionKey: string | undefined;
@@ -46,7 +46,7 @@ function plainMembers(body: Buffer, start: number, end: number): RecordMembers |
     if (isNamed(body, name, DATA)) {
       const value = name + DATA.length + 3;
       at = body.indexOf(QUOTE, value);
-      // Of so many letters none is missing and none too many: what is no base64 among them is noticed by whoever decodes them.
+      // The length is right for base64; whether all characters are is noticed when they are decoded.
       if (!isText(body, value) || at === -1 || at >= last || (at - value) % 4 !== 0) return undefined;
       data = body.toString('latin1', value, at);
       if (data.includes('\\')) return undefined;
@@ -67,7 +67,7 @@ function plainMembers(body: Buffer, start: number, end: number): RecordMembers |
       const value = name + ARRIVAL.length + 2;
       if (body[value - 2] !== QUOTE || body[value - 1] !== COLON) return undefined;
       at = endOfNumber(body, value, last);
-      // JSON.parse, because Number takes more than JSON does.
+      // JSON.parse, because Number accepts more than JSON does.
       const parsed: unknown = at === value ? undefined : JSON.parse(body.toString('latin1', value, at));
       if (typeof parsed !== 'number') return undefined;
       arrivalSeconds = parsed;
@@ -79,7 +79,7 @@ function plainMembers(body: Buffer, start: number, end: number): RecordMembers |
   }
 }
 
-/** Whether a text begins at `value`, and before it its member's name has ended. */
+/** Whether a string begins at `value`, right after the end of its member's name. */
 const isText = (body: Buffer, value: number): boolean =>
   body[value - 3] === QUOTE && body[value - 2] === COLON && body[value - 1] === QUOTE;
 
@@ -88,7 +88,7 @@ function isNamed(body: Buffer, at: number, name: Buffer): boolean {
   return true;
 }
 
-/** Index of the quote that ends a text of printable ASCII without escapes; -1 where it is another text. */
+/** Index of the quote that ends a string of printable ASCII without escapes; -1 for any other string. */
 function endOfPlainText(body: Buffer, from: number, last: number): number {
   for (let at = from; at < last; at++) {
     const byte = body[at] ?? 0;
@@ -128,19 +128,19 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export function objectOf(text: string): JsonObject {
   const value: unknown = JSON.parse(text);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new Error('An answer of GetRecords is no JSON object.');
+  throw new Error('A response of GetRecords is not a JSON object.');
 }
 
 export function stringIn(object: JsonObject, name: string): string | undefined {
   const value = object[name];
   if (typeof value === 'string') return value;
   if (value == null) return undefined;
-  throw new Error(`${name} in an answer of GetRecords is no string.`);
+  throw new Error(`${name} in a response of GetRecords is not a string.`);
 }
 
 export function numberIn(object: JsonObject, name: string): number | undefined {
   const value = object[name];
   if (typeof value === 'number') return value;
   if (value == null) return undefined;
-  throw new Error(`${name} in an answer of GetRecords is no number.`);
+  throw new Error(`${name} in a response of GetRecords is not a number.`);
 }

@@ -1,14 +1,14 @@
 import { aggregate, hashOfPartitionKey, type UserRecord } from '../event/kpl.ts';
 
-/** A user record before it is put: the JSON text as a producer would write it, and the key that spreads it over shards. */
+/** A user record to send: the JSON text as a producer would write it, and the key that decides its shard. */
 export interface Outgoing {
   readonly data: Uint8Array;
   readonly partitionKey: string;
-  /** What it is meant to be. A repeated event keeps the contract but adds no point. */
+  /** What it is meant to be. A repeated event is valid but adds no point. */
   readonly kind: 'event' | 'repeat' | 'invalid';
 }
 
-/** User records by what they are meant to be. */
+/** Numbers of user records, by what they are meant to be. */
 export interface Counts {
   readonly events: number;
   readonly repeats: number;
@@ -20,7 +20,7 @@ export interface Entry {
   readonly data: Uint8Array;
   readonly partitionKey: string;
   readonly explicitHashKey: string | undefined;
-  /** What is in it. */
+  /** The user records in it. */
   readonly counts: Counts;
 }
 
@@ -42,13 +42,13 @@ const countsOf = ({ kind }: Outgoing): Counts => ({
 
 /** Turns user records into entries. */
 export interface Packer {
-  /** Adds one; gives back the entries that are full by now. */
+  /** Adds a record. Returns the entries that are full by now. */
   add(record: Outgoing): readonly Entry[];
-  /** Everything not given back yet. */
+  /** Everything not returned yet. */
   rest(): readonly Entry[];
 }
 
-/** A user record is an entry. */
+/** One entry per user record. */
 export const plainPacker: Packer = {
   add: (record) => [
     { data: record.data, partitionKey: record.partitionKey, explicitHashKey: undefined, counts: countsOf(record) },
@@ -59,14 +59,14 @@ export const plainPacker: Packer = {
 /** The last hash key (0 to 2^128-1) of each open shard, ascending. */
 export type ShardEnds = readonly bigint[];
 
-/** Kinesis Producer Library's defaults are 51,200 bytes and no limit of records; this is the same order, and a known number per entry. */
+/** The Kinesis Producer Library's defaults are 51,200 bytes and no limit of records; these bounds are of the same order. */
 export const AGGREGATE_MAX_RECORDS = 400;
 export const AGGREGATE_MAX_BYTES = 100_000;
 
 /**
- * Many user records in an entry, as the Kinesis Producer Library does it: those that hash into one shard go together, with partition key "a" and
- * the hash key of the first of them as explicit hash key. So each user record lies in the shard its own key belongs to, until the stream
- * is resharded during the run.
+ * Many user records per entry, as the Kinesis Producer Library does it: records that hash into one shard go together, with partition key "a" and
+ * the hash key of the first as explicit hash key. So each user record is in the shard of its own key, unless the stream is resharded
+ * during the run.
  */
 export class AggregatingPacker implements Packer {
   readonly #ends: ShardEnds;
@@ -108,7 +108,7 @@ interface OpenAggregate {
 
 const emptyAggregate = (): OpenAggregate => ({ records: [], bytes: 0, hashKey: '0', counts: NOTHING });
 
-/** Makes the entry and empties the aggregate. */
+/** Returns the entry, and empties the aggregate. */
 function close(open: OpenAggregate): Entry {
   const entry: Entry = {
     data: aggregate(open.records).data,

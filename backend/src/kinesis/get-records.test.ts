@@ -94,7 +94,7 @@ describe('readGetRecords', () => {
   });
 
   it.each([
-    ['[]', 'no JSON object'],
+    ['[]', 'not a JSON object'],
     ['{"Records":[{"Data":"AA', 'middle of its records'],
     ['{"Records":[{"Data":"AAAA"}', 'middle of its records'],
     ['{"Records":[{"Data":"A-*A"}]}', 'not base64'],

@@ -1,56 +1,56 @@
 import { BlockMemory } from '../memory/blocks.ts';
 import { numberIn, objectOf, recordMembers, stringIn, textOf } from './api-record.ts';
 
-/** A record of GetRecords, members named as in the API and typed as in the SDK. */
+/** A record of GetRecords, with members named as in the API and typed as in the SDK. */
 export interface ApiRecord {
-  /** A part of a block of memory that neighbours share; see block-memory.ts. */
+  /** A part of a block of memory that it shares with neighbours; see memory/blocks.ts. */
   readonly Data: Uint8Array;
   readonly PartitionKey: string | undefined;
   readonly SequenceNumber: string | undefined;
   readonly ApproximateArrivalTimestamp: Date | undefined;
 }
 
-export interface GetRecordsAnswer {
+export interface GetRecordsResponse {
   readonly Records: readonly ApiRecord[];
   readonly NextShardIterator: string | undefined;
   readonly MillisBehindLatest: number | undefined;
 }
 
-/** The body of an answer of GetRecords, all at once; see {@link GetRecordsReader}. */
-export function readGetRecords(body: Buffer): GetRecordsAnswer {
+/** Parses the body of a GetRecords response at once; see {@link GetRecordsReader}. */
+export function readGetRecords(body: Buffer): GetRecordsResponse {
   const reader = new GetRecordsReader(Buffer.allocUnsafeSlow(body.length));
   reader.push(body);
   return reader.end();
 }
 
 /**
- * The body of an answer of GetRecords, read while it comes. Record by record, because the text of a whole page is a string of megabytes, and those
- * outlive every collection but the full ones; and at once, so that of a page that is on its way nothing is held but its records.
+ * Parses the body of a GetRecords response as it arrives. Record by record, because the text of a whole page is a string of megabytes, which
+ * only a full garbage collection frees; and at once, so that of an arriving page only the records are held.
  * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html#API_GetRecords_ResponseSyntax
  *
- * Only strings and brackets are looked at to find the records in the top-level member `Records`: JSON.parse does the rest.
+ * Only strings and brackets are scanned to find the records in the top-level member `Records`; JSON.parse does the rest.
  */
 export class GetRecordsReader {
-  /** What has come and is not read yet: from the beginning of the record that is coming, or of the text that is not in `Records`. */
+  /** What has arrived and is not parsed yet: from the start of the current record, or of the text outside `Records`. */
   #memory: Buffer;
   #length = 0;
-  /** Where looking goes on. */
+  /** Where scanning continues. */
   #at = 0;
   #depth = 0;
   /** The last string was the name of `Records`. */
   #named = false;
   #where: 'before' | 'in' | 'behind' = 'before';
-  /** Where the record that is coming begins; -1: none is. */
+  /** Where the current record begins; -1: between records. */
   #start = -1;
   #textBefore = '';
   readonly #records: ApiRecord[] = [];
 
-  /** @param memory free to use until {@link end}; more is taken where a record is larger */
+  /** @param memory free to use until {@link end}; a larger record gets more */
   constructor(memory: Buffer) {
     this.#memory = memory;
   }
 
-  /** The next bytes of the body; not kept. @throws Error for what is no such answer */
+  /** The next bytes of the body; not kept. @throws Error where it is not such a response */
   push(chunk: Buffer): void {
     const length = this.#length + chunk.length;
     if (length > this.#memory.length) {
@@ -63,9 +63,9 @@ export class GetRecordsReader {
     this.#scan();
   }
 
-  /** The body has ended. @throws Error for what is no such answer */
-  end(): GetRecordsAnswer {
-    if (this.#where === 'in') throw new Error('An answer of GetRecords ends in the middle of its records.');
+  /** The body has ended. @throws Error where it is not such a response */
+  end(): GetRecordsResponse {
+    if (this.#where === 'in') throw new Error('A response of GetRecords ends in the middle of its records.');
     const answer = objectOf(this.#textBefore + textOf(this.#memory, 0, this.#length));
     return {
       Records: this.#records,
@@ -125,7 +125,7 @@ export class GetRecordsReader {
     this.#keep(at);
   }
 
-  /** Forgets what is read; all before `at` has been looked at. */
+  /** Drops what is parsed. Everything before `at` has been scanned. */
   #keep(at: number): void {
     const from = this.#where === 'before' ? 0 : this.#start === -1 ? at : this.#start;
     this.#memory.copyWithin(0, from, this.#length);
@@ -136,8 +136,8 @@ export class GetRecordsReader {
 }
 
 /**
- * For the data of all pages: what trickles in, a record or two at a time and from many shards, must not hold a block each while the sinks are down.
- * Records that came together are given back together, whatever their shards.
+ * For the data of all pages: records that trickle in, one or two at a time and from many shards, must not hold a block each while the sinks are
+ * down. Records that arrived together are released together, whatever their shards.
  */
 const memory = new BlockMemory();
 
@@ -145,8 +145,8 @@ function readRecord(body: Buffer, start: number, end: number): ApiRecord {
   const { data, partitionKey, sequenceNumber, arrivalSeconds } = recordMembers(body, start, end);
   const bytes = base64Bytes(data);
   const Data = memory.take(bytes);
-  // Node passes over what is not base64; then they are fewer.
-  if (Data.write(data, 'base64') !== bytes) throw new Error('Data in an answer of GetRecords is not base64.');
+  // Node skips what is not base64, so there would be fewer.
+  if (Data.write(data, 'base64') !== bytes) throw new Error('Data in a response of GetRecords is not base64.');
   return {
     Data,
     PartitionKey: partitionKey,
@@ -155,7 +155,7 @@ function readRecord(body: Buffer, start: number, end: number): ApiRecord {
   };
 }
 
-/** Bytes that correct base64 stands for. */
+/** Number of bytes that valid base64 encodes. */
 function base64Bytes(text: string): number {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   return Math.floor(((text.length - padding) * 3) / 4);
@@ -166,7 +166,7 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const NAME = Buffer.from('"Records"');
 
-/** Index after the closing quote of the string that opens at `at`; -1 where it has not come yet. */
+/** Index after the closing quote of the string that opens at `at`; -1 where it has not arrived yet. */
 function endOfString(body: Buffer, at: number): number {
   for (let quote = body.indexOf(QUOTE, at + 1); quote !== -1; quote = body.indexOf(QUOTE, quote + 1)) {
     let backslashes = 0;

@@ -1,34 +1,34 @@
 import { AwsJson1_1Protocol } from '@aws-sdk/core/protocols';
 import type { Readable } from 'node:stream';
-import { GetRecordsReader, type GetRecordsAnswer } from './get-records.ts';
+import { GetRecordsReader, type GetRecordsResponse } from './get-records.ts';
 import { SpareBuffers } from '../memory/spare-buffers.ts';
 
 type DeserializeResponse = AwsJson1_1Protocol['deserializeResponse'];
 
-/** For what of an answer has come and is not read yet: a piece of what the socket gave, and a record that is not complete. */
+/** For the part of a response that has arrived and is not parsed yet: a chunk of the socket, and an incomplete record. */
 const scratch = new SpareBuffers(192 * 1024, 16);
 
 /**
- * The SDK's protocol for Kinesis, but for the answer of GetRecords: walking a schema for every member of every record, and a regular expression
- * over every byte of data, cost more than all that Userpulse itself does with an event. Everything else (requests, signatures, errors, all
- * other operations) stays the SDK's.
+ * The SDK's protocol for Kinesis, except for responses of GetRecords: walking a schema for every member of every record, and a regular
+ * expression over every byte of data, cost more than all that Userpulse does with an event. Requests, signatures, errors and all other
+ * operations stay the SDK's.
  */
 export class KinesisProtocol extends AwsJson1_1Protocol {
   override async deserializeResponse<Output extends Awaited<ReturnType<DeserializeResponse>>>(
     ...args: Parameters<DeserializeResponse>
   ): Promise<Output> {
-    const [operation, , response] = args;
-    if (operation.name !== 'GetRecords' || this.isErrorResponse(response.statusCode)) {
+    const [operation, , http] = args;
+    if (operation.name !== 'GetRecords' || this.isErrorResponse(http.statusCode)) {
       return super.deserializeResponse(...args);
     }
-    const answer = await readAnswer(response.body as Readable);
-    // The operation's name says what its output is; the SDK's types cannot.
-    return { ...answer, $metadata: this.deserializeMetadata(response) } as unknown as Output;
+    const response = await readResponse(http.body as Readable);
+    // The operation's name determines the type of its output, which the SDK's types do not express.
+    return { ...response, $metadata: this.deserializeMetadata(http) } as unknown as Output;
   }
 }
 
-/** Reads each piece as it comes: of pages that come side by side nothing is held but their records. */
-async function readAnswer(body: Readable): Promise<GetRecordsAnswer> {
+/** Parses each chunk as it arrives, so that of pages that arrive concurrently only the records are held. */
+async function readResponse(body: Readable): Promise<GetRecordsResponse> {
   const memory = scratch.take();
   const reader = new GetRecordsReader(memory);
   await new Promise<void>((resolve, reject) => {
@@ -42,9 +42,9 @@ async function readAnswer(body: Readable): Promise<GetRecordsAnswer> {
     });
     body.once('end', resolve);
     body.once('error', reject);
-    body.once('close', () => reject(new Error('The connection was closed in the middle of an answer.')));
+    body.once('close', () => reject(new Error('The connection was closed in the middle of a response.')));
   });
-  const answer = reader.end();
+  const response = reader.end();
   scratch.give(memory);
-  return answer;
+  return response;
 }

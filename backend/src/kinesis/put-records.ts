@@ -5,12 +5,12 @@ import {
   type ListShardsCommandOutput,
   type PutRecordsRequestEntry,
 } from '@aws-sdk/client-kinesis';
-import { streamFailure, type StreamTarget } from './check.ts';
-import { UserpulseError } from '../errors.ts';
+import { streamFailure, type StreamTarget } from './stream-check.ts';
+import { errorOf } from '../check.ts';
 import type { ShardEnds } from './entry.ts';
 import type { CallFailure, Put } from './sender.ts';
 
-/** PutRecords on a stream. The client must not retry by itself: the sender does, and counts it. */
+/** PutRecords on a stream. The client must not retry: the sender does, and counts it. */
 export function putTo(kinesis: KinesisClient, stream: string, signal: AbortSignal): Put {
   return async (entries) => {
     const records = entries.map(({ data, partitionKey, explicitHashKey }): PutRecordsRequestEntry => ({
@@ -21,7 +21,7 @@ export function putTo(kinesis: KinesisClient, stream: string, signal: AbortSigna
     const answer = await kinesis.send(new PutRecordsCommand({ StreamName: stream, Records: records }), {
       abortSignal: signal,
     });
-    // An entry that the answer does not mention is not known to be on the stream.
+    // An entry that the response does not mention may not be on the stream.
     return entries.map((_entry, n) => {
       const result = answer.Records?.[n];
       return result === undefined ? 'NoAnswer' : result.ErrorCode;
@@ -29,20 +29,12 @@ export function putTo(kinesis: KinesisClient, stream: string, signal: AbortSigna
   };
 }
 
-/** Refused as a whole, with a promise that nothing was taken. */
+/** The whole call was refused: nothing of it is on the stream. */
 const THROTTLED = /^(ProvisionedThroughputExceeded|LimitExceeded|KMSThrottling|Throttling)(Exception)?$/;
 
 /** What a failed PutRecords call means. */
 export function classifyPut(target: StreamTarget, error: unknown): CallFailure {
-  const result = streamFailure(target, error);
-  const described = new UserpulseError(
-    result.state === 'error' ? (result.code ?? 'stream_unreachable') : 'stream_unreachable',
-    result.message,
-    {
-      ...(result.state === 'error' ? { hint: result.hint } : {}),
-      cause: error,
-    },
-  );
+  const described = errorOf(streamFailure(target, error), error);
   if (!(error instanceof Error)) return { kind: 'fatal', error: described };
   if (THROTTLED.test(error.name)) return { kind: 'retry', error: described, uncertain: false };
   if (described.code !== 'stream_unreachable') return { kind: 'fatal', error: described };

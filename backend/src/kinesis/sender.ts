@@ -1,24 +1,24 @@
 import type { UserpulseError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
-import { fullJitter, type BackoffPolicy } from '../retry.ts';
+import { retrying, type Verdict } from '../retry.ts';
 import { addCounts, NOTHING, recordsIn, type Counts, type Entry } from './entry.ts';
 
 /**
- * Of a PutRecords call. Kinesis allows 500 entries and 5 MiB (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html), but a shard
- * takes 1 MiB/s: larger calls are refused in part or, by slow local servers, answered so late that the answer is given up.
+ * Of a PutRecords call. Kinesis allows 500 entries and 5 MiB (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html),
+ * but a shard takes 1 MiB/s: of larger calls a part is refused, or, by slow local servers, the answer comes after the time-out.
  */
 export const PUT_MAX_ENTRIES = 500;
 export const PUT_MAX_BYTES = 1024 * 1024;
 
-/** One PutRecords call: for each entry undefined where it is on the stream, or the error code of its refusal. Throws where the call failed. */
+/** One PutRecords call. For each entry: undefined where it is on the stream, else the error code. Throws where the call failed. */
 export type Put = (entries: readonly Entry[]) => Promise<readonly (string | undefined)[]>;
 
-/** What a failed call means: tried again, or the end of the run with this error. */
+/** What a failed call means: a retry, or the end of the run with this error. */
 export type CallFailure =
   | {
       readonly kind: 'retry';
       readonly error: UserpulseError;
-      /** Whether the stream may have taken the entries although the answer was lost. */
+      /** Whether the entries may be on the stream although the answer was lost. */
       readonly uncertain: boolean;
     }
   | { readonly kind: 'fatal'; readonly error: UserpulseError };
@@ -31,7 +31,7 @@ export interface SenderOptions {
   readonly concurrency: number;
   /** How long calls may fail without one success in between, ms. */
   readonly giveUpAfterMs: number;
-  /** Aborted when waiting has no purpose any more: what is not on the stream by then is given up, and counted. */
+  /** Aborted to give up: what is not on the stream by then is counted as unsent. */
   readonly giveUp: AbortSignal;
   readonly random?: () => number;
 }
@@ -42,21 +42,22 @@ export interface Sent {
   readonly entries: number;
   /** Bytes of their data. */
   readonly bytes: number;
-  /** Entries that were refused or lost and put again. */
+  /** Entries that were refused or lost, and put again. */
   readonly retried: number;
-  /** Entries of calls whose answer was lost: they were put again and may be on the stream twice. */
+  /** Entries of calls whose answer was lost: put again, they may be on the stream twice. */
   readonly uncertain: number;
   /** User records in those. */
   readonly uncertainRecords: number;
-  /** Why entries were put again the last time, for people. */
+  /** Why entries were last put again, for people. */
   readonly lastReason: string | undefined;
 }
 
-const BACKOFF: BackoffPolicy = { baseMs: 100, capMs: 5_000 };
+/** Entries of a call that the stream has not taken. */
+class Refused extends Error {}
 
 /**
- * Puts entries in full batches, several calls at once. Refused entries of a batch are put again, alone, after a pause; nothing is dropped: what
- * cannot be put ends the run with an error and is counted as unsent.
+ * Puts entries in full batches, several calls at a time. Refused entries are put again after a pause, without the rest of their batch. Nothing
+ * is dropped: what cannot be put ends the run with an error and is counted as unsent.
  */
 export class Sender {
   readonly #options: SenderOptions;
@@ -85,13 +86,13 @@ export class Sender {
     return this.#sent;
   }
 
-  /** User records taken in and not on the stream. */
+  /** User records accepted that are not on the stream. */
   get unsent(): number {
     return this.#accepted - recordsIn(this.#sent.counts);
   }
 
   /**
-   * Takes an entry in; resolves when there is room for the next one.
+   * Accepts an entry; resolves when there is room for the next one.
    * @throws the error of an earlier call that ended the run
    */
   async add(entry: Entry): Promise<void> {
@@ -103,7 +104,7 @@ export class Sender {
     if (this.#queue.length === PUT_MAX_ENTRIES) await this.flush();
   }
 
-  /** Sends what is queued off, as soon as a call is free. Does not wait for its answer. */
+  /** Begins to send what is queued as soon as a call is free. Does not wait for the answer. */
   async flush(): Promise<void> {
     while (this.#inFlight.size >= this.#options.concurrency) await Promise.race(this.#inFlight);
     this.#throwFailure();
@@ -119,7 +120,7 @@ export class Sender {
     this.#inFlight.add(call);
   }
 
-  /** Waits until every entry taken in is on the stream. @throws the error that ended the run */
+  /** Waits until every accepted entry is on the stream. @throws the error that ended the run */
   async finish(): Promise<void> {
     if (this.#failure === undefined) await this.flush();
     await Promise.all(this.#inFlight);
@@ -127,31 +128,43 @@ export class Sender {
   }
 
   async #deliver(batch: readonly Entry[]): Promise<void> {
-    const { put, classify, clock, giveUp, giveUpAfterMs, random = Math.random } = this.#options;
+    const { put, clock, giveUp, random } = this.#options;
     let left = batch;
-    for (let failures = 0; ; failures++) {
-      try {
+    await retrying(
+      async (retries) => {
         const codes = await put(left);
         const refused = left.filter((_entry, n) => codes[n] !== undefined);
         if (refused.length < left.length) {
           this.#lastSuccessMs = clock.now();
-          failures = 0;
+          retries.succeeded();
           this.#count(left.filter((_entry, n) => codes[n] === undefined));
         }
         left = refused;
-        if (left.length > 0) this.#sent = { ...this.#sent, lastReason: codes.find((code) => code !== undefined) };
-      } catch (error) {
-        const failure = classify(error);
-        if (failure.kind === 'fatal' || clock.now() - this.#lastSuccessMs > giveUpAfterMs) throw failure.error;
-        this.#sent = { ...this.#sent, lastReason: failure.error.message };
-        if (failure.uncertain) this.#doubt(left);
-      }
-      if (left.length === 0) return;
-      // Another call has ended the run: its error is the one to tell.
-      if (this.#failure !== undefined) return;
-      this.#sent = { ...this.#sent, retried: this.#sent.retried + left.length };
-      await clock.sleep(fullJitter(BACKOFF, failures, random()), giveUp);
+        if (left.length > 0) throw new Refused(codes.find((code) => code !== undefined));
+      },
+      {
+        clock,
+        signal: giveUp,
+        ...(random === undefined ? {} : { random }),
+        classify: (error) => this.#classify(error, left),
+        onRetry: ({ message }) => {
+          this.#sent = { ...this.#sent, retried: this.#sent.retried + left.length, lastReason: message };
+        },
+      },
+    );
+  }
+
+  #classify(error: unknown, entries: readonly Entry[]): Verdict {
+    // Another call has ended the run: its error is the one to tell.
+    if (this.#failure !== undefined) return { kind: 'give_up', error: this.#failure.error };
+    if (error instanceof Refused) return { kind: 'retry', reason: 'refused', message: error.message };
+    const { classify, clock, giveUpAfterMs } = this.#options;
+    const failure = classify(error);
+    if (failure.kind === 'fatal' || clock.now() - this.#lastSuccessMs > giveUpAfterMs) {
+      return { kind: 'give_up', error: failure.error };
     }
+    if (failure.uncertain) this.#countUncertain(entries);
+    return { kind: 'retry', reason: 'failed', message: failure.error.message };
   }
 
   #count(entries: readonly Entry[]): void {
@@ -164,7 +177,7 @@ export class Sender {
     };
   }
 
-  #doubt(entries: readonly Entry[]): void {
+  #countUncertain(entries: readonly Entry[]): void {
     const { uncertain, uncertainRecords } = this.#sent;
     this.#sent = {
       ...this.#sent,

@@ -14,7 +14,7 @@ import type { HashRange, StreamRecord } from '../event/decode.ts';
 export type Position =
   | { readonly kind: 'trim_horizon' }
   | { readonly kind: 'time'; readonly ms: number }
-  /** At this record, which comes first if it is still there. */
+  /** At this record, which comes first if the stream still holds it. */
   | { readonly kind: 'at'; readonly sequenceNumber: string };
 
 export interface Page {
@@ -27,7 +27,7 @@ export interface Page {
 /** A shard as ListShards describes it. */
 export interface ShardInfo {
   readonly shardId: string;
-  /** None for an original shard, one after a split, two after a merge. They may be listed no more. */
+  /** None for an original shard, one after a split, two after a merge. They may no longer be listed. */
   readonly parents: readonly string[];
   readonly hashRange: HashRange;
 }
@@ -37,7 +37,7 @@ export interface StreamDescription {
   readonly retentionMs: number;
 }
 
-/** Port: the stream. Each call is one request; whoever calls decides what a failure means. @throws SourceError */
+/** Port: the stream. Each call is one request; the caller decides what a failure means. @throws SourceError */
 export interface StreamSource {
   readonly stream: string;
   describe(signal: AbortSignal): Promise<StreamDescription>;
@@ -52,7 +52,7 @@ export type SourceFailure =
   | 'iterator_expired'
   /** The stream or shard does not exist, or (for an iterator at a record) that record does not. */
   | 'not_found'
-  /** The request makes no sense to Kinesis: for an iterator at a record, not one of this stream. */
+  /** The request is invalid: for an iterator at a record, the record is not of this stream. */
   | 'invalid'
   | 'throttled'
   | 'unauthorized'
@@ -67,7 +67,7 @@ export class SourceError extends Error {
   }
 }
 
-/** The stream through the official client. Its own retries are switched off: they know neither our quota nor our signals. */
+/** The stream through the official client. Its retries are off, because they know neither our quota nor our signals. */
 export class KinesisSource implements StreamSource {
   readonly stream: string;
   readonly #client: KinesisClient;
@@ -104,7 +104,7 @@ export class KinesisSource implements StreamSource {
     const { ShardIterator } = await call(signal, () =>
       this.#client.send(new GetShardIteratorCommand(input), { abortSignal: signal }),
     );
-    if (ShardIterator === undefined) throw new SourceError('unavailable', 'GetShardIterator gave no iterator.');
+    if (ShardIterator === undefined) throw new SourceError('unavailable', 'GetShardIterator returned no iterator.');
     return ShardIterator;
   }
 
@@ -123,7 +123,7 @@ export class KinesisSource implements StreamSource {
           approximateArrivalMs: record.ApproximateArrivalTimestamp?.getTime() ?? 0,
         };
       }),
-      // The API says null for the end of a shard; some servers leave it out, and some send an empty text.
+      // At the end of a shard the API returns null; some servers leave the member out, and some send an empty string.
       next: page.NextShardIterator == null || page.NextShardIterator === '' ? undefined : page.NextShardIterator,
       millisBehindLatest: page.MillisBehindLatest ?? 0,
     };
@@ -151,7 +151,7 @@ function iteratorInput(position: Position): Pick<
 function shardInfo(shard: Shard): ShardInfo {
   const { ShardId: shardId, HashKeyRange: range } = shard;
   if (shardId === undefined || range?.StartingHashKey === undefined || range.EndingHashKey === undefined) {
-    throw new SourceError('unavailable', 'ListShards described a shard without id or hash range.');
+    throw new SourceError('unavailable', 'ListShards returned a shard without ID or hash range.');
   }
   return {
     shardId,

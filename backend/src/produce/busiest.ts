@@ -1,6 +1,6 @@
 import type { EventFields } from './event-json.ts';
 
-/** Who occurs most among the events sent: ids worth asking for afterwards. Memory is bounded; those who come late and rarely are not counted. */
+/** The ids that occur most among the events sent, to query afterwards. Memory is bounded: ids that occur late and rarely are not counted. */
 export class Busiest {
   readonly #made = new Map<string, number>();
   readonly #received = new Map<string, number>();
@@ -12,7 +12,7 @@ export class Busiest {
     bump(this.#share, fields.shareId);
   }
 
-  /** One sentence, empty where nothing was counted. */
+  /** One sentence; empty where nothing was counted. */
   describe(): string {
     const made = top(this.#made);
     const received = top(this.#received);
@@ -22,7 +22,7 @@ export class Busiest {
       received && `user ${received.id} received ${received.count}`,
       share && `share ${share.id} received ${share.count}`,
     ].filter((part) => part !== undefined);
-    return parts.length === 0 ? '' : `Most: ${parts.join(', ')}.`;
+    return parts.length === 0 ? '' : `Most active: ${parts.join(', ')}.`;
   }
 }
 

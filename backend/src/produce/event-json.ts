@@ -1,4 +1,4 @@
-/** Fields of an event as they go into JSON. Ids are decimal strings here as everywhere. */
+/** Fields of an event for its JSON text. Ids are decimal strings, as everywhere. */
 export interface EventFields {
   readonly eventId: string;
   readonly type: string;
@@ -9,8 +9,8 @@ export interface EventFields {
 }
 
 /**
- * The JSON text of an event. User ids are written as integers, whatever their length, as a service in Java or Go writes its 64-bit ids: JSON
- * sets no bound, and readers that take them for doubles lose digits. That is a property of real input worth keeping.
+ * The JSON text of an event. User ids are written as integers of any length, as a service in Java or Go writes its 64-bit ids: JSON sets no
+ * bound, and readers that parse them as doubles lose digits. Real input has this property, so generated input has it too.
  */
 export function eventJson(fields: EventFields): string {
   const receiver = fields.receiverId === undefined ? '' : `,"receiverId":${fields.receiverId}`;

@@ -9,22 +9,22 @@ export interface GeneratorOptions {
   readonly shares: number;
   /** Of weight 1, 1/2, 1/3, … in this order. */
   readonly types: readonly string[];
-  /** Fraction of records that break a rule, 0 to 1. */
+  /** Fraction of records that violate the contract, 0 to 1. */
   readonly invalid: number;
-  /** Fraction of records that send an earlier event once more, 0 to 1. */
+  /** Fraction of records that repeat an earlier event, 0 to 1. */
   readonly repeats: number;
   readonly seed: number;
-  /** Start of the run in ms: joins the event ids, so that the same seed run again makes other events. */
+  /** Start of the run in ms: part of the event ids, so that another run with the same seed makes other events. */
   readonly startMs: number;
 }
 
-/** A record with the event that it is, or was before it was broken. */
+/** A record with its event; of an invalid record, the event that it was made from. */
 export interface Generated {
   readonly record: Outgoing;
   readonly fields: EventFields;
 }
 
-/** Interactions of a made-up social network, without end: Zipf-distributed users and shares, a few events late. */
+/** Interactions of a generated social network, without end: Zipf-distributed users and shares, a few events late. */
 export class Generator {
   readonly #options: GeneratorOptions;
   readonly #random: () => number;
@@ -48,7 +48,7 @@ export class Generator {
     );
   }
 
-  /** The next record, as it happened at `nowMs` or, for a few, somewhat before. */
+  /** The next record, with an event at `nowMs` or, for a few, earlier. */
   next(nowMs: number): Generated {
     const number = this.#made++;
     const { invalid, repeats } = this.#options;
@@ -77,12 +77,12 @@ export class Generator {
     let share: string | undefined;
     const target = random();
     if (type === 'follow' || target < 0.15) {
-      // Between two people. Receivers are as unequal as actors, but other users.
+      // Between two users. Receivers are as unequal as actors, but not the same users.
       receiver = 1 + ((this.#actor() * 7_919) % users);
     } else {
       const index = this.#share() - 1;
       share = shareId(index, shares, seed, startMs);
-      // One in ten producers does not know whose share it is.
+      // One producer in ten does not know the author of a share.
       if (target < 0.9) receiver = authorRank(index, users);
     }
     return {
@@ -96,10 +96,10 @@ export class Generator {
   }
 }
 
-/** Events of phones that were offline for a while: one in fifty, three minutes on average. */
+/** Events of phones that were offline: one in fifty, three minutes on average. */
 const LATE_FRACTION = 0.02;
 const LATE_MEAN_MS = 180_000;
-/** How many of the latest events a repeat is chosen from. */
+/** Repeats are chosen from this many latest events. */
 const RECENT = 1_000;
 
 type Breakage = (fields: EventFields) => string;
@@ -109,7 +109,7 @@ const change =
   (fields) =>
     eventJson({ ...fields, ...edit(fields) });
 
-/** Mistakes that producers make, each of which breaks one rule of the contract. All keep the event id, so no two are alike. */
+/** Typical mistakes of producers, each violating one rule of the contract. All keep the event id, so that no two records are equal. */
 const BREAKAGES: readonly Breakage[] = [
   (fields) => eventJson(fields).slice(0, -1),
   change(() => ({ actorId: '0' })),

@@ -1,19 +1,20 @@
 import { mix } from '../schema/murmur.ts';
 
-/** Ids of a made-up social network. Everything is a function of the seed and the rank, so that no list of users is kept. */
+/** Ids of a generated social network. All of them are functions of the seed and the rank, so that no list of users is kept. */
 
 /**
- * Id of the user of a rank from 1, distinct for ranks up to 2^32-1. Most ids are up to ten digits, spread over all prefixes; each 16th user
- * joined when ids had become 64 bits wide, as Twitter's did: 19 digits, far beyond 2^53, and close together, so that a reader that rounds mixes them up.
+ * Id of the user of a rank from 1, distinct for ranks up to 2^32-1. Most ids have up to ten digits and are spread over all prefixes. Every 16th
+ * user joined after ids had become 64 bits wide, as Twitter's did: 19 digits, far beyond 2^53 and close together, so that a reader that rounds
+ * confuses them.
  */
 export function userId(rank: number): string {
   if (rank % 16 === 5) return (1_500_000_000_000_000_000n + BigInt(rank) * 3n).toString();
-  // Multiplication by an odd number modulo 2^32 gives each rank another id, and 0 to none but 0.
+  // Multiplying by an odd number modulo 2^32 gives each rank a different id, and 0 only to rank 0.
   return String(Math.imul(rank, 0x9e3779b1) >>> 0);
 }
 
 /**
- * A BSON ObjectId: creation second (8 hex digits), then five bytes that stand for the machine and three that count.
+ * A BSON ObjectId: the creation second (8 hex digits), five bytes for the machine and three of a counter.
  * Shares were created one after the other during the days before the run, number 0 last.
  */
 export function shareId(index: number, count: number, seed: number, startMs: number): string {
@@ -23,12 +24,12 @@ export function shareId(index: number, count: number, seed: number, startMs: num
   return hex(second, 8) + machine + hex(index & 0xffffff, 6);
 }
 
-/** Rank of the user whose share it is; shares of one author are common, and the most seen author is not the busiest actor. */
+/** Rank of the share's author. Many authors have several shares, and the author seen most is not the busiest actor. */
 export function authorRank(index: number, users: number): number {
   return 1 + ((Math.imul(index + 1, 0x2545f491) >>> 0) % users);
 }
 
-/** How far back shares go: a week in seconds. */
+/** Age of the oldest share: a week, in seconds. */
 const SHARE_AGE_SECONDS = 7 * 86_400;
 
 const hex = (value: number, digits: number): string => (value >>> 0).toString(16).padStart(digits, '0');

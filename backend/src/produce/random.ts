@@ -1,4 +1,4 @@
-/** Uniform random numbers in [0, 1) that a seed repeats: sfc32 (Chris Doty-Humphrey, public domain). Not for secrets. */
+/** Uniform random numbers in [0, 1), reproducible from the seed: sfc32 (Chris Doty-Humphrey, public domain). Not for secrets. */
 export function seededRandom(seed: number): () => number {
   let a = seed | 0;
   let b = Math.floor(seed / 0x1_0000_0000) | 0;
@@ -12,13 +12,13 @@ export function seededRandom(seed: number): () => number {
     c = (((c << 21) | (c >>> 11)) + sum) | 0;
     return (sum >>> 0) / 0x1_0000_0000;
   };
-  // Seeds that differ little give numbers that do only after some rounds.
+  // Similar seeds give similar numbers during the first rounds.
   for (let round = 0; round < 15; round++) next();
   return next;
 }
 
 /**
- * Ranks 1 to n, rank k with probability proportional to k^-s: few take part in most interactions, most in few. By rejection-inversion
+ * Ranks 1 to n, rank k with probability proportional to k^-s: a few take part in most interactions. By rejection-inversion
  * (Hörmann and Derflinger, "Rejection-inversion to generate variates from monotone discrete distributions", 1996): no table, so n may be large.
  *
  * @param s exponent, greater than 0 and not 1
@@ -39,7 +39,7 @@ export function zipf(n: number, s: number, random: () => number): () => number {
   };
 }
 
-/** Index of one of the weights, each with its share of their sum. */
+/** Index of one of the weights, drawn in proportion to them. */
 export function weighted(weights: readonly number[], random: () => number): () => number {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return () => {

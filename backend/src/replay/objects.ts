@@ -1,12 +1,12 @@
-import { objectLines } from '../archive/lines.ts';
-import type { ArchiveReader, StoredObject } from '../archive/reader.ts';
+import { objectLines } from '../archive/object-lines.ts';
+import type { ArchiveReader, StoredObject } from '../archive/archive-reader.ts';
 import type { InteractionEvent, RejectionCode } from '../event/event.ts';
 import { parseEvent, type ArrivalRule } from '../event/parse.ts';
 import { dayOf } from '../archive/keys.ts';
 
 /**
- * A line was judged against its arrival when it came; the archive keeps only what passed, and does not keep when that was. So it is not judged
- * a second time: no time is too far ahead here.
+ * Each line was compared with its time of arrival when it arrived. The archive holds only what passed, without that time, so lines are not
+ * compared again: here, no time is too far ahead.
  */
 const ARCHIVED: ArrivalRule = { arrivalMs: Infinity, maxAheadMs: 0 };
 
@@ -15,12 +15,12 @@ export interface InvalidLine {
   readonly reason: string;
 }
 
-/** A line of the archive → its event, or why it is none of this day. */
+/** A line of the archive → its event, or why it is not a valid event of this day. */
 export function parseLine(line: Uint8Array, day: number): InteractionEvent | InvalidLine {
   const parsed = parseEvent(line, ARCHIVED);
   if ('code' in parsed) return parsed;
   if (dayOf(parsed.event.occurredAtMs) === day) return parsed.event;
-  return { code: 'other_day', reason: 'Its occurredAt lies on another day than the key says.' };
+  return { code: 'other_day', reason: 'Its occurredAt is not on the day in the key of its object.' };
 }
 
 export interface ObjectChunk {
@@ -31,10 +31,10 @@ export interface ObjectChunk {
 }
 
 /**
- * The lines of several objects, in the order of the objects. While one is being worked on, the next ones are fetched and unzipped as far as
- * their buffers reach, so that neither the way to S3 nor gunzip is waited for.
+ * The lines of several objects, in the order of the objects. While one is processed, the next ones are fetched and decompressed as far as
+ * their buffers allow, so that nothing waits for S3 or for decompression.
  * @param parallel objects that are open at a time
- * @param onEnd an object has been read to its end
+ * @param onEnd called when an object has been read to its end
  */
 export async function* linesInOrder(
   reader: ArchiveReader,
@@ -69,7 +69,7 @@ export async function* linesInOrder(
 function begin(reader: ArchiveReader, object: StoredObject, signal: AbortSignal) {
   const lines = objectLines(reader, object.key, signal);
   const first = lines.next();
-  // Reported when it is this object's turn; until then it must not look unhandled.
+  // A failure is thrown when it is this object's turn; until then it must not count as unhandled.
   first.catch(() => undefined);
   return { object, lines, first };
 }

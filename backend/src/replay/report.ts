@@ -1,13 +1,8 @@
-import { formatNumber } from '../produce/progress.ts';
-import type { BucketRole, Schema } from '../schema/buckets.ts';
+import { counted, formatNumber } from '../format.ts';
+import { BUCKET_ROLES, type Schema } from '../schema/buckets.ts';
 import type { ReplayStats } from './stats.ts';
 
-const ROLES = ['made', 'received', 'share', 'total'] as const satisfies readonly BucketRole[];
-
-/** `1 line`, `2,000 lines` */
-export const counted = (n: number, noun: string): string => `${formatNumber(n)} ${noun}${n === 1 ? '' : 's'}`;
-
-/** What a replay has done, or would do, for people. */
+/** The result of a replay, for people. */
 export function reportText(
   stats: ReplayStats,
   schema: Schema,
@@ -23,15 +18,18 @@ export function reportText(
   if (types.length > 0)
     lines.push(`Types: ${types.map(([type, count]) => `${type} ${formatNumber(count)}`).join(', ')}`);
   lines.push(
-    `Points: ${ROLES.map((role) => `${schema.buckets[role]} ${formatNumber(stats.points[role])}`).join(', ')}`,
+    `Points: ${BUCKET_ROLES.map((role) => `${schema.buckets[role]} ${formatNumber(stats.points[role])}`).join(', ')}`,
   );
-  if (stats.repeated > 0) lines.push(`Sent again, counted once: ${counted(stats.repeated, 'line')}`);
-  if (stats.otherTypes > 0) lines.push(`Of other types: ${counted(stats.otherTypes, 'line')}`);
+  if (stats.repeated > 0) lines.push(`Repeated events, counted once: ${counted(stats.repeated, 'line')}`);
+  if (stats.otherTypes > 0) lines.push(`Skipped, of other types: ${counted(stats.otherTypes, 'line')}`);
   if (stats.relocated > 0)
-    lines.push(`Beside their own nanosecond, which another event has: ${counted(stats.relocated, 'point')}`);
-  if (stats.expired > 0) lines.push(`Older than their bucket keeps: ${counted(stats.expired, 'point')}`);
+    lines.push(`Relocated, because another event has their timestamp: ${counted(stats.relocated, 'point')}`);
+  if (stats.expired > 0)
+    lines.push(
+      `Not stored, because they are older than the retention of their bucket: ${counted(stats.expired, 'point')}`,
+    );
   for (const [code, { lines: count, example }] of stats.invalid) {
-    lines.push(`No events (${code}): ${counted(count, 'line')}, the first: ${example}`);
+    lines.push(`Not valid (${code}): ${counted(count, 'line')}, the first: ${example}`);
   }
   return lines.map((line) => `${line}\n`).join('');
 }

@@ -6,9 +6,9 @@ import { UserpulseError } from '../errors.ts';
 import type { DayRange } from '../archive/days.ts';
 import { dayText } from '../archive/keys.ts';
 import { isCode, makeFolder, replaceFile } from '../files/durable-file.ts';
-import type { ArchivedDay } from './plan.ts';
+import type { ArchivedDay } from './day-plan.ts';
 
-/** What is replayed into what. Another archive, other buckets, scheme or types are another replay. */
+/** What identifies a replay: with another archive, other buckets, another scheme or other types it is another one. */
 export interface ReplayTarget {
   readonly archive: string;
   readonly influx: string;
@@ -21,7 +21,7 @@ export interface ReplayTarget {
 const dayState = z.strictObject({
   /** {@link ArchivedDay.digest} */
   objects: z.string(),
-  /** Seconds of the day, from its start, that are done. */
+  /** Seconds done, from the start of the day. */
   before: z.number().int().min(0).max(86_400),
 });
 const stateSchema = z.strictObject({
@@ -31,7 +31,7 @@ const stateSchema = z.strictObject({
   days: z.record(z.string(), dayState),
 });
 
-/** How far a replay has come: a file per target, replaced whole after each slice that is durable in InfluxDB. */
+/** The progress of a replay: a file per target, replaced whole after each slice that is durable in InfluxDB. */
 export class ReplayState {
   readonly path: string;
   readonly #folder: string;
@@ -39,7 +39,7 @@ export class ReplayState {
   #startedAt = '';
   #days = new Map<string, z.infer<typeof dayState>>();
 
-  /** @param folder made on the first save */
+  /** @param folder created by the first save */
   constructor(folder: string, target: ReplayTarget) {
     this.#folder = folder;
     this.#target = target;
@@ -47,12 +47,12 @@ export class ReplayState {
     this.path = join(folder, `${name}.json`);
   }
 
-  /** When the replay that this state is about began; '' where there is none. */
+  /** When the replay began; '' where there is none. */
   get startedAt(): string {
     return this.#startedAt;
   }
 
-  /** Whether every day that was planned is done. */
+  /** Whether every planned day is done. */
   get complete(): boolean {
     return [...this.#days.values()].every((day) => day.before === 86_400);
   }
@@ -67,19 +67,19 @@ export class ReplayState {
       if (isCode(error, 'ENOENT')) return;
       throw new UserpulseError(
         'input_unreadable',
-        `The state of an earlier replay, ${this.path}, cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-        { hint: 'Delete it, or give --restart: the replay then begins anew, which does no harm.', cause: error },
+        `The progress of an earlier replay in ${this.path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        { hint: 'Delete the file or add --restart to start over. That does no harm.', cause: error },
       );
     }
   }
 
-  /** Forgets what was done. */
+  /** Starts over. */
   begin(now: Date): void {
     this.#startedAt = now.toISOString();
     this.#days = new Map();
   }
 
-  /** The days of a range that the archive holds: what of them is not done yet, an interrupted replay has still to do. */
+  /** Adds the days of a range that the archive holds. What is done of a day that has not changed stays done. */
   plan(range: DayRange, days: readonly ArchivedDay[]): void {
     const known = this.#days;
     this.#days = new Map([...known].filter(([text]) => text < dayText(range.from) || text > dayText(range.to)));
@@ -90,7 +90,7 @@ export class ReplayState {
     }
   }
 
-  /** Seconds of a day that are done; 0 where its objects are not those they were. */
+  /** Seconds of a day that are done; 0 where its objects have changed. */
   doneBefore(day: string, digest: string): number {
     const known = this.#days.get(day);
     return known?.objects === digest ? known.before : 0;

@@ -1,20 +1,20 @@
 import type { BucketRole } from '../schema/buckets.ts';
 
-/** What a replay has read and written. */
+/** What a replay has read and written so far. */
 export class ReplayStats {
   objects = 0;
   lines = 0;
-  /** Different events of the types asked for. */
+  /** Distinct events of the requested types. */
   events = 0;
   repeated = 0;
   otherTypes = 0;
-  /** Points whose own place was taken by another event. */
+  /** Points whose own timestamp was taken by another event. */
   relocated = 0;
   readonly byType = new Map<string, number>();
   readonly points: Record<BucketRole, number> = { made: 0, received: 0, share: 0, total: 0 };
-  /** Points older than their bucket keeps. */
+  /** Points older than the retention of their bucket. */
   expired = 0;
-  /** Lines that are no events of their day, by code. */
+  /** Lines that are not valid events of their day, by code. */
   readonly invalid = new Map<string, { lines: number; readonly example: string }>();
 
   get invalidLines(): number {

@@ -1,10 +1,12 @@
 /** The three questions. Each has a bucket of its own; its id is the only thing that identifies whom a point is about. */
-export type IdPreset = 'made' | 'received' | 'share';
+export const ID_PRESETS = ['made', 'received', 'share'] as const;
+export type IdPreset = (typeof ID_PRESETS)[number];
 /**
  * A bucket's role. `total` holds every event once, tagged by type only, so that questions about everyone (how many, and who most) read a
  * handful of series instead of one per prefix.
  */
-export type BucketRole = IdPreset | 'total';
+export const BUCKET_ROLES = [...ID_PRESETS, 'total'] as const;
+export type BucketRole = (typeof BUCKET_ROLES)[number];
 
 /** Bucket name of each role. */
 export type BucketNames = Readonly<Record<BucketRole, string>>;

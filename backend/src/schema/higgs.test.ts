@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findHiggsFile, readHiggsLines } from '../../../tools/higgs.ts';
 import type { InteractionEvent } from '../event/event.ts';
-import { higgsEvent } from '../produce/higgs.ts';
+import { higgsEvent } from '../produce/higgs-event.ts';
 import { prefixOf, type BucketRole, type Schema } from './buckets.ts';
 import { identityOf, OFFSETS } from './identity.ts';
 import { pointsOf } from './points.ts';

@@ -1,4 +1,4 @@
-import { higgsEvent } from '../../../backend/src/produce/higgs.ts';
+import { higgsEvent } from '../../../backend/src/produce/higgs-event.ts';
 import { seededRandom } from '../../../backend/src/produce/random.ts';
 import { findHiggsFile, readHiggsLines } from '../../../tools/higgs.ts';
 

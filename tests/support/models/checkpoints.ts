@@ -1,9 +1,5 @@
-import type {
-  CheckpointStore,
-  ShardCheckpoint,
-  StoredCheckpoints,
-  StreamCheckpoint,
-} from '../../../backend/src/checkpoint/checkpoint.ts';
+import type { CheckpointStore, StoredCheckpoints } from '../../../backend/src/checkpoint/checkpoint-store.ts';
+import type { ShardCheckpoint, StreamCheckpoint } from '../../../backend/src/checkpoint/checkpoint.ts';
 
 /** Keeps what was saved; each open takes it over, as a lock of a dead process would be. */
 export class ModelCheckpoints {

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import type { CheckpointStore } from '../../../backend/src/checkpoint/checkpoint.ts';
+import type { CheckpointStore } from '../../../backend/src/checkpoint/checkpoint-store.ts';
 import type { Clock } from '../../../backend/src/clock.ts';
 import {
   startIngest,
@@ -12,7 +12,7 @@ import { createIngestRuntime } from '../../../backend/src/ingest/runtime.ts';
 import type { StreamSource } from '../../../backend/src/kinesis/stream-source.ts';
 import type { BucketRole, Schema } from '../../../backend/src/schema/buckets.ts';
 import { LineBlock } from '../../../backend/src/schema/line-block.ts';
-import type { Archive } from '../../../backend/src/archive/archive.ts';
+import type { ArchiveWriter } from '../../../backend/src/archive/archive-writer.ts';
 import type { PointSink } from '../../../backend/src/influx/point-sink.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { linesOf } from './sinks.ts';
@@ -71,7 +71,7 @@ export function simulate(options: {
   readonly clock: VirtualClock;
   readonly source: StreamSource;
   readonly sink: PointSink;
-  readonly archive: Archive;
+  readonly archive: ArchiveWriter;
   readonly checkpoints: CheckpointStore;
   readonly settings?: Partial<IngestSettings>;
   readonly onWritten?: IngestOptions['onWritten'];

@@ -2,7 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import { UserpulseError } from '../../../backend/src/errors.ts';
 import type { BucketRole } from '../../../backend/src/schema/buckets.ts';
 import type { LineBlock } from '../../../backend/src/schema/line-block.ts';
-import type { Archive, ArchiveObject } from '../../../backend/src/archive/archive.ts';
+import type { ArchiveObject, ArchiveWriter } from '../../../backend/src/archive/archive-writer.ts';
 import type { PointSink, Refusal } from '../../../backend/src/influx/point-sink.ts';
 import type { PointField } from '../oracle.ts';
 
@@ -53,7 +53,8 @@ export class ModelInflux implements PointSink {
   }
 }
 
-export class ModelArchive implements Archive {
+export class ModelArchive implements ArchiveWriter {
+  readonly codec = 'gzip';
   readonly url = 'model://archive';
   readonly objects = new Map<string, Buffer>();
   gate: () => Promise<void> = () => Promise.resolve();

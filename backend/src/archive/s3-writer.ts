@@ -1,0 +1,192 @@
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { Readable } from 'node:stream';
+import type { Logger } from 'pino';
+import { awsFailure } from '../aws/failure.ts';
+import { UserpulseError } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+import { CONFLICT_CAUSE, type ArchiveObject, type ArchiveWriter } from './archive-writer.ts';
+import { contentSha256 } from './codec.ts';
+import { CODECS, type CodecName } from './codecs.ts';
+import { s3Location } from './s3.ts';
+import { OutageLog, RETRYING, retrying, type Verdict } from '../retry.ts';
+
+/** Larger objects are uploaded in parts, so that a broken connection costs one part. S3's bounds for a part: 5 MiB to 5 GiB. */
+const MULTIPART_BYTES = 16 * 1024 * 1024;
+const PART_BYTES = 8 * 1024 * 1024;
+/** Bodies whose memory is reused: as many as are written at a time, and none of a size that only a rare large object needs. */
+const SPARE_BODIES = 4;
+const SPARE_BODY_BYTES = 1024 * 1024;
+/** User metadata (x-amz-meta-…): tells a redo that the object is the same without downloading it. */
+const SHA_METADATA = 'content-sha256';
+
+export interface S3ArchiveWriterOptions {
+  readonly client: S3Client;
+  /** `s3://BUCKET/PREFIX` */
+  readonly url: URL;
+  readonly codec: CodecName;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onRetry: (reason: string) => void;
+}
+
+/**
+ * The archive in S3. Every write carries If-None-Match: *, so an object is never replaced; where one is there already, equal content is
+ * success and other content is an error.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+ */
+export class S3ArchiveWriter implements ArchiveWriter {
+  readonly url: string;
+  readonly codec: CodecName;
+  readonly #options: S3ArchiveWriterOptions;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #outage: OutageLog;
+  readonly #bodies: Buffer[] = [];
+
+  constructor(options: S3ArchiveWriterOptions) {
+    this.url = options.url.href;
+    this.codec = options.codec;
+    this.#options = options;
+    ({ bucket: this.#bucket, prefix: this.#prefix } = s3Location(options.url));
+    this.#outage = new OutageLog('archive', options.logger, options.clock);
+  }
+
+  async put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
+    await retrying(() => this.#put(object, signal), {
+      clock: this.#options.clock,
+      signal,
+      classify: (error) => this.#classify(error),
+      onRetry: (verdict) => {
+        this.#outage.failed(verdict.reason, verdict.message);
+        this.#options.onRetry(verdict.reason);
+      },
+    });
+    this.#outage.succeeded();
+  }
+
+  close(): void {
+    // The client belongs to whoever created it.
+  }
+
+  async #put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
+    const Key = this.#prefix + object.key;
+    const params = {
+      Bucket: this.#bucket,
+      Key,
+      ContentType: CODECS[object.codec].contentType,
+      Metadata: { [SHA_METADATA]: object.contentSha256 },
+      IfNoneMatch: '*',
+    };
+    try {
+      if (object.bytes <= MULTIPART_BYTES) {
+        const memory = this.#takeBody(object.bytes);
+        const Body = memory.subarray(0, object.bytes);
+        let at = 0;
+        for (const chunk of object.chunks) {
+          Body.set(chunk, at);
+          at += chunk.length;
+        }
+        await this.#options.client.send(new PutObjectCommand({ ...params, Body }), { abortSignal: signal });
+        // Not after a failure: the connection may still be reading it.
+        if (memory.length <= SPARE_BODY_BYTES && this.#bodies.length < SPARE_BODIES) this.#bodies.push(memory);
+      } else {
+        const upload = new Upload({
+          client: this.#options.client,
+          params: { ...params, Body: Readable.from(object.chunks) },
+          partSize: PART_BYTES,
+          queueSize: 2,
+          // A failed upload is aborted: parts left behind cost money and are not listed.
+          leavePartsOnError: false,
+        });
+        const abort = (): void => void upload.abort();
+        signal.addEventListener('abort', abort, { once: true });
+        try {
+          await upload.done();
+        } finally {
+          signal.removeEventListener('abort', abort);
+        }
+      }
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+      if ((await this.#storedSha256(Key, object.codec, signal)) === object.contentSha256) return;
+      throw new UserpulseError(
+        'archive_conflict',
+        `The archive object s3://${this.#bucket}/${Key} exists with different content.`,
+        {
+          hint: `${CONFLICT_CAUSE} Move the object away, or set USERPULSE_ARCHIVE to a separate archive.`,
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Memory for a body in one piece; memory/blocks.ts says why it is reused. */
+  #takeBody(bytes: number): Buffer {
+    const spare = this.#bodies.pop();
+    return spare !== undefined && spare.length >= bytes ? spare : Buffer.allocUnsafeSlow(Math.ceil(bytes * 1.25));
+  }
+
+  async #storedSha256(Key: string, codec: CodecName, signal: AbortSignal): Promise<string | undefined> {
+    const { client } = this.#options;
+    const head = await client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key }), { abortSignal: signal });
+    const noted = head.Metadata?.[SHA_METADATA];
+    if (noted !== undefined) return noted;
+    const { Body } = await client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), { abortSignal: signal });
+    return Body instanceof Readable ? contentSha256(CODECS[codec], Body) : undefined;
+  }
+
+  #classify(error: unknown): Verdict {
+    if (error instanceof UserpulseError) return { kind: 'give_up' };
+    const failure = awsFailure(error);
+    const bucket = `S3 bucket "${this.#bucket}" (USERPULSE_ARCHIVE)`;
+    switch (failure.kind) {
+      case 'not_found':
+        return {
+          kind: 'retry',
+          reason: 'not_found',
+          message: `${bucket} does not exist. Create it, or correct the setting. ${RETRYING}`,
+        };
+      case 'unauthorized':
+      case 'no_credentials':
+        return {
+          kind: 'retry',
+          reason: 'unauthorized',
+          message: `${bucket} denies access: ${failure.reason}. The credentials need s3:PutObject, s3:GetObject and s3:AbortMultipartUpload. ${RETRYING}`,
+        };
+      case 'no_region':
+        return {
+          kind: 'retry',
+          reason: 'no_region',
+          message: `AWS_REGION is not set, so ${bucket} cannot be reached. ${RETRYING}`,
+        };
+      case 'unreachable':
+        return {
+          kind: 'retry',
+          reason: 'network',
+          message: `${bucket} cannot be reached: ${failure.reason}. ${RETRYING}`,
+        };
+      case 'other':
+        return { kind: 'retry', reason: reasonOf(error), message: `${bucket} answered ${failure.reason}. ${RETRYING}` };
+      default:
+        return failure satisfies never;
+    }
+  }
+}
+
+/** 412: the key is taken. */
+const isTaken = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'PreconditionFailed' || statusOf(error) === 412);
+
+/** From a small set, because it labels a metric: throttling, or the status. 409 is a concurrent write to the key, which a retry resolves. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  if (error.name === 'SlowDown' || statusOf(error) === 503 || statusOf(error) === 429) return 'throttled';
+  return `http_${statusOf(error) ?? 'none'}`;
+}
+
+function statusOf(error: Error): number | undefined {
+  if (!('$metadata' in error)) return undefined;
+  const metadata = error.$metadata as { readonly httpStatusCode?: number } | undefined;
+  return metadata?.httpStatusCode;
+}

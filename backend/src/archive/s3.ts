@@ -1,0 +1,19 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { requestHandler } from '../aws/request-handler.ts';
+
+/** S3 client. Servers other than AWS are addressed path-style, because few of them have a host name per bucket. */
+export function createS3Client(options: { readonly customEndpoint: boolean; readonly maxAttempts?: number }): S3Client {
+  return new S3Client({
+    requestHandler: requestHandler(16),
+    maxAttempts: options.maxAttempts ?? 3,
+    forcePathStyle: options.customEndpoint,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  });
+}
+
+/** @param url `s3://BUCKET/PREFIX`. The prefix that comes back is empty or ends in a slash, and is followed by the archive's own keys. */
+export function s3Location(url: URL): { readonly bucket: string; readonly prefix: string } {
+  const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '');
+  return { bucket: url.hostname, prefix: path === '' ? '' : `${path}/` };
+}

@@ -1,0 +1,27 @@
+import type { ShardCheckpoint, StreamCheckpoint } from './checkpoint.ts';
+
+/** What is stored of a stream. */
+export interface StoredCheckpoints {
+  /** Absent before the first start. */
+  readonly stream: StreamCheckpoint | undefined;
+  readonly shards: ReadonlyMap<string, ShardCheckpoint>;
+}
+
+/** Port: where ingest keeps its checkpoints. One holder at a time; implementations refuse or fence a second one. */
+export interface CheckpointStore {
+  /** For messages. */
+  readonly url: string;
+  /**
+   * Takes the store for this process and reads it.
+   * @throws UserpulseError `checkpoint_locked` where another process holds it, `checkpoint_unusable` where something in it cannot be read or
+   *   belongs to another stream
+   */
+  open(stream: string): Promise<StoredCheckpoints>;
+  /** Resolves when durable. @throws where it cannot be written; the caller tries again */
+  saveStream(checkpoint: StreamCheckpoint): Promise<void>;
+  /** Resolves when durable. @throws where it cannot be written, or `checkpoint_locked` where another process has taken the store */
+  saveShard(checkpoint: ShardCheckpoint): Promise<void>;
+  /** A finished shard that the stream no longer lists. */
+  removeShard(shardId: string): Promise<void>;
+  close(): Promise<void>;
+}

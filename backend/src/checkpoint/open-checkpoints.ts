@@ -1,0 +1,37 @@
+import type { Check } from '../check.ts';
+import type { CheckpointStore, StoredCheckpoints } from './checkpoint-store.ts';
+import { checkpointFolderCheck, FileCheckpointStore, readCheckpointFolder } from './file-checkpoints.ts';
+
+interface StoreKind {
+  readonly store: (url: URL) => CheckpointStore;
+  readonly read: (url: URL, stream: string) => Promise<StoredCheckpoints>;
+  readonly check: (url: URL) => Check;
+}
+
+/** Kinds of stores, by the protocol of USERPULSE_CHECKPOINT (config.ts). */
+const KINDS: Readonly<Record<string, StoreKind>> = {
+  'file:': {
+    store: (url) => new FileCheckpointStore(url),
+    read: readCheckpointFolder,
+    check: checkpointFolderCheck,
+  },
+};
+
+function kindOf(url: URL): StoreKind {
+  const kind = KINDS[url.protocol];
+  if (kind === undefined) throw new Error(`No checkpoints can be kept at ${url.href}.`);
+  return kind;
+}
+
+/** The write side: for the one ingest that holds the store. */
+export const openCheckpointStore = (url: URL): CheckpointStore => kindOf(url).store(url);
+
+/**
+ * The read side: what ingest has stored, read without taking the store, while ingest may be running. Nothing is stored where there has been no
+ * ingest yet.
+ * @throws UserpulseError `checkpoint_unusable` where something in it cannot be read or belongs to another stream
+ */
+export const readCheckpoints = (url: URL, stream: string): Promise<StoredCheckpoints> => kindOf(url).read(url, stream);
+
+/** Can the checkpoint be written? */
+export const checkpointCheck = (url: URL): Check => kindOf(url).check(url);

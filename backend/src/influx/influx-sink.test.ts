@@ -1,0 +1,150 @@
+import { createServer, type Server } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
+import { LineBlock } from '../schema/line-block.ts';
+import { InfluxSink } from './influx-sink.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly message?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+let server: Server;
+let sink: InfluxSink;
+let answer: (lines: string[]) => Answer | 'reset';
+/** Lines of each request, in order. */
+let requests: string[][];
+let written: Set<string>;
+let seen: { url: string; headers: NodeJS.Dict<string | string[]> }[];
+const retries: string[] = [];
+const expired: number[] = [];
+const clock = new VirtualClock();
+
+beforeEach(async () => {
+  requests = [];
+  written = new Set();
+  seen = [];
+  retries.length = 0;
+  expired.length = 0;
+  answer = () => ({ status: 204 });
+  server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const lines = gunzipSync(Buffer.concat(chunks)).toString().split('\n');
+      requests.push(lines);
+      seen.push({ url: request.url ?? '', headers: request.headers });
+      const said = answer(lines);
+      if (said === 'reset') {
+        for (const line of lines) written.add(line);
+        request.socket.destroy();
+        return;
+      }
+      if (said.status === 204) for (const line of lines) written.add(line);
+      response.writeHead(said.status, said.headers);
+      response.end(said.message === undefined ? '' : JSON.stringify({ code: 'c', message: said.message }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  sink = new InfluxSink({
+    target: { host: `http://127.0.0.1:${address.port}/behind/a/proxy/`, org: 'my org', token: 'secret-token' },
+    buckets: { made: 'made bucket', received: 'r', share: 's', total: 't' },
+    clock,
+    logger: pino({ level: 'silent' }),
+    connections: 2,
+    onRetry: (reason) => retries.push(reason),
+    onAnswer: () => undefined,
+    onExpired: (_, points) => expired.push(points),
+  });
+});
+afterEach(async () => {
+  await sink.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const lines = (count: number, from = 0): string[] => Array.from({ length: count }, (_, n) => `m f=${n + from}i ${n}`);
+const go = new AbortController().signal;
+
+describe('InfluxSink', () => {
+  it('sends a batch as one zipped request with bucket, organisation and precision', async () => {
+    expect(await sink.write('made', LineBlock.of(lines(3)), go)).toEqual([]);
+    expect(requests).toEqual([lines(3)]);
+    expect(seen[0]!.url).toBe('/behind/a/proxy/api/v2/write?org=my+org&bucket=made+bucket&precision=ns');
+    expect(seen[0]!.headers).toMatchObject({ authorization: 'Token secret-token', 'content-encoding': 'gzip' });
+  });
+
+  it.each([400, 422])('finds the bad lines among thousands by halving, and writes all others (%i)', async (status) => {
+    const all = lines(1_000);
+    const bad = new Set([0, 7, 500, 999].map((n) => all[n]!));
+    answer = (sent) => (sent.some((line) => bad.has(line)) ? { status, message: 'unable to parse' } : { status: 204 });
+    const refusals = await sink.write('made', LineBlock.of(all), go);
+    expect(refusals).toEqual([0, 7, 500, 999].map((index) => ({ index, reason: 'unable to parse' })));
+    expect(written.size).toBe(996);
+    expect(requests.length).toBeLessThan(100);
+  });
+
+  it('takes the word of InfluxDB that it dropped every line of a request, and halves where it dropped some', async () => {
+    answer = (sent) => {
+      const bad = sent.filter((line) => !line.startsWith('m f=0i')).length;
+      return bad === 0
+        ? { status: 204 }
+        : { status: 422, message: `partial write: field type conflict dropped=${bad}` };
+    };
+    const refusals = await sink.write('made', LineBlock.of(lines(64)), go);
+    expect(refusals.map((r) => r.index)).toEqual(Array.from({ length: 63 }, (_, n) => n + 1));
+    expect(requests.length).toBeLessThan(16);
+  });
+
+  it('halves what is too large for InfluxDB and refuses only a line that is too large by itself', async () => {
+    answer = (sent) =>
+      sent.length > 2 || sent.includes(lines(8)[5]!) ? { status: 413, message: 'too large' } : { status: 204 };
+    expect(await sink.write('made', LineBlock.of(lines(8)), go)).toEqual([{ index: 5, reason: 'too large' }]);
+    expect(written.size).toBe(7);
+  });
+
+  it('counts points that the bucket does not keep any more, and refuses none of them', async () => {
+    answer = () => ({
+      status: 422,
+      message: 'failure writing points to database: partial write: points beyond retention policy dropped=2',
+    });
+    expect(await sink.write('made', LineBlock.of(lines(5)), go)).toEqual([]);
+    expect(expired).toEqual([2]);
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each<[string, Answer | 'reset', string]>([
+    ['429 with Retry-After', { status: 429, headers: { 'retry-after': '30' } }, 'throttled'],
+    ['503', { status: 503 }, 'throttled'],
+    ['500', { status: 500, message: 'internal' }, 'http_500'],
+    ['200, which is not written', { status: 200 }, 'http_200'],
+    ['a token that is refused', { status: 401 }, 'unauthorized'],
+    ['a token that may not', { status: 403 }, 'unauthorized'],
+    ['a bucket that is not there', { status: 404, message: 'bucket not found' }, 'not_found'],
+    ['a connection that breaks after the write', 'reset', 'network'],
+  ])('repeats after %s until it is written', async (_, failure, reason) => {
+    let left = 3;
+    answer = () => (left-- > 0 ? failure : { status: 204 });
+    const begun = clock.now();
+    expect(await sink.write('made', LineBlock.of(lines(2)), go)).toEqual([]);
+    expect(requests).toEqual([lines(2), lines(2), lines(2), lines(2)]);
+    expect(retries).toEqual([reason, reason, reason]);
+    if (typeof failure === 'object' && failure.headers !== undefined)
+      expect(clock.now() - begun).toBeGreaterThanOrEqual(90_000);
+  });
+
+  it('ends when aborted, however long the outage', async () => {
+    const stop = new AbortController();
+    const reason = new Error('deadline');
+    answer = () => {
+      if (requests.length === 5) stop.abort(reason);
+      return { status: 503 };
+    };
+    await expect(sink.write('made', LineBlock.of(lines(1)), stop.signal)).rejects.toBe(reason);
+  });
+});

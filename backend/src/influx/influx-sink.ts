@@ -1,0 +1,216 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Logger } from 'pino';
+import { Pool } from 'undici';
+import { networkReason } from '../network.ts';
+import { influxMessage, type InfluxTarget } from './api.ts';
+import type { Clock } from '../clock.ts';
+import { BUCKET_SETTING } from './buckets-check.ts';
+import type { BucketNames, BucketRole } from '../schema/buckets.ts';
+import type { LineBlock } from '../schema/line-block.ts';
+import { withoutToken } from '../secrets.ts';
+import type { PointSink, Refusal } from './point-sink.ts';
+import { OutageLog, parseRetryAfter, RETRYING, retrying, type Verdict } from '../retry.ts';
+
+const gzipAsync = promisify<Uint8Array, { level: number; chunkSize: number }, Buffer>(gzip);
+
+/** Time-out of a write, in ms. It is then sent again, since points are idempotent. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+export interface InfluxSinkOptions {
+  readonly target: InfluxTarget;
+  readonly buckets: BucketNames;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Maximum number of connections. */
+  readonly connections: number;
+  readonly onRetry: (reason: string) => void;
+  /** Seconds of one POST that got a response, whatever its status. */
+  readonly onAnswer: (role: BucketRole, seconds: number) => void;
+  /** Points older than the bucket's retention. */
+  readonly onExpired: (role: BucketRole, points: number) => void;
+}
+
+/**
+ * Points into InfluxDB 2: one POST per call and bucket, gzip, awaited. Only 204 means written.
+ *
+ * A refusal (400, 413, 422) may be due to one line of thousands, and the others may have been written: the lines are halved until the bad ones
+ * stand alone, because writing a good one again changes nothing. All other failures are retried until the write succeeds.
+ */
+export class InfluxSink implements PointSink {
+  readonly #options: InfluxSinkOptions;
+  readonly #pool: Pool;
+  readonly #basePath: string;
+  readonly #outage: OutageLog;
+
+  constructor(options: InfluxSinkOptions) {
+    this.#options = options;
+    const host = new URL(options.target.host);
+    this.#basePath = host.pathname.replace(/\/+$/, '');
+    this.#pool = new Pool(host.origin, {
+      connections: options.connections,
+      headersTimeout: ANSWER_TIMEOUT_MS,
+      bodyTimeout: ANSWER_TIMEOUT_MS,
+      keepAliveTimeout: 30_000,
+      connectTimeout: 5_000,
+    });
+    this.#outage = new OutageLog('influxdb', options.logger, options.clock);
+  }
+
+  async write(role: BucketRole, lines: LineBlock, signal: AbortSignal): Promise<readonly Refusal[]> {
+    const refusals: Refusal[] = [];
+    await this.#writeRange(role, lines, 0, lines.length, refusals, signal);
+    return refusals;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #writeRange(
+    role: BucketRole,
+    lines: LineBlock,
+    from: number,
+    to: number,
+    refusals: Refusal[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const count = to - from;
+    if (count === 0) return;
+    const answer = await this.#post(role, lines.bytes(from, to), signal);
+    if (answer.kind === 'written') return;
+    if (EXPIRED.test(answer.message)) {
+      // Older than the bucket's retention: these points are valid, belong in the archive, and would be gone by now anyway. The others of
+      // the request have been written, because InfluxDB reports this error only where nothing else was wrong.
+      this.#options.onExpired(role, droppedOf(answer.message) ?? count);
+      return;
+    }
+    if (count === 1 || droppedOf(answer.message) === count) {
+      for (let index = from; index < to; index++) refusals.push({ index, reason: answer.message });
+      return;
+    }
+    const middle = from + (count >> 1);
+    await this.#writeRange(role, lines, from, middle, refusals, signal);
+    await this.#writeRange(role, lines, middle, to, refusals, signal);
+  }
+
+  /** One POST, retried until InfluxDB has accepted or refused it. */
+  async #post(role: BucketRole, plain: Uint8Array, signal: AbortSignal): Promise<Answer> {
+    const { target, buckets, clock } = this.#options;
+    // Lines compress to a fifth or less, so that this is one job of the thread pool.
+    const chunkSize = Math.max(16 * 1024, plain.length >> 2);
+    const body = await gzipAsync(plain, { level: 1, chunkSize });
+    const query = new URLSearchParams({ org: target.org, bucket: buckets[role], precision: 'ns' });
+    const answer = await retrying(
+      async () => {
+        const started = clock.now();
+        const {
+          statusCode,
+          headers,
+          body: answerBody,
+        } = await this.#pool.request({
+          method: 'POST',
+          path: `${this.#basePath}/api/v2/write?${query.toString()}`,
+          headers: {
+            authorization: `Token ${target.token}`,
+            'content-type': 'text/plain; charset=utf-8',
+            'content-encoding': 'gzip',
+          },
+          body,
+          signal,
+        });
+        const said = withoutToken(await answerBody.text(), target.token);
+        this.#options.onAnswer(role, (clock.now() - started) / 1000);
+        if (statusCode === 204) return { kind: 'written' } as const;
+        if (statusCode === 400 || statusCode === 413 || statusCode === 422) {
+          return { kind: 'refused', message: influxMessage(said) || `HTTP status ${statusCode}` } as const;
+        }
+        const retryAfter = headers['retry-after'];
+        throw new InfluxStatus(
+          statusCode,
+          influxMessage(said),
+          parseRetryAfter(typeof retryAfter === 'string' ? retryAfter : undefined, clock.now()),
+        );
+      },
+      {
+        clock,
+        signal,
+        classify: (error) => this.#classify(role, error),
+        onRetry: (verdict) => {
+          this.#outage.failed(verdict.reason, verdict.message);
+          this.#options.onRetry(verdict.reason);
+        },
+      },
+    );
+    this.#outage.succeeded();
+    return answer;
+  }
+
+  #classify(role: BucketRole, error: unknown): Verdict {
+    const { target, buckets } = this.#options;
+    const host = `InfluxDB at ${target.host} (INFLUX_HOST)`;
+    if (!(error instanceof InfluxStatus)) {
+      return {
+        kind: 'retry',
+        reason: 'network',
+        message: `${host} cannot be reached: ${networkReason(error)}. ${RETRYING}`,
+      };
+    }
+    switch (error.status) {
+      case 401:
+        return {
+          kind: 'retry',
+          reason: 'unauthorized',
+          message: `${host} rejects the token in INFLUX_TOKEN. Set a valid one. ${RETRYING}`,
+        };
+      case 403:
+        return {
+          kind: 'retry',
+          reason: 'unauthorized',
+          message: `The token in INFLUX_TOKEN may not write to bucket "${buckets[role]}" (${BUCKET_SETTING[role]}): ${error.message}. ${RETRYING}`,
+        };
+      case 404:
+        return {
+          kind: 'retry',
+          reason: 'not_found',
+          message: `${host} has no bucket "${buckets[role]}" (${BUCKET_SETTING[role]}) in organisation "${target.org}" (INFLUX_ORG): ${error.message}. Create it with "userpulse setup". ${RETRYING}`,
+        };
+      case 429:
+      case 503:
+        return {
+          kind: 'retry',
+          reason: 'throttled',
+          message: `${host} asks to slow down (${error.status}): ${error.message}. ${RETRYING}`,
+          afterMs: error.retryAfterMs,
+        };
+      default:
+        return {
+          kind: 'retry',
+          reason: `http_${error.status}`,
+          message: `${host} returned status ${error.status}: ${error.message}. ${RETRYING}`,
+          afterMs: error.retryAfterMs,
+        };
+    }
+  }
+}
+
+/** 422 of tsdb's PartialWriteError: https://github.com/influxdata/influxdb/blob/v2.7.12/tsdb/shard.go and v1/coordinator/points_writer.go */
+const EXPIRED = /points beyond retention policy/;
+
+/** "… dropped=3": how many points of the request InfluxDB has not written. */
+function droppedOf(message: string): number | undefined {
+  const dropped = /dropped=(\d+)/.exec(message)?.[1];
+  return dropped === undefined ? undefined : Number(dropped);
+}
+
+type Answer = { readonly kind: 'written' } | { readonly kind: 'refused'; readonly message: string };
+
+class InfluxStatus extends Error {
+  readonly status: number;
+  readonly retryAfterMs: number | undefined;
+  constructor(status: number, message: string, retryAfterMs: number | undefined) {
+    super(message);
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
