@@ -97,12 +97,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'sinks: what InfluxDB has refused is forgotten in a crash',
     file: `${INGEST}/segment.ts`,
-    edits: [
-      [
-        `codec: this.codec, refusals: this.#refusals }`,
-        `codec: this.codec, refusals: [] }`,
-      ],
-    ],
+    edits: [[`codec: this.codec, refusals: this.#refusals }`, `codec: this.codec, refusals: [] }`]],
   },
   {
     name: 'memory: a block of records is used again while one of them is still wanted',
