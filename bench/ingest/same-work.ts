@@ -7,7 +7,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** What of Userpulse the peers have nothing of, and by what it is replaced. */
 const REPLACED: readonly (readonly [source: RegExp, fake: string])[] = [
   [/\/schema\/points\.ts$/, here('fake-points.ts')],
-  [/\/sinks\/gzip-lines\.ts$/, here('fake-gzip-lines.ts')],
+  [/\/archive\/gzip-lines\.ts$/, here('fake-gzip-lines.ts')],
 ];
 
 /**

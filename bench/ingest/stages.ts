@@ -78,9 +78,9 @@ const IDLE = new Set(['(idle)', '(root)', '(program)']);
 function stageOf(node: ProfileNode): Stage | undefined {
   const { file, name } = node;
   if (name === '(garbage collector)') return 'garbage collection';
-  if (/^(kinesis\/|ingest\/(shard-reader|pace|lane))/.test(file)) return 'read';
+  if (/^(kinesis\/|ingest\/(shard-reader|shard\.))/.test(file)) return 'read';
   if (file.startsWith('event/')) return 'decode';
-  if (/^(schema\/|ingest\/(batch|batcher|place-events))/.test(file)) return 'encode';
+  if (/^(schema\/|ingest\/(batch|batcher|allocate))/.test(file)) return 'encode';
   if (/^(archive\/gzip-lines|ingest\/segment|ingest\/shard-archive|node:zlib)/.test(file)) return 'gzip';
   if (/^(archive\/|influx\/|undici$|@aws-sdk\/client-s3|@aws-sdk\/lib-storage)/.test(file)) return 'write';
   if (/^(@aws-sdk\/|@smithy\/|node:_http_|node:http|node:internal\/http)/.test(file)) return 'read';

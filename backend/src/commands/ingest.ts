@@ -9,8 +9,8 @@ import { FileCheckpointStore } from '../checkpoint/file-store.ts';
 import { systemClock } from '../clock.ts';
 import { limitHeapGrowth } from '../memory/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
-import { ingestReadiness, NOT_BEGUN } from '../ingest/readiness.ts';
-import { createIngestRuntime } from '../ingest/runtime.ts';
+import { createIngestMetrics } from '../ingest/metrics.ts';
+import { ingestReadiness, NOT_BEGUN } from '../ingest/status.ts';
 import { KinesisSource } from '../kinesis/stream-source.ts';
 import { FileArchive } from '../archive/writer-file.ts';
 import { S3Archive } from '../archive/writer-s3.ts';
@@ -142,8 +142,7 @@ export function createIngestParts(
     start: ({ registry, logger, signal, onWritten }) => {
       limitHeapGrowth();
       const clock = systemClock;
-      const runtime = createIngestRuntime(registry);
-      const { metrics } = runtime;
+      const metrics = createIngestMetrics(registry);
       sink = new InfluxSink({
         target: influx,
         buckets: schema.buckets,
@@ -168,7 +167,7 @@ export function createIngestParts(
         schema,
         settings: config,
         logger,
-        runtime,
+        metrics,
         signal,
         clock,
         ...(onWritten === undefined ? {} : { onWritten }),
