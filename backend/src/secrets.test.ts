@@ -45,10 +45,10 @@ describe('settings', () => {
     throw new Error('accepted');
   };
   it.each([
-    [{ INFLUX_HOST: `http://user:${SECRET}@influx:8086` }, 'influxHost', 'no user name, password'],
+    [{ INFLUX_HOST: `http://user:${SECRET}@influx:8086` }, 'influxHost', 'must not have a user name, password'],
     [{ INFLUX_HOST: `ftp://user:${SECRET}@influx:8086` }, 'influxHost', 'must be a URL'],
     [{ INFLUX_HOST: `http://influx:8086/?token=${SECRET}` }, 'influxHost', 'query'],
-    [{ USERPULSE_ARCHIVE: `s3://key:${SECRET}@bucket/x` }, 'archive', 'no user name, password'],
+    [{ USERPULSE_ARCHIVE: `s3://key:${SECRET}@bucket/x` }, 'archive', 'must not have a user name, password'],
     [{ INFLUX_TOKEN: `${SECRET}\n` }, 'influxToken', 'printable ASCII'],
     [{ USERPULSE_API_TOKEN: `${SECRET} ${SECRET}` }, 'apiToken', 'printable ASCII'],
   ] as const)('%j are refused without repeating the secret', (env, name, what) => {
