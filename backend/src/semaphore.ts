@@ -1,23 +1,34 @@
-/** Runs at most so many tasks at a time, the others in the order they came. */
+import { WaitingLine } from './waiting-line.ts';
+
+/** Runs at most `permits` tasks at a time, the others in the order in which they came. */
 export class Semaphore {
-  readonly #max: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly permits: number;
+  readonly #line = new WaitingLine();
   #running = 0;
 
-  constructor(max: number) {
-    this.#max = max;
+  constructor(permits: number) {
+    this.permits = permits;
   }
 
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#max) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
+  get running(): number {
+    return this.#running;
+  }
+
+  /** How many tasks wait for a permit. */
+  get waiting(): number {
+    return this.#line.length;
+  }
+
+  /** @throws what the task throws; the signal's reason where it is aborted before the task has begun */
+  async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    if (this.#running < this.permits) this.#running++;
+    else await this.#line.wait(undefined, signal);
     try {
       return await task();
     } finally {
-      // The place goes to the next in line without being given up, so nobody can slip in between.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
+      // The permit passes to the next in line without being returned, so nobody can slip in between.
+      if (!this.#line.next()) this.#running--;
     }
   }
 }
