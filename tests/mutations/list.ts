@@ -10,10 +10,11 @@ export interface Mutation {
 }
 
 const INGEST = 'backend/src/ingest';
-const RECORD_RANGE = `    if (kind === 'new') await cell.update((checkpoint) => withPending(checkpoint, segment.range()));\n`;
-const ADVANCING = `    this.#mode = 'advancing';\n`;
-const SETTLE = `    batch.settle();\n    onSettled();\n`;
-const WRITE = `    const notice = await batch.write(sink, metrics, guard, signal);\n`;
+const RECORD_RANGE = `      await checkpoint.update((value) => withPending(value, segment.range()));\n`;
+const PUT = `    await this.#putAll(segment);\n`;
+const ADVANCE = `    await this.#advance(segment, warmFrom);\n`;
+const HAND_OVER = `    batch.handOver();\n`;
+const WRITE = `    const notice = await batch.write(deadline);\n`;
 
 /** Of the order of checkpoints, the identity of points, the end of shards, the names of objects, and what InfluxDB refuses. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -21,13 +22,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'checkpoint order: the checkpoint passes a range before its objects are written',
     file: `${INGEST}/shard-archive.ts`,
     edits: [
-      [
-        `    this.#mode = 'writing';\n`,
-        `    await cell.update((checkpoint) =>
-      withDurable(checkpoint, { completeToMs: this.#o.completeToMs(false, segment.lastArrivalMs), warmFrom }),
-    );\n`,
-      ],
-      [ADVANCING, `    this.#o.budget.release(segment.held);\n    if (cell.value.pending === null) return;\n`],
+      [ADVANCE, ''],
+      [PUT, `${ADVANCE}${PUT}`],
     ],
   },
   {
@@ -35,15 +31,15 @@ export const MUTATIONS: readonly Mutation[] = [
     file: `${INGEST}/shard-archive.ts`,
     edits: [
       [RECORD_RANGE, ''],
-      [ADVANCING, `${RECORD_RANGE}${ADVANCING}`],
+      [PUT, `${PUT}    if (kind === 'new') {\n${RECORD_RANGE}    }\n`],
     ],
   },
   {
     name: 'checkpoint order: records go on before InfluxDB has answered',
     file: `${INGEST}/batcher.ts`,
     edits: [
-      [SETTLE, ''],
-      [WRITE, `${SETTLE}${WRITE}`],
+      [HAND_OVER, ''],
+      [WRITE, `${HAND_OVER}${WRITE}`],
     ],
   },
   {
@@ -53,15 +49,13 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'point identity: events that want the same place overwrite each other',
-    file: `${INGEST}/place-events.ts`,
-    edits: [
-      [`observer.point(item, point, offsetNs, collided);`, `observer.point(item, point, identity.offsetNs, collided);`],
-    ],
+    file: `${INGEST}/batch.ts`,
+    edits: [[`bucket.lines.pushPoint(point, offsetNs);`, `bucket.lines.pushPoint(point, identity.offsetNs);`]],
   },
   {
     name: 'point identity: a relocation is not noted',
-    file: `${INGEST}/place-events.ts`,
-    edits: [[`if (relocation !== undefined) observer.relocation(relocation);`, ``]],
+    file: `${INGEST}/batch.ts`,
+    edits: [[`if (relocation !== undefined) this.#note(`, `if (relocation === null) this.#note(`]],
   },
   {
     name: 'null iterator: records that come with no next iterator are dropped',
@@ -80,7 +74,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'shards: a child is read before its parent is finished, and its parent not at all',
-    file: `${INGEST}/shard-order.ts`,
+    file: `${INGEST}/shard-schedule.ts`,
     edits: [
       [
         `if (own !== 'unread') continue;`,

@@ -10,8 +10,8 @@ import { openCheckpointStore } from '../checkpoint/open-checkpoints.ts';
 import { systemClock } from '../clock.ts';
 import { limitHeapGrowth } from '../memory/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
-import { ingestReadiness, NOT_BEGUN } from '../ingest/readiness.ts';
-import { createIngestRuntime } from '../ingest/runtime.ts';
+import { createIngestMetrics } from '../ingest/metrics.ts';
+import { ingestReadiness, NOT_BEGUN } from '../ingest/status.ts';
 import { KinesisSource } from '../kinesis/stream-source.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
 import { VERSION } from '../version.ts';
@@ -141,8 +141,7 @@ export function createIngestParts(
     start: ({ registry, logger, signal, onWritten }) => {
       limitHeapGrowth();
       const clock = systemClock;
-      const runtime = createIngestRuntime(registry);
-      const { metrics } = runtime;
+      const metrics = createIngestMetrics(registry);
       sink = new InfluxSink({
         target: influx,
         buckets: schema.buckets,
@@ -166,7 +165,7 @@ export function createIngestParts(
         schema,
         settings: config,
         logger,
-        runtime,
+        metrics,
         signal,
         clock,
         ...(onWritten === undefined ? {} : { onWritten }),

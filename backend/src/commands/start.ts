@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { preflightStart } from '../checks/preflight.ts';
 import { listen } from '../http/listen.ts';
 import type { Ingest } from '../ingest/ingest.ts';
-import { ingestReadiness, NOT_BEGUN } from '../ingest/readiness.ts';
+import { ingestReadiness, NOT_BEGUN } from '../ingest/status.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { createIngestParts, INGEST_SETTINGS } from './ingest.ts';

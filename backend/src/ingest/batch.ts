@@ -1,27 +1,17 @@
-import type { StreamRecord } from '../event/decode.ts';
-import type { BucketRole } from '../schema/buckets.ts';
-import { LineBlock } from '../schema/line-block.ts';
-import type { Point } from '../schema/points.ts';
-import type { Relocation } from '../schema/offsets.ts';
-import type { PointSink } from '../influx/point-sink.ts';
 import type { NotedRelocation } from '../checkpoint/checkpoint.ts';
-import type { Lane, Span } from './lane.ts';
+import { decodeRecord, type DecodedItem, type StreamRecord } from '../event/decode.ts';
+import type { PointSink } from '../influx/point-sink.ts';
+import type { BucketRole } from '../schema/buckets.ts';
+import { identityOf } from '../schema/identity.ts';
+import { LineBlock } from '../schema/line-block.ts';
+import type { OffsetAllocator } from './allocate.ts';
 import type { IngestMetrics } from './metrics.ts';
-import type { EventItem, EventPlacer, PlaceObserver } from './place-events.ts';
 import type { RejectGuard } from './reject-guard.ts';
-import type { Ticket } from './resolved-prefix.ts';
-import type { ArchiveItem } from './written-record.ts';
+import type { ArchiveItem } from './segment.ts';
+import type { Portion, Shard } from './shard.ts';
 
+type EventItem = Extract<DecodedItem, { kind: 'event' }>;
 type LineItem = Extract<ArchiveItem, { kind: 'line' }>;
-
-/** The record that is being added, and the event of it whose points are coming. */
-interface Adding {
-  readonly lane: Lane;
-  readonly record: StreamRecord;
-  readonly metrics: IngestMetrics;
-  item: EventItem | undefined;
-  line: LineItem | undefined;
-}
 
 interface BucketLines {
   readonly lines: LineBlock;
@@ -37,20 +27,31 @@ export interface WrittenNotice {
   readonly toMs: number;
 }
 
+/** What all batches share. */
+export interface BatchContext {
+  readonly sink: PointSink;
+  readonly allocator: OffsetAllocator;
+  readonly metrics: IngestMetrics;
+  readonly guard: RejectGuard;
+  /** How far `occurredAt` may be ahead of a record's arrival, in ms. */
+  readonly maxAheadMs: number;
+  /** Most lines of one write. A record whose events are more than that is still written whole. */
+  readonly maxLines: number;
+}
+
 /** As many as three batches have. */
 const MAX_SPARE = 12;
 
 /**
  * Records of any shards whose points go to InfluxDB together: one write per bucket. A record is never split over two batches.
  */
-export class Batch implements PlaceObserver {
+export class Batch {
   readonly createdAtMs: number;
-  readonly #maxLines: number;
+  readonly #context: BatchContext;
   readonly #spare: LineBlock[];
   readonly #byRole = new Map<BucketRole, BucketLines>();
-  readonly #spans = new Map<Lane, Ticket<Span>>();
-  readonly #relocations = new Map<Lane, NotedRelocation[]>();
-  #adding: Adding | undefined;
+  readonly #portions = new Map<Shard, Portion>();
+  readonly #relocations = new Map<Shard, NotedRelocation[]>();
   #records = 0;
   #most = 0;
   #fromMs = Infinity;
@@ -58,19 +59,20 @@ export class Batch implements PlaceObserver {
   #oldestArrivalMs = Infinity;
 
   /** @param spare blocks whose memory may be used again; those of this batch join them when it is written */
-  constructor(createdAtMs: number, maxLines: number, spare: LineBlock[] = []) {
+  constructor(createdAtMs: number, context: BatchContext, spare: LineBlock[]) {
     this.createdAtMs = createdAtMs;
-    this.#maxLines = maxLines;
+    this.#context = context;
     this.#spare = spare;
   }
 
   /** Whether one of its writes has reached the most lines, or it has many records without any. */
   isFull(): boolean {
-    return this.#most >= this.#maxLines || this.#records >= this.#maxLines;
+    const { maxLines } = this.#context;
+    return this.#most >= maxLines || this.#records >= maxLines;
   }
 
-  /** Per lane; to be durable before {@link write}. */
-  get relocations(): ReadonlyMap<Lane, readonly NotedRelocation[]> {
+  /** Per shard; to be durable before {@link write}. */
+  get relocations(): ReadonlyMap<Shard, readonly NotedRelocation[]> {
     return this.#relocations;
   }
 
@@ -78,32 +80,33 @@ export class Batch implements PlaceObserver {
     return this.#oldestArrivalMs;
   }
 
-  add(lane: Lane, record: StreamRecord, placer: EventPlacer, metrics: IngestMetrics, guard: RejectGuard): void {
+  add(shard: Shard, record: StreamRecord): void {
+    const { maxAheadMs, metrics, guard } = this.#context;
     this.#records++;
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
-    const adding: Adding = { lane, record, metrics, item: undefined, line: undefined };
-    this.#adding = adding;
+    const { items, outsideShard } = decodeRecord(record, { maxAheadMs, hashRange: shard.hashRange });
     // Nearly always one: an array that is pushed to makes room for seventeen, and these live until the record is archived.
     let archived: [ArchiveItem, ...ArchiveItem[]] | undefined;
-    const archive = (item: ArchiveItem): void => {
-      if (archived === undefined) archived = [item];
-      else archived.push(item);
-    };
-    const { items, outsideShard } = placer.place(record, lane.hashRange, this, (item) => {
-      if (item.kind === 'rejection') {
+    let events = 0;
+    for (const item of items) {
+      let kept: ArchiveItem;
+      if (item.kind === 'event') {
+        events++;
+        kept = this.#addEvent(shard, record, item);
+      } else {
         metrics.rejected.inc({ code: item.code });
-        guard.rejected({ ...item, shardId: lane.shardId, sequenceNumber: record.sequenceNumber });
-        archive(item);
-      } else if (adding.line !== undefined && adding.item === item) archive(adding.line);
-      else throw new Error('An event has no point.');
-    });
-    this.#adding = undefined;
-    let ticket = this.#spans.get(lane);
-    if (ticket === undefined) {
-      ticket = lane.openSpan();
-      this.#spans.set(lane, ticket);
+        guard.rejected({ ...item, shardId: shard.shardId, sequenceNumber: record.sequenceNumber });
+        kept = item;
+      }
+      if (archived === undefined) archived = [kept];
+      else archived.push(kept);
     }
-    ticket.value.records.push({
+    let portion = this.#portions.get(shard);
+    if (portion === undefined) {
+      portion = shard.beginPortion();
+      this.#portions.set(shard, portion);
+    }
+    portion.value.push({
       sequenceNumber: record.sequenceNumber,
       partitionKey: record.partitionKey,
       arrivalMs: record.approximateArrivalMs,
@@ -112,61 +115,53 @@ export class Batch implements PlaceObserver {
     });
     metrics.recordsRead.inc();
     metrics.bytesRead.inc(record.data.byteLength);
-    const events = items.reduce((count, item) => count + (item.kind === 'event' ? 1 : 0), 0);
     if (events > 0) metrics.events.inc(events);
     guard.accepted(events);
     if (outsideShard > 0) metrics.outsideShard.inc(outsideShard);
   }
 
-  /** {@link PlaceObserver}: the points of one event come one after the other. */
-  point(item: EventItem, point: Point, offsetNs: number, collided: boolean): void {
-    const adding = this.#current();
-    if (adding.item !== item) {
-      const { occurredAtMs } = item.event;
-      adding.item = item;
-      adding.line = { kind: 'line', subSequence: item.subSequence, occurredAtMs, line: item.line, refused: undefined };
-      if (occurredAtMs < this.#fromMs) this.#fromMs = occurredAtMs;
-      if (occurredAtMs > this.#toMs) this.#toMs = occurredAtMs;
+  /** @returns the event's line for the archive */
+  #addEvent(shard: Shard, record: StreamRecord, { event, line, subSequence }: EventItem): LineItem {
+    const { allocator, metrics } = this.#context;
+    const { occurredAtMs } = event;
+    const owner: LineItem = { kind: 'line', subSequence, occurredAtMs, line, refused: undefined };
+    if (occurredAtMs < this.#fromMs) this.#fromMs = occurredAtMs;
+    if (occurredAtMs > this.#toMs) this.#toMs = occurredAtMs;
+    const identity = identityOf(event);
+    if (allocator.isConflict(identity)) metrics.eventIdConflicts.inc();
+    for (const point of allocator.pointsOf(event)) {
+      const { offsetNs, collided, relocation } = allocator.allocate(point, identity);
+      if (relocation !== undefined) this.#note(shard, { ...relocation, sequenceNumber: record.sequenceNumber });
+      if (collided) metrics.pointCollisions.inc({ bucket: point.role });
+      const bucket = this.#linesOf(point.role);
+      bucket.lines.pushPoint(point, offsetNs);
+      bucket.owners.push(owner);
+      if (bucket.lines.length > this.#most) this.#most = bucket.lines.length;
     }
-    if (adding.line === undefined) throw new Error('An event has no line.');
-    let bucket = this.#byRole.get(point.role);
+    return owner;
+  }
+
+  #linesOf(role: BucketRole): BucketLines {
+    let bucket = this.#byRole.get(role);
     if (bucket === undefined) {
       bucket = { lines: this.#spare.pop() ?? new LineBlock(), owners: [] };
-      this.#byRole.set(point.role, bucket);
+      this.#byRole.set(role, bucket);
     }
-    bucket.lines.pushPoint(point, offsetNs);
-    this.#most = Math.max(this.#most, bucket.lines.length);
-    bucket.owners.push(adding.line);
-    if (collided) adding.metrics.pointCollisions.inc({ bucket: point.role });
+    return bucket;
   }
 
-  relocation(relocation: Relocation): void {
-    const { lane, record } = this.#current();
-    const noted: NotedRelocation = { ...relocation, sequenceNumber: record.sequenceNumber };
-    const relocations = this.#relocations.get(lane);
-    if (relocations === undefined) this.#relocations.set(lane, [noted]);
-    else relocations.push(noted);
-  }
-
-  eventIdConflict(): void {
-    this.#current().metrics.eventIdConflicts.inc();
-  }
-
-  #current(): Adding {
-    if (this.#adding === undefined) throw new Error('No record is being added.');
-    return this.#adding;
+  #note(shard: Shard, relocation: NotedRelocation): void {
+    const relocations = this.#relocations.get(shard);
+    if (relocations === undefined) this.#relocations.set(shard, [relocation]);
+    else relocations.push(relocation);
   }
 
   /**
    * Writes all buckets side by side. Resolves when every point is durable, or refused for good and noted with its line.
    * @throws the signal's reason when aborted
    */
-  async write(
-    sink: PointSink,
-    metrics: IngestMetrics,
-    guard: RejectGuard,
-    signal: AbortSignal,
-  ): Promise<WrittenNotice> {
+  async write(signal: AbortSignal): Promise<WrittenNotice> {
+    const { sink, metrics, guard } = this.#context;
     await Promise.all(
       [...this.#byRole].map(async ([role, { lines, owners }]) => {
         const refusals = await sink.write(role, lines, signal);
@@ -187,13 +182,13 @@ export class Batch implements PlaceObserver {
     return { roles: new Set(this.#byRole.keys()), fromMs: this.#fromMs, toMs: this.#toMs };
   }
 
-  /** After {@link write}: the records go on. */
-  settle(): void {
+  /** After {@link write}: the records go on to the archive. */
+  handOver(): void {
     for (const { lines } of this.#byRole.values()) {
       lines.clear();
       if (this.#spare.length < MAX_SPARE) this.#spare.push(lines);
     }
     this.#byRole.clear();
-    for (const [lane, ticket] of this.#spans) lane.closeSpan(ticket);
+    for (const [shard, portion] of this.#portions) shard.written(portion);
   }
 }

@@ -1,85 +1,75 @@
-import type { LineBlock } from '../schema/line-block.ts';
-import type { PointSink } from '../influx/point-sink.ts';
-import { Batch, type WrittenNotice } from './batch.ts';
-import { withRelocations } from '../checkpoint/checkpoint.ts';
 import { after, type Clock } from '../clock.ts';
-import type { Lane } from './lane.ts';
-import type { IngestMetrics } from './metrics.ts';
-import type { EventPlacer } from './place-events.ts';
-import type { RejectGuard } from './reject-guard.ts';
+import type { LineBlock } from '../schema/line-block.ts';
+import { Batch, type BatchContext, type WrittenNotice } from './batch.ts';
+import type { Shard } from './shard.ts';
 
-export interface BatcherOptions {
-  readonly sink: PointSink;
-  readonly placer: EventPlacer;
-  readonly metrics: IngestMetrics;
-  readonly guard: RejectGuard;
+export interface BatcherOptions extends BatchContext {
   readonly clock: Clock;
-  /** Most lines of one write. A record whose events are more than that is still written whole. */
-  readonly maxLines: number;
   /** Longest time (ms) that the first record of a batch waits for others while another batch is being written. */
   readonly maxAgeMs: number;
   /** Batches written at a time. */
   readonly maxInFlight: number;
   /** Aborted when draining has taken too long. */
-  readonly signal: AbortSignal;
-  readonly onWritten: (notice: WrittenNotice, oldestArrivalMs: number) => void;
-  /** Its records have gone on to the archive. */
-  readonly onSettled: () => void;
-  readonly onFailure: (error: unknown) => void;
+  readonly deadline: AbortSignal;
+  /** Called after points have become visible in InfluxDB. */
+  readonly onWritten: (notice: WrittenNotice) => void;
 }
 
 /** What a batch waits (ms) while nothing is being written: pages of shards that are read at the same time come together. */
 const IDLE_AGE_MS = 25;
-/** Records taken from one lane before it is another's turn. */
+/** Records taken from one shard before it is another's turn. */
 const TURN = 64;
 
 /**
- * Gathers the records of all lanes into batches and writes them. Only as many records are decoded as fit into the batches being
+ * Gathers the records of all shards into batches and writes them. Only as many records are decoded as fit into the batches being
  * written and the one being filled: the others wait as plain bytes, which is what keeps memory near the byte budget.
  */
 export class Batcher {
   readonly #o: BatcherOptions;
-  readonly #lanes: Lane[] = [];
+  readonly #shards: Shard[] = [];
   readonly #spare: LineBlock[] = [];
+  readonly #failure = new AbortController();
   #forming: Batch | undefined;
   #inFlight = 0;
   #pumping = false;
   #cancelTimer: (() => void) | undefined;
-  #flush = false;
-  #failed = false;
-  /** Moves of this and all earlier batches are durable. */
+  #flushing = false;
+  #closed = false;
+  /** Relocations of this and all earlier batches are durable. */
   #relocationsSaved: Promise<unknown> = Promise.resolve();
 
   constructor(options: BatcherOptions) {
     this.#o = options;
   }
 
-  add(lane: Lane): void {
-    this.#lanes.push(lane);
+  /** Aborted, with the reason, when a batch cannot be made or written: nothing more will be. */
+  get failure(): AbortSignal {
+    return this.#failure.signal;
   }
 
-  remove(lane: Lane): void {
-    const at = this.#lanes.indexOf(lane);
-    if (at !== -1) this.#lanes.splice(at, 1);
+  add(shard: Shard): void {
+    this.#shards.push(shard);
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
+  remove(shard: Shard): void {
+    const at = this.#shards.indexOf(shard);
+    if (at !== -1) this.#shards.splice(at, 1);
   }
 
-  /** From now on a batch does not wait for company: draining. */
+  /** From now on a batch does not wait for more records: draining. */
   flush(): void {
-    this.#flush = true;
+    this.#flushing = true;
     this.pump();
   }
 
-  /** To be called when a lane has got records. */
+  /** To be called when a shard has got records. */
   pump(): void {
-    if (this.#pumping || this.#failed) return;
+    if (this.#pumping || this.#closed) return;
     this.#pumping = true;
     // One batch per turn of the event loop: answers and timers of others come in between.
     setImmediate(() => {
       this.#pumping = false;
+      if (this.#closed) return;
       try {
         if (this.#fillOne()) this.pump();
       } catch (error) {
@@ -90,31 +80,31 @@ export class Batcher {
 
   close(): void {
     this.#cancelTimer?.();
-    this.#failed = true;
+    this.#closed = true;
   }
 
   /** @returns whether there is more to do at once */
   #fillOne(): boolean {
-    const { clock, maxLines, maxAgeMs, maxInFlight, placer, metrics, guard } = this.#o;
-    this.#forming ??= this.#lanes.some((lane) => lane.hasQueued)
-      ? new Batch(clock.now(), maxLines, this.#spare)
+    const { clock, maxAgeMs, maxInFlight, guard } = this.#o;
+    this.#forming ??= this.#shards.some((shard) => shard.hasQueued)
+      ? new Batch(clock.now(), this.#o, this.#spare)
       : undefined;
     const batch = this.#forming;
     if (batch === undefined) return false;
     while (!batch.isFull()) {
-      const lane = this.#nextLane();
-      if (lane === undefined) break;
+      const shard = this.#nextShard();
+      if (shard === undefined) break;
       for (let n = 0; n < TURN && !batch.isFull(); n++) {
-        const record = lane.take();
+        const record = shard.take();
         if (record === undefined) break;
-        batch.add(lane, record, placer, metrics, guard);
+        batch.add(shard, record);
       }
     }
     guard.check();
     // Where nothing is being written, waiting for more would be waiting for nothing; where something is, its end wakes this.
     const ageMs = this.#inFlight === 0 ? Math.min(maxAgeMs, IDLE_AGE_MS) : maxAgeMs;
     const waitMs = batch.createdAtMs + ageMs - clock.now();
-    if (!batch.isFull() && !this.#flush && waitMs > 0) {
+    if (!batch.isFull() && !this.#flushing && waitMs > 0) {
       this.#cancelTimer?.();
       this.#cancelTimer = after(clock, waitMs, () => {
         this.#cancelTimer = undefined;
@@ -130,21 +120,19 @@ export class Batcher {
     return true;
   }
 
-  #nextLane(): Lane | undefined {
-    const at = this.#lanes.findIndex((lane) => lane.hasQueued);
+  #nextShard(): Shard | undefined {
+    const at = this.#shards.findIndex((shard) => shard.hasQueued);
     if (at === -1) return undefined;
     // Whoever has had its turn goes to the end.
-    const [lane] = this.#lanes.splice(at, 1);
-    if (lane !== undefined) this.#lanes.push(lane);
-    return lane;
+    const [shard] = this.#shards.splice(at, 1);
+    if (shard !== undefined) this.#shards.push(shard);
+    return shard;
   }
 
   #send(batch: Batch): void {
     this.#inFlight++;
     if (batch.relocations.size > 0) {
-      const saves = [...batch.relocations].map(([lane, relocations]) =>
-        lane.cell.update((checkpoint) => withRelocations(checkpoint, relocations)),
-      );
+      const saves = [...batch.relocations].map(([shard, relocations]) => shard.note(relocations));
       this.#relocationsSaved = Promise.all([this.#relocationsSaved, ...saves]);
       // Awaited by each batch from here on.
       this.#relocationsSaved.catch(() => undefined);
@@ -159,18 +147,18 @@ export class Batcher {
   }
 
   async #write(batch: Batch, relocationsSaved: Promise<unknown>): Promise<void> {
-    const { sink, metrics, guard, signal, onWritten, onSettled } = this.#o;
+    const { metrics, clock, guard, deadline, onWritten } = this.#o;
     await relocationsSaved;
-    const notice = await batch.write(sink, metrics, guard, signal);
+    const notice = await batch.write(deadline);
     guard.check();
-    onWritten(notice, batch.oldestArrivalMs);
-    batch.settle();
-    onSettled();
+    metrics.visibleSeconds.observe(Math.max(0, clock.now() - batch.oldestArrivalMs) / 1000);
+    onWritten(notice);
+    batch.handOver();
   }
 
   #fail(error: unknown): void {
-    if (this.#failed) return;
+    if (this.#closed) return;
     this.close();
-    this.#o.onFailure(error);
+    this.#failure.abort(error);
   }
 }

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RejectionCode } from '../event/event.ts';
+import type { ShardStatus } from './status.ts';
 
 /** Every code once; the type says when one is missing. */
 const REJECTION_CODES = Object.keys({
@@ -22,71 +23,29 @@ const REJECTION_CODES = Object.keys({
   influx_refused: 0,
 } satisfies Record<RejectionCode, 0>);
 
-/** What gauges read when they are scraped. */
-export interface LiveNumbers {
-  readonly inflightBytes: () => number;
-  /** Per shard that is being read. */
-  readonly millisBehindLatest: () => Iterable<readonly [shardId: string, ms: number]>;
-  readonly watermarkAgeSeconds: () => { readonly influxdb: number; readonly archive: number };
-  readonly shards: () => Iterable<readonly [state: string, shards: number]>;
-  readonly knownMoves: () => number;
+/** What gauges are read from at each scrape. */
+export interface LiveView {
+  readonly inflightBytes: number;
+  readonly shards: readonly ShardStatus[];
+  /** Shards that wait for their parents. */
+  readonly waiting: number;
+  /** Points that are known to lie beside the offset of their event id. */
+  readonly relocations: number;
+  readonly nowMs: number;
 }
 
 export type IngestMetrics = ReturnType<typeof createIngestMetrics>;
 
-/** Everything that tells how ingest is doing; nothing in it names a user, an event or a secret. */
-export function createIngestMetrics(registry: Registry, live: LiveNumbers) {
+/**
+ * What ingest and its sinks count; made before either. Nothing in it names a user, an event or a secret. What can only be read from a running
+ * ingest is a gauge, which {@link registerGauges} adds.
+ */
+export function createIngestMetrics(registry: Registry) {
   const registers = [registry];
-  new Gauge({
-    name: 'userpulse_inflight_bytes',
-    help: 'Bytes held in memory between the stream and the sinks; reading stops at USERPULSE_BUFFER_MAX_BYTES',
-    registers,
-    collect() {
-      this.set(live.inflightBytes());
-    },
-  });
-  new Gauge({
-    name: 'userpulse_millis_behind_latest',
-    help: 'How far (ms) reading of a shard is behind its newest record, as Kinesis says',
-    labelNames: ['shard'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [shard, ms] of live.millisBehindLatest()) this.set({ shard }, ms);
-    },
-  });
-  new Gauge({
-    name: 'userpulse_durable_watermark_age_seconds',
-    help: 'Age of the arrival time up to which every record of every shard is durable in a sink',
-    labelNames: ['sink'],
-    registers,
-    collect() {
-      const ages = live.watermarkAgeSeconds();
-      this.set({ sink: 'influxdb' }, ages.influxdb);
-      this.set({ sink: 'archive' }, ages.archive);
-    },
-  });
-  new Gauge({
-    name: 'userpulse_shards',
-    help: 'Shards by what is being done with them',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [state, shards] of live.shards()) this.set({ state }, shards);
-    },
-  });
-  new Gauge({
-    name: 'userpulse_point_moves',
-    help: 'Moved points that are remembered, so that a redo places them alike',
-    registers,
-    collect() {
-      this.set(live.knownMoves());
-    },
-  });
   const counter = <const L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Counter({ name, help, labelNames: [...labelNames], registers });
   const metrics = {
+    registry,
     recordsRead: counter('userpulse_records_read_total', 'Kinesis records read for the first time by this process'),
     bytesRead: counter('userpulse_bytes_read_total', 'Bytes of data in those records'),
     events: counter('userpulse_events_total', 'Valid events decoded, repeated ones included'),
@@ -143,4 +102,61 @@ export function createIngestMetrics(registry: Registry, live: LiveNumbers) {
   for (const code of REJECTION_CODES) metrics.rejected.inc({ code }, 0);
   for (const bucket of ['made', 'received', 'share', 'total']) metrics.pointCollisions.inc({ bucket }, 0);
   return metrics;
+}
+
+/** Adds the gauges of a running ingest to the registry of its metrics. */
+export function registerGauges({ registry }: IngestMetrics, live: () => LiveView): void {
+  const registers = [registry];
+  const unfinished = (): ShardStatus[] => live().shards.filter(({ state }) => state !== 'done');
+  const ageSeconds = (watermarksMs: readonly number[]): number =>
+    watermarksMs.length === 0 ? 0 : Math.max(0, live().nowMs - Math.min(...watermarksMs)) / 1000;
+  new Gauge({
+    name: 'userpulse_inflight_bytes',
+    help: 'Bytes held in memory between the stream and the sinks; reading stops at USERPULSE_BUFFER_MAX_BYTES',
+    registers,
+    collect() {
+      this.set(live().inflightBytes);
+    },
+  });
+  new Gauge({
+    name: 'userpulse_millis_behind_latest',
+    help: 'How far (ms) reading of a shard is behind its newest record, as Kinesis says',
+    labelNames: ['shard'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { shardId, millisBehindLatest } of unfinished()) this.set({ shard: shardId }, millisBehindLatest);
+    },
+  });
+  new Gauge({
+    name: 'userpulse_durable_watermark_age_seconds',
+    help: 'Age of the arrival time up to which every record of every shard is durable in a sink',
+    labelNames: ['sink'],
+    registers,
+    collect() {
+      const shards = unfinished();
+      this.set({ sink: 'influxdb' }, ageSeconds(shards.map((shard) => shard.influxWatermarkMs)));
+      this.set({ sink: 'archive' }, ageSeconds(shards.map((shard) => shard.archiveWatermarkMs)));
+    },
+  });
+  new Gauge({
+    name: 'userpulse_shards',
+    help: 'Shards by what is being done with them',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.reset();
+      const { shards, waiting } = live();
+      this.set({ state: 'waiting' }, waiting);
+      for (const { state } of shards) this.inc({ state });
+    },
+  });
+  new Gauge({
+    name: 'userpulse_point_moves',
+    help: 'Relocated points that are remembered, so that a redo places them alike',
+    registers,
+    collect() {
+      this.set(live().relocations);
+    },
+  });
 }

@@ -5,7 +5,37 @@ import { deadLetterLine } from '../archive/dead-letter.ts';
 import type { LineEncoder } from '../archive/codec.ts';
 import { CODECS, type CodecName } from '../archive/codecs.ts';
 import type { NotedRefusal, PendingRange } from '../checkpoint/checkpoint.ts';
-import type { WrittenRecord } from './written-record.ts';
+import type { RejectionCode } from '../event/event.ts';
+import { ByteBudget, type Reservation } from '../memory/byte-budget.ts';
+
+/** A user record on its way to the archive: a line there, or a dead letter. */
+export type ArchiveItem =
+  | {
+      readonly kind: 'line';
+      readonly subSequence: number | undefined;
+      readonly occurredAtMs: number;
+      /** Archive line without its newline. */
+      readonly line: Uint8Array;
+      /** Set when InfluxDB has refused one of its points for good: it goes to the dead letters instead. */
+      refused: string | undefined;
+    }
+  | {
+      readonly kind: 'rejection';
+      readonly subSequence: number | undefined;
+      readonly code: RejectionCode;
+      readonly reason: string;
+      readonly data: Uint8Array;
+    };
+
+/** A record whose points are all durable in InfluxDB, or refused by it for good. */
+export interface WrittenRecord {
+  readonly sequenceNumber: string;
+  readonly partitionKey: string;
+  readonly arrivalMs: number;
+  /** The record's own bytes. */
+  readonly data: Uint8Array;
+  readonly items: readonly ArchiveItem[];
+}
 
 /** Days and arrival days that one segment may touch: each holds a buffer and becomes an object. */
 export const MAX_PARTS = 64;
@@ -23,7 +53,7 @@ export class Segment {
   readonly shardId: string;
   readonly openedAtMs: number;
   readonly codec: CodecName;
-  readonly #onHeld: (change: number) => void;
+  readonly #reservation: Reservation;
   readonly #archive = new Map<number, LineEncoder>();
   readonly #rejected = new Map<number, LineEncoder>();
   readonly #refusals: NotedRefusal[] = [];
@@ -31,23 +61,19 @@ export class Segment {
   #last: WrittenRecord | undefined;
   #oldestArrivalMs = Infinity;
   #rawBytes = 0;
-  #held = 0;
   #records = 0;
 
-  /** @param onHeld told of every change of the bytes held, as a difference */
+  /** @param reservation grows and shrinks with the bytes held */
   constructor(
     shardId: string,
     openedAtMs: number,
     codec: CodecName,
-    onHeld: (change: number) => void = () => undefined,
+    reservation: Reservation = new ByteBudget(Infinity).hold(),
   ) {
     this.shardId = shardId;
-    this.codec = codec;
     this.openedAtMs = openedAtMs;
-    this.#onHeld = (change) => {
-      this.#held += change;
-      onHeld(change);
-    };
+    this.codec = codec;
+    this.#reservation = reservation;
   }
 
   get empty(): boolean {
@@ -58,7 +84,7 @@ export class Segment {
   }
   /** Bytes held in memory: compressed ones, and at most 256 KiB not compressed yet per day. */
   get held(): number {
-    return this.#held;
+    return this.#reservation.bytes;
   }
   get parts(): number {
     return this.#archive.size + this.#rejected.size;
@@ -143,10 +169,21 @@ export class Segment {
     return { kind, key, codec: this.codec, chunks, bytes, contentSha256, lines };
   }
 
+  /** What was held is durable, or not wanted any more. */
+  release(): void {
+    this.#reservation.release();
+  }
+
+  /** It will not be written: releases its bytes as soon as none of them is being compressed. */
+  discard(): void {
+    const release = (): void => this.release();
+    this.objects().then(release, release);
+  }
+
   #put(parts: Map<number, LineEncoder>, day: number, line: Uint8Array): void {
     let lines = parts.get(day);
     if (lines === undefined) {
-      lines = CODECS[this.codec].encoder(this.#onHeld);
+      lines = CODECS[this.codec].encoder((change) => this.#reservation.adjust(change));
       parts.set(day, lines);
     }
     lines.append(line);

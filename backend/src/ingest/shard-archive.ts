@@ -1,98 +1,141 @@
-import { releaseBytes } from '../memory/blocks.ts';
+import type { Logger } from 'pino';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
-import type { CodecName } from '../archive/codecs.ts';
-import type { ByteBudget } from '../memory/byte-budget.ts';
-import { withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
-import type { Clock } from '../clock.ts';
-import type { Semaphore } from '../semaphore.ts';
 import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
-import { MAX_PARTS, Segment, type SegmentObject } from './segment.ts';
+import { withCompleteTo, withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
+import type { Clock } from '../clock.ts';
+import type { SequenceNumber } from '../event/sequence-number.ts';
+import { releaseBytes } from '../memory/blocks.ts';
+import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
+import { Fifo } from '../memory/queues.ts';
+import type { Semaphore } from '../semaphore.ts';
+import { StateMachine, type Edges } from '../state-machine.ts';
+import { WaitingLine } from '../waiting-line.ts';
+import type { IngestMetrics } from './metrics.ts';
+import { MAX_PARTS, Segment, type SegmentObject, type WrittenRecord } from './segment.ts';
+import { heldBytes } from './shard-reader.ts';
 import { WarmMarks } from './warm-marks.ts';
-import type { WrittenRecord } from './written-record.ts';
 
-export interface ShardArchiveOptions {
-  readonly shardId: string;
-  readonly cell: CheckpointCell;
+/** How stale the checkpoint of a quiet shard may get; see ShardCheckpoint.completeToMs. */
+const QUIET_SAVE_MS = 300_000;
+
+/** What the archives of all shards share. */
+export interface ArchiveContext {
   readonly archive: ArchiveWriter;
   readonly budget: ByteBudget;
   readonly clock: Clock;
   /** Aborted when draining has taken too long. */
-  readonly signal: AbortSignal;
-  /** Of all shards together: how many objects are written at a time. */
+  readonly deadline: AbortSignal;
+  /** How many objects are written at a time. */
   readonly puts: Semaphore;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
-  /** Bytes of these records have been copied or compressed: their own charge ends. */
-  readonly onAppended: (records: readonly WrittenRecord[]) => void;
-  readonly onObject: (object: SegmentObject) => void;
-  /** A range has become durable, or the segment has become free to be sealed. */
-  readonly onProgress: () => void;
-  /** Archive or checkpoint have failed for good. */
-  readonly onFailure: (error: unknown) => void;
-  /** See {@link ShardCheckpoint.completeToMs}: what the reader knows at this moment. */
-  readonly completeToMs: (allDurable: boolean, lastArrivalMs: number) => number;
+  readonly metrics: IngestMetrics;
+  readonly logger: Logger;
 }
 
-type Mode = 'open' | 'recording' | 'writing' | 'advancing' | 'failed';
+/** What a shard gives its archive. */
+export interface ArchivedShard {
+  readonly shardId: string;
+  readonly checkpoint: CheckpointCell;
+  /** Of the records that are appended; each is released when a copy of it is held. */
+  readonly unwritten: Reservation;
+  /** Aborted here when archive or checkpoint fail for good. When it is aborted, nothing more is begun. */
+  readonly life: AbortController;
+}
+
+/**
+ * ```
+ *            seal                  range saved              all objects durable
+ *   open ───────────▶ recording ───────────────▶ writing ───────────────────────▶ advancing
+ *    ▲ │                                            ▲                                │
+ *    │ └── redo() at start (saved by the last run) ─┘                                │ checkpoint saved
+ *    └───────────────────────────────────────────────────────────────────────────────┘
+ *   any ── the shard fails: archive or checkpoint for good, or another sink ──▶ failed
+ * ```
+ */
+type ArchiveState = 'open' | 'recording' | 'writing' | 'advancing' | 'failed';
+
+const EDGES: Edges<ArchiveState> = {
+  open: ['recording', 'writing', 'failed'],
+  recording: ['writing', 'failed'],
+  writing: ['advancing', 'failed'],
+  advancing: ['open', 'failed'],
+  failed: [],
+};
 
 /**
  * The archive side of one shard: written records in, durable checkpoint out.
- *
- * ```
- *            seal()                range saved              all objects durable
- *   open ───────────▶ recording ───────────────▶ writing ───────────────────────▶ advancing
- *    ▲                    ▲                          │                                │
- *    │                    └── redo() at start ──(range was saved by the last run)──▶  │ checkpoint saved
- *    └────────────────────────────────────────────────────────────────────────────────┘
- *   any ── archive or checkpoint fails for good, or the deadline of draining ──▶ failed
- * ```
  *
  * While one segment is on its way the next one is filled; when that is full too, records wait in line (and so does, through the byte
  * budget, the reader). At most one range per shard is ever pending, so a restart has at most one to redo.
  */
 export class ShardArchive {
-  readonly #o: ShardArchiveOptions;
+  readonly #shard: ArchivedShard;
+  readonly #context: ArchiveContext;
+  readonly #state: StateMachine<ArchiveState>;
   readonly #marks = new WarmMarks();
-  #mode: Mode = 'open';
   #segment: Segment;
   /** Written records that found the open segment full while the one before it was on its way. */
-  #line: WrittenRecord[] = [];
+  readonly #line = new Fifo<WrittenRecord>();
   #sealing: Segment | undefined;
-  #wanted = false;
-  #idle: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
-  #failure: { readonly error: unknown } | undefined;
+  /** What is held is to be sealed as soon as it can be. */
+  #flushing = false;
+  /** Nothing that arrived until then (ms) is missing in what was appended. */
+  #completeToMs = 0;
+  readonly #progress = new WaitingLine();
 
-  constructor(options: ShardArchiveOptions) {
-    this.#o = options;
-    this.#segment = this.#newSegment();
+  constructor(shard: ArchivedShard, context: ArchiveContext) {
+    this.#shard = shard;
+    this.#context = context;
+    this.#state = new StateMachine(`The archive of ${shard.shardId}`, EDGES, 'open');
+    this.#segment = this.newSegment();
+    shard.life.signal.addEventListener('abort', () => this.#state.become('failed'), { once: true });
   }
 
-  get mode(): Mode {
-    return this.#mode;
+  /** Whether the open segment must wait for the one before it. */
+  get sealing(): boolean {
+    const { state } = this.#state;
+    switch (state) {
+      case 'open':
+        return false;
+      case 'recording':
+      case 'writing':
+      case 'advancing':
+      case 'failed':
+        return true;
+      default:
+        return state satisfies never;
+    }
   }
+
   /** Bytes that sealing would send on their way. */
   get openBytes(): number {
     return this.#segment.held;
   }
   /** Nothing is held: all that was appended is durable. */
-  get empty(): boolean {
-    return this.#segment.empty && this.#line.length === 0 && this.#sealing === undefined;
+  get settled(): boolean {
+    return this.#nothingOpen() && this.#sealing === undefined;
   }
   /** Arrival (ms) of the oldest record that is not durable; Infinity when all are. */
   get oldestArrivalMs(): number {
     return Math.min(
       this.#sealing?.oldestArrivalMs ?? Infinity,
       this.#segment.oldestArrivalMs,
-      this.#line[0]?.arrivalMs ?? Infinity,
+      this.#line.first?.arrivalMs ?? Infinity,
     );
   }
   get heldRecords(): number {
-    return this.#segment.records + this.#line.length + (this.#sealing?.records ?? 0);
+    return this.#segment.records + this.#line.size + (this.#sealing?.records ?? 0);
   }
 
   append(records: readonly WrittenRecord[]): void {
     for (const record of records) this.#line.push(record);
     this.#fill();
+  }
+
+  /** Nothing that arrived until then (ms) is missing in what was appended so far. */
+  noteComplete(untilMs: number): void {
+    this.#completeToMs = Math.max(this.#completeToMs, untilMs);
   }
 
   /** Records behind the checkpoint that were read again: they only say where the next start may begin to re-read. */
@@ -105,146 +148,141 @@ export class ShardArchive {
    * to `segment`.
    */
   redo(segment: Segment, pending: PendingRange): void {
-    if (this.#mode !== 'open' || !this.empty) throw new Error('A pending range is redone before anything else.');
+    if (this.#state.state !== 'open' || !this.settled)
+      throw new Error('A pending range is redone before anything else.');
     const range = segment.range();
     if (range.first !== pending.first || range.last !== pending.last) {
       throw new Error(`Range ${range.first} to ${range.last} was read, not ${pending.first} to ${pending.last}.`);
     }
-    this.#sealing = segment;
-    this.#run(segment, 'redo');
+    this.#start(segment, 'redo');
   }
 
-  /** A segment whose bytes count in the budget. @param codec of the pending range that it is to redo */
-  newSegment(codec: CodecName): Segment {
-    return this.#newSegment(codec);
+  /**
+   * A segment whose bytes count in the budget.
+   * @param codec of the pending range that it is to redo
+   */
+  newSegment(codec = this.#context.archive.codec): Segment {
+    const { clock, budget } = this.#context;
+    return new Segment(this.#shard.shardId, clock.now(), codec, budget.hold());
   }
 
-  /** Gives back the bytes of a segment from {@link newSegment} that will not be written. */
-  discard(segment: Segment): void {
-    segment.objects().then(
-      () => this.#o.budget.release(segment.held),
-      () => this.#o.budget.release(segment.held),
-    );
-  }
-
-  /** Seals what is open, at once or as soon as the range before it is durable. */
-  seal(): void {
-    this.#wanted = true;
+  /** Seals what is held, at once or as soon as the range before it is durable. */
+  flush(): void {
+    this.#flushing = true;
     this.#fill();
   }
 
   /** Seals when the segment has reached its age. */
   tick(): void {
-    if (!this.#segment.empty && this.#o.clock.now() - this.#segment.openedAtMs >= this.#o.maxAgeMs) this.seal();
+    const { clock, maxAgeMs } = this.#context;
+    if (!this.#segment.empty && clock.now() - this.#segment.openedAtMs >= maxAgeMs) this.flush();
+  }
+
+  /** A quiet shard's checkpoint says now and then that nothing is missing: or its last record would look lost when it is trimmed. */
+  saveQuiet(): void {
+    const { checkpoint, life } = this.#shard;
+    const completeToMs = this.#completeToMs;
+    if (!this.settled || completeToMs - checkpoint.value.completeToMs < QUIET_SAVE_MS) return;
+    checkpoint.update((value) => withCompleteTo(value, completeToMs)).catch((error: unknown) => life.abort(error));
   }
 
   /** Resolves when everything appended so far is durable. @throws why the shard has failed */
-  async flush(): Promise<void> {
-    while (!this.empty) {
-      if (this.#failure !== undefined) throw this.#failure.error;
-      this.seal();
-      await new Promise<void>((resolve, reject) => this.#idle.push({ resolve, reject }));
+  async settle(): Promise<void> {
+    const { signal } = this.#shard.life;
+    signal.throwIfAborted();
+    while (!this.settled) {
+      this.flush();
+      await this.#progress.wait(undefined, signal);
     }
   }
 
-  /** Nothing more is begun; whoever waits is told. */
-  abandon(error: unknown): void {
-    this.#failure ??= { error };
-    this.#mode = 'failed';
-    for (const waiter of this.#idle.splice(0)) waiter.reject(error);
-  }
-
-  #newSegment(codec = this.#o.archive.codec): Segment {
-    const { budget } = this.#o;
-    return new Segment(this.#o.shardId, this.#o.clock.now(), codec, (change) => {
-      if (change >= 0) budget.charge(change);
-      else budget.release(-change);
-    });
+  #nothingOpen(): boolean {
+    return this.#segment.empty && this.#line.size === 0;
   }
 
   #full(): boolean {
-    return this.#segment.rawBytes >= this.#o.maxBytes || this.#segment.parts >= MAX_PARTS;
+    return this.#segment.rawBytes >= this.#context.maxBytes || this.#segment.parts >= MAX_PARTS;
   }
 
-  /** Moves records from the line into the segment, sealing where it is full; the only caller of {@link #run} in normal life. */
+  /** Whether the open segment is to be sealed now. */
+  #due(): boolean {
+    if (this.sealing || this.#segment.empty) return false;
+    return this.#full() || (this.#flushing && this.#line.size === 0);
+  }
+
+  /** Moves records from the line into the segment, sealing where it is full; the only caller of {@link #start} in normal life. */
   #fill(): void {
-    if (this.#mode === 'failed') return;
-    const appended: WrittenRecord[] = [];
-    let taken = 0;
+    if (this.#state.state === 'failed') return;
     for (;;) {
-      if (
-        this.#mode === 'open' &&
-        !this.#segment.empty &&
-        (this.#full() || (this.#wanted && taken === this.#line.length))
-      ) {
-        this.#wanted = false;
+      if (this.#due()) {
+        this.#flushing = false;
         const segment = this.#segment;
-        this.#segment = this.#newSegment();
-        this.#sealing = segment;
-        this.#run(segment, 'new');
-        continue;
+        this.#segment = this.newSegment();
+        this.#start(segment, 'new');
       }
-      const record = this.#line[taken];
-      if (record === undefined || this.#full()) break;
+      const record = this.#full() ? undefined : this.#line.shift();
+      if (record === undefined) break;
       // A segment's age counts from its first record.
-      if (this.#segment.empty) this.#segment = this.#newSegment();
-      taken++;
+      if (this.#segment.empty) this.#segment = this.newSegment();
       this.#segment.append(record);
       this.#marks.note({
         sequenceNumber: record.sequenceNumber,
         arrivalMs: record.arrivalMs,
         events: record.items.length,
       });
-      appended.push(record);
+      // The segment holds a copy: nobody reads the record's own bytes any more.
+      this.#shard.unwritten.release(heldBytes(record.data));
+      releaseBytes(record.data);
     }
-    if (this.#segment.empty && this.#line.length === taken) this.#wanted = false;
-    if (taken > 0) this.#line = this.#line.slice(taken);
-    if (appended.length > 0) this.#o.onAppended(appended);
+    if (this.#nothingOpen()) this.#flushing = false;
   }
 
-  #run(segment: Segment, kind: 'new' | 'redo'): void {
-    this.#durable(segment, kind).then(
-      () => {
-        if (this.#mode === 'failed') return;
-        this.#mode = 'open';
-        this.#sealing = undefined;
-        this.#fill();
-        for (const waiter of this.#idle.splice(0)) waiter.resolve();
-        this.#o.onProgress();
-      },
-      (error: unknown) => {
-        this.abandon(error);
-        this.#o.onFailure(error);
-      },
-    );
-    // `#durable` has set the mode by now: it runs up to its first await at once.
+  #start(segment: Segment, kind: 'new' | 'redo'): void {
+    this.#sealing = segment;
+    this.#makeDurable(segment, kind).catch((error: unknown) => this.#shard.life.abort(error));
+    // The state has changed by now: an async function runs up to its first await at once.
   }
 
-  async #durable(segment: Segment, kind: 'new' | 'redo'): Promise<void> {
-    const { cell, archive, puts, signal } = this.#o;
-    this.#mode = 'recording';
+  async #makeDurable(segment: Segment, kind: 'new' | 'redo'): Promise<void> {
+    const { checkpoint, life } = this.#shard;
     // Now, while the latest record noted is the segment's last: what is noted from here on lies beyond the checkpoint to come.
     const warmFrom = this.#marks.from(segment.lastArrivalMs);
-    if (kind === 'new') await cell.update((checkpoint) => withPending(checkpoint, segment.range()));
-    this.#mode = 'writing';
+    if (kind === 'new') {
+      this.#state.become('recording');
+      await checkpoint.update((value) => withPending(value, segment.range()));
+      life.signal.throwIfAborted();
+    }
+    this.#state.become('writing');
+    await this.#putAll(segment);
+    life.signal.throwIfAborted();
+    this.#state.become('advancing');
+    await this.#advance(segment, warmFrom);
+    life.signal.throwIfAborted();
+    this.#state.become('open');
+    this.#sealing = undefined;
+    segment.release();
+    this.#fill();
+    this.#progress.all();
+  }
+
+  async #putAll(segment: Segment): Promise<void> {
     const objects = await segment.objects();
-    await Promise.all(
-      objects.map((object) =>
-        puts.run(async () => {
-          await archive.put(object, signal);
-          for (const chunk of object.chunks) releaseBytes(chunk);
-          this.#o.onObject(object);
-        }),
-      ),
-    );
-    this.#mode = 'advancing';
-    const allDurable = this.#segment.empty && this.#line.length === 0;
-    await cell.update((checkpoint) =>
-      withDurable(checkpoint, {
-        completeToMs: this.#o.completeToMs(allDurable, segment.lastArrivalMs),
-        warmFrom,
-      }),
-    );
-    this.#o.budget.release(segment.held);
+    await Promise.all(objects.map((object) => this.#context.puts.run(() => this.#put(object))));
+  }
+
+  async #put(object: SegmentObject): Promise<void> {
+    const { archive, deadline, metrics, logger } = this.#context;
+    const { key, kind, lines, bytes } = object;
+    await archive.put(object, deadline);
+    for (const chunk of object.chunks) releaseBytes(chunk);
+    metrics.archiveObjects.inc({ kind });
+    metrics.archiveLines.inc({ kind }, lines);
+    metrics.archiveBytes.inc({ kind }, bytes);
+    logger.debug({ key, lines, bytes }, 'Archive object written.');
+  }
+
+  #advance({ lastArrivalMs }: Segment, warmFrom: SequenceNumber | null): Promise<void> {
+    const completeToMs = this.#nothingOpen() ? Math.max(this.#completeToMs, lastArrivalMs) : lastArrivalMs;
+    return this.#shard.checkpoint.update((value) => withDurable(value, { completeToMs, warmFrom }));
   }
 }

@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
-import { readShard } from './shard-reader.ts';
+import { ByteBudget } from '../memory/byte-budget.ts';
+import type { StreamRecord } from '../event/decode.ts';
+import { heldBytes, nextPauseMs, PageSize, readShard } from './shard-reader.ts';
 import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 
 /** Kinesis whose clock is behind ours, with one empty shard that is closed: it refuses iterators at a time that has not come for it. */
@@ -27,11 +30,9 @@ const read = async (clock: VirtualClock, source: StreamSource, ms: number): Prom
     start: { kind: 'time', ms },
     after: { sequenceNumber: null, completeToMs: 0 },
     pollIntervalMs: 250,
-    budget: undefined,
+    budget: new ByteBudget(Infinity),
     pageBytes: 1_000_000,
-    onRetry: () => undefined,
-    onSuccess: () => undefined,
-    onGap: () => undefined,
+    events: { retrying: () => undefined, succeeded: () => undefined, gap: () => undefined },
     random: () => 1,
   });
   for await (const { records } of reading) pages += 1 + records.length;
@@ -52,5 +53,95 @@ describe('a shard that is read from a time on', () => {
     const clock = new VirtualClock();
     const reading = read(clock, fakeSourceBehind(clock, 0, []), clock.now() + 3_600_000);
     await expect(reading).rejects.toMatchObject({ code: 'stream_unreachable', hint: /must not lie in the future/ });
+  });
+});
+
+describe('a page larger than was reserved for it', () => {
+  const record = (n: number, bytes: number): StreamRecord => ({
+    data: new Uint8Array(bytes),
+    partitionKey: 'p',
+    sequenceNumber: String(n),
+    approximateArrivalMs: 0,
+  });
+
+  /** One closed shard whose records come in one answer, whatever was asked for. */
+  const fakeSourceOf = (records: readonly StreamRecord[]): StreamSource => ({
+    stream: 's',
+    describe: () => Promise.reject(new Error('not asked')),
+    listShards: () => Promise.reject(new Error('not asked')),
+    iterator: () => Promise.resolve('iterator'),
+    records: () => Promise.resolve({ records, next: undefined, millisBehindLatest: 0 }),
+  });
+
+  it('is handed on in pieces as memory has room, whole and in order, and only the last one ends the shard', async () => {
+    const sizes = fc.array(fc.integer({ min: 0, max: 3_000 }), { maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.integer({ min: 500, max: 8_000 }), async (bytes, pageBytes) => {
+        const records = bytes.map((size, n) => record(n, size));
+        const budget = new ByteBudget(8_000);
+        const read: StreamRecord[] = [];
+        let ended = false;
+        const pages = readShard({
+          source: fakeSourceOf(records),
+          shardId: 'shardId-000000000000',
+          clock: new VirtualClock(),
+          signal: new AbortController().signal,
+          start: { kind: 'trim_horizon' },
+          after: { sequenceNumber: null, completeToMs: 0 },
+          pollIntervalMs: 250,
+          budget,
+          pageBytes,
+          events: { retrying: () => undefined, succeeded: () => undefined, gap: () => undefined },
+        });
+        for await (const page of pages) {
+          expect(ended).toBe(false);
+          ended = page.ended;
+          expect(page.atTip).toBe(ended);
+          expect(page.reservation.bytes).toBe(page.records.reduce((sum, { data }) => sum + heldBytes(data), 0));
+          expect(budget.used).toBeLessThanOrEqual(8_000);
+          read.push(...page.records);
+          // The sinks are slower than the reader.
+          setImmediate(() => page.reservation.release());
+        }
+        expect(ended).toBe(true);
+        expect(read).toEqual(records);
+      }),
+    );
+  });
+});
+
+const quietRead = { bytes: 0, atTip: true, idleMs: 0, pollIntervalMs: 250, elapsedMs: 0 };
+
+describe('nextPauseMs', () => {
+  it.each([
+    ['polls at its interval when there is nothing more', {}, 250],
+    ['counts the interval from the begin of the last read', { elapsedMs: 100 }, 150],
+    ['does not wait after a slow read', { elapsedMs: 400 }, 0],
+    ['makes five reads a second when behind', { atTip: false }, 200],
+    ['keeps to 2 MB a second when behind', { atTip: false, bytes: 1_000_000 }, 500],
+    ['keeps to 2 MB a second at the tip, too', { bytes: 10_000_000 }, 5_000],
+    ['asks a quiet shard less often, but twice a second', { idleMs: 3_600_000 }, 500],
+    ['never asks more often than it was told to', { idleMs: 3_600_000, pollIntervalMs: 5_000 }, 5_000],
+  ])('%s', (_, change, expected) => {
+    expect(nextPauseMs({ ...quietRead, ...change })).toBe(expected);
+  });
+});
+
+describe('PageSize', () => {
+  it('asks for about as many records as give the page its bytes', () => {
+    const size = new PageSize(1_000_000);
+    expect(size.limit()).toBe(16);
+    size.seen(1_000, 200_000);
+    expect(size.limit()).toBe(5_000);
+    size.seen(10, 10_000_000);
+    expect(size.limit()).toBe(1);
+    size.seen(0, 0);
+    expect(size.limit()).toBe(1);
+  });
+
+  it('never asks for more than Kinesis gives', () => {
+    const size = new PageSize(1_000_000_000);
+    size.seen(100, 100);
+    expect(size.limit()).toBe(10_000);
   });
 });

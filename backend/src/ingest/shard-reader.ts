@@ -1,11 +1,16 @@
 import type { StreamRecord } from '../event/decode.ts';
 import { fullJitter, type BackoffPolicy } from '../retry.ts';
 import { UserpulseError } from '../errors.ts';
-import type { ByteBudget } from '../memory/byte-budget.ts';
+import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
 import { isAborted, type Clock } from '../clock.ts';
-import { nextPauseMs, PageSize } from './pace.ts';
 import { compareSequence } from '../event/sequence-number.ts';
 import { SourceError, type Page, type Position, type StreamSource } from '../kinesis/stream-source.ts';
+
+/** What a record costs beside its bytes: the objects that carry it through the queues. Measured, rounded up. */
+const RECORD_OVERHEAD_BYTES = 400;
+
+/** What a record takes of the byte budget, from its page until the archive holds a copy of it. */
+export const heldBytes = (data: Uint8Array): number => data.byteLength + RECORD_OVERHEAD_BYTES;
 
 /** Throttling is per shard and second, so a first wait of a fifth of one makes sense; the cap keeps a recovery quick. */
 const SOURCE_BACKOFF: BackoffPolicy = { baseMs: 200, capMs: 5_000 };
@@ -13,6 +18,8 @@ const SOURCE_BACKOFF: BackoffPolicy = { baseMs: 200, capMs: 5_000 };
 export interface ReadPage {
   /** In order, none of them read before. */
   readonly records: readonly StreamRecord[];
+  /** Holds the {@link heldBytes} of the records; whoever takes the page releases it. */
+  readonly reservation: Reservation;
   readonly millisBehindLatest: number;
   /** Nothing lay beyond these records when Kinesis answered. */
   readonly atTip: boolean;
@@ -20,25 +27,22 @@ export interface ReadPage {
   readonly ended: boolean;
 }
 
-export interface ShardReaderOptions {
+/** How any shard is read, live or again. */
+export interface ReadContext {
   readonly source: StreamSource;
-  readonly shardId: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Where to begin when nothing of this shard was read before. */
-  readonly start: Position;
-  /** The last record read before, and the time (ms) up to which nothing is missing behind it. */
-  readonly after: { readonly sequenceNumber: string | null; readonly completeToMs: number };
-  /** Pause (ms) between two reads of a shard that has nothing new. */
-  readonly pollIntervalMs: number;
-  /** Waited for before each read; absent for short re-reads at the start, whose size the last run has bounded. */
-  readonly budget: ByteBudget | undefined;
   readonly pageBytes: number;
-  readonly onRetry: (reason: string, message: string) => void;
-  readonly onSuccess: () => void;
-  /** Called when records between what was read before and what is left may be gone. May throw to end reading. */
-  readonly onGap: (gap: Gap) => void;
-  readonly random?: () => number;
+  readonly events: ReadEvents;
+}
+
+/** What a reader tells of its stream. */
+export interface ReadEvents {
+  /** A request has failed and will be repeated. */
+  retrying(reason: string, message: string): void;
+  succeeded(): void;
+  /** Records between what was read before and what is left may be gone. May throw to end reading. */
+  gap(gap: Gap): void;
 }
 
 export interface Gap {
@@ -47,6 +51,19 @@ export interface Gap {
   /** ms */
   readonly completeToMs: number;
   readonly retentionMs: number;
+}
+
+export interface ShardReaderOptions extends ReadContext {
+  readonly shardId: string;
+  /** Where to begin when nothing of this shard was read before. */
+  readonly start: Position;
+  /** The last record read before, and the time (ms) up to which nothing is missing behind it. */
+  readonly after: { readonly sequenceNumber: string | null; readonly completeToMs: number };
+  /** Pause (ms) between two reads of a shard that has nothing new. */
+  readonly pollIntervalMs: number;
+  /** Waited for before each read. */
+  readonly budget: ByteBudget;
+  readonly random?: () => number;
 }
 
 /**
@@ -65,8 +82,16 @@ export interface Gap {
  * stream has trimmed what was not read yet. Kinesis itself would go on silently with the oldest record it has.
  */
 export async function* readShard(options: ShardReaderOptions): AsyncGenerator<ReadPage, void, void> {
-  const { source, shardId, clock, signal, budget, pollIntervalMs } = options;
-  const size = new PageSize(options.pageBytes);
+  try {
+    yield* pagesOf(options);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+  }
+}
+
+async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, void, void> {
+  const { source, shardId, clock, signal, events, budget, pageBytes, pollIntervalMs } = options;
+  const size = new PageSize(pageBytes);
   let last = options.after.sequenceNumber;
   let completeToMs = options.after.completeToMs;
   let iterator: string | undefined;
@@ -79,7 +104,7 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
     const { retentionMs } = await source.describe(signal);
     // Records live for the retention. Where nothing was missing up to a time that the stream still covers, nothing was lost since.
     if (clock.now() - completeToMs < retentionMs) return;
-    options.onGap({ shardId, sequenceNumber: last, completeToMs, retentionMs });
+    events.gap({ shardId, sequenceNumber: last, completeToMs, retentionMs });
     completeToMs = clock.now();
   };
 
@@ -113,8 +138,7 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
   };
 
   while (!signal.aborted) {
-    const reserved = options.pageBytes;
-    await budget?.reserve(reserved, signal);
+    const reservation = await budget.reserve(pageBytes, signal);
     const startedMs = clock.now();
     let page: Page;
     let atTip: boolean;
@@ -126,7 +150,7 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
       atTip = page.millisBehindLatest === 0 && page.records.length < limit;
       await verify(page, atTip);
     } catch (error) {
-      budget?.release(reserved);
+      reservation.release();
       if (isAborted(signal)) return;
       if (!(error instanceof SourceError)) throw error;
       const reason = isAheadOfKinesis(error, options.start, clock.now())
@@ -134,15 +158,15 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
         : reasonToRetry(error, source.stream, shardId);
       if (error.kind === 'iterator_expired') {
         iterator = undefined;
-        options.onRetry(reason, error.message);
+        events.retrying(reason, error.message);
         continue;
       }
-      options.onRetry(reason, error.message);
+      events.retrying(reason, error.message);
       await clock.sleep(fullJitter(SOURCE_BACKOFF, failures++, (options.random ?? Math.random)()), signal);
       continue;
     }
     failures = 0;
-    options.onSuccess();
+    events.succeeded();
     iterator = page.next;
     let bytes = 0;
     for (const record of page.records) bytes += record.data.byteLength;
@@ -157,9 +181,11 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
     }
     if (atTip) completeToMs = Math.max(completeToMs, startedMs);
     const ended = page.next === undefined;
-    // What is yielded is charged by the receiver before it asks for more; the reservation has done its work.
-    budget?.release(reserved);
-    yield { records, millisBehindLatest: page.millisBehindLatest, atTip, ended };
+    for await (const { next, ...piece } of pieces(records, reservation, options)) {
+      const { millisBehindLatest } = page;
+      if (next === undefined) yield { ...piece, millisBehindLatest, atTip, ended };
+      else yield { ...piece, millisBehindLatest: clock.now() - next.approximateArrivalMs, atTip: false, ended: false };
+    }
     if (ended) return;
 
     if (records.length > 0 || !atTip) idleSinceMs = undefined;
@@ -174,6 +200,56 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
     });
     if (pauseMs > 0) await clock.sleep(pauseMs, signal);
   }
+}
+
+interface Piece {
+  readonly records: readonly StreamRecord[];
+  readonly reservation: Reservation;
+  /** Of the page's records, the first that is to come; undefined for the last piece. */
+  readonly next: StreamRecord | undefined;
+}
+
+/**
+ * The records of a page, in one piece if there is room for it. What was reserved suffices for a page of the expected size; of a larger one, what
+ * fits goes on at once, and the rest waits before anybody reads more.
+ */
+async function* pieces(
+  records: readonly StreamRecord[],
+  reserved: Reservation,
+  { budget, pageBytes, signal }: ShardReaderOptions,
+): AsyncGenerator<Piece, void, void> {
+  let reservation = reserved;
+  let rest = records;
+  let bytes = 0;
+  for (const record of records) bytes += heldBytes(record.data);
+  while (!reservation.tryResize(bytes)) {
+    const fitting = fittingIn(reservation.bytes, rest);
+    if (fitting.count === 0) {
+      await reservation.resize(Math.max(fitting.nextBytes, Math.min(bytes, pageBytes)), signal);
+      continue;
+    }
+    reservation.release(reservation.bytes - fitting.bytes);
+    const left = rest.slice(fitting.count);
+    yield { records: rest.slice(0, fitting.count), reservation, next: left[0] };
+    reservation = budget.hold();
+    rest = left;
+    bytes -= fitting.bytes;
+  }
+  yield { records: rest, reservation, next: undefined };
+}
+
+/** How many of the first records fit, how much they take, and how much the one behind them would. */
+function fittingIn(
+  bytes: number,
+  records: readonly StreamRecord[],
+): { readonly count: number; readonly bytes: number; readonly nextBytes: number } {
+  let taken = 0;
+  for (const [count, { data }] of records.entries()) {
+    const nextBytes = heldBytes(data);
+    if (taken + nextBytes > bytes) return { count, bytes: taken, nextBytes };
+    taken += nextBytes;
+  }
+  return { count: records.length, bytes: taken, nextBytes: 0 };
 }
 
 /**
@@ -229,5 +305,62 @@ function reasonToRetry(error: SourceError, stream: string, shardId: string): str
       );
     default:
       return error.kind satisfies never;
+  }
+}
+
+/**
+ * Kinesis's quota for reading a shard: 5 GetRecords and 2 MB in a second, for all readers of the shard together.
+ * https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+ */
+const MIN_CALL_INTERVAL_MS = 200;
+const BYTES_PER_SECOND = 2_000_000;
+
+/** A shard that has been empty for so long is asked less often, but often enough that what comes then is still seen within half a second. */
+const QUIET_AFTER_MS = 10_000;
+const QUIET_INTERVAL_MS = 500;
+
+/** Most records of one GetRecords. */
+const MAX_LIMIT = 10_000;
+/** Before anything is known of a shard's records: each may be an aggregate of a megabyte, and every shard begins at once. */
+const FIRST_LIMIT = 16;
+
+/**
+ * How long to wait before the next read of a shard, in ms.
+ * @param read.elapsedMs since the last read began
+ * @param read.idleMs how long the shard has been at its end without anything new
+ */
+export function nextPauseMs(read: {
+  readonly bytes: number;
+  readonly atTip: boolean;
+  readonly idleMs: number;
+  readonly pollIntervalMs: number;
+  readonly elapsedMs: number;
+}): number {
+  const quota = Math.max(MIN_CALL_INTERVAL_MS, (read.bytes / BYTES_PER_SECOND) * 1000);
+  const quiet = Math.max(read.pollIntervalMs, QUIET_INTERVAL_MS);
+  const poll = read.idleMs >= QUIET_AFTER_MS ? quiet : read.pollIntervalMs;
+  const interval = read.atTip ? Math.max(quota, poll) : quota;
+  return Math.max(0, Math.ceil(interval - read.elapsedMs));
+}
+
+/** How many records to ask for, so that a page comes near a number of bytes: Kinesis knows no limit in bytes below 10 MB. */
+export class PageSize {
+  readonly #target: number;
+  #mean: number | undefined;
+
+  constructor(targetBytes: number) {
+    this.#target = targetBytes;
+  }
+
+  limit(): number {
+    if (this.#mean === undefined) return FIRST_LIMIT;
+    return Math.min(MAX_LIMIT, Math.max(1, Math.floor(this.#target / Math.max(1, this.#mean))));
+  }
+
+  seen(records: number, bytes: number): void {
+    if (records === 0) return;
+    const mean = bytes / records;
+    // Quick to grow, slow to shrink: pages that are too large cost memory, pages that are too small cost a little time.
+    this.#mean = this.#mean === undefined || mean > this.#mean ? mean : this.#mean * 0.7 + mean * 0.3;
   }
 }

@@ -241,6 +241,7 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     // All that may be unwritten: two fifths of the budget, less than a page of which is left.
     expect(inflightBytes).toBeGreaterThan((1_048_576 * 2) / 5 - 65_536);
     expect(inflightBytes).toBeLessThan(1_048_576 + 4 * 7 * 21_000);
+    expect(inflightBytes).toBeLessThanOrEqual((1_048_576 * 2) / 5);
     open();
     down = Promise.resolve();
     await world.untilArchived(run);

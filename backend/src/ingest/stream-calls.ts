@@ -3,7 +3,7 @@ import { UserpulseError } from '../errors.ts';
 import { OutageLog, retrying } from '../retry.ts';
 import type { Clock } from '../clock.ts';
 import type { IngestMetrics } from './metrics.ts';
-import type { Gap } from './shard-reader.ts';
+import type { Gap, ReadEvents } from './shard-reader.ts';
 import { SourceError, type StreamSource } from '../kinesis/stream-source.ts';
 
 export interface StreamCallsOptions {
@@ -18,7 +18,7 @@ export interface StreamCallsOptions {
 }
 
 /** What goes wrong with the stream, for all who read it: tried again, counted, and told once per outage in the operator's terms. */
-export class StreamCalls {
+export class StreamCalls implements ReadEvents {
   readonly source: StreamSource;
   readonly signal: AbortSignal;
   readonly #options: StreamCallsOptions;
@@ -49,9 +49,9 @@ export class StreamCalls {
           error instanceof SourceError && error.kind !== 'not_found' && error.kind !== 'invalid'
             ? { kind: 'retry', reason: error.kind, message: error.message }
             : { kind: 'give_up' },
-        onRetry: (verdict) => this.onRetry(verdict.reason, verdict.message),
+        onRetry: (verdict) => this.retrying(verdict.reason, verdict.message),
       });
-      this.onSuccess();
+      this.succeeded();
       return result;
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
@@ -66,7 +66,7 @@ export class StreamCalls {
     }
   }
 
-  readonly onRetry = (reason: string, message: string): void => {
+  retrying(reason: string, message: string): void {
     this.#options.metrics.retries.inc({ target: 'stream', reason });
     // An iterator that has expired is part of normal life: reading had stopped for five minutes.
     if (reason === 'iterator_expired') return;
@@ -74,12 +74,14 @@ export class StreamCalls {
       reason,
       `Stream "${this.source.stream}" (USERPULSE_STREAM) cannot be read: ${message} Trying again; nothing is lost meanwhile.`,
     );
-  };
+  }
 
-  readonly onSuccess = (): void => this.#outage.succeeded();
+  succeeded(): void {
+    this.#outage.succeeded();
+  }
 
   /** @throws UserpulseError checkpoint_trimmed, unless gaps are passed */
-  readonly onGap = (gap: Gap): void => {
+  gap(gap: Gap): void {
     const { metrics, logger, onTrimmed } = this.#options;
     metrics.trimmed.inc();
     const error = new UserpulseError(
@@ -91,5 +93,5 @@ export class StreamCalls {
     );
     if (onTrimmed === 'stop') throw error;
     logger.error({ err: error, shardId: gap.shardId }, 'Going on after a gap, as USERPULSE_ON_TRIMMED=continue says.');
-  };
+  }
 }

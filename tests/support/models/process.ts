@@ -8,7 +8,7 @@ import {
   type IngestOptions,
   type IngestSettings,
 } from '../../../backend/src/ingest/ingest.ts';
-import { createIngestRuntime } from '../../../backend/src/ingest/runtime.ts';
+import { createIngestMetrics } from '../../../backend/src/ingest/metrics.ts';
 import type { StreamSource } from '../../../backend/src/kinesis/stream-source.ts';
 import type { BucketRole, Schema } from '../../../backend/src/schema/buckets.ts';
 import { LineBlock } from '../../../backend/src/schema/line-block.ts';
@@ -143,7 +143,7 @@ export function simulate(options: {
     schema: SIMULATED_SCHEMA,
     settings: { ...SIMULATED_SETTINGS, ...options.settings },
     logger: pino({ level: 'silent' }),
-    runtime: createIngestRuntime(registry),
+    metrics: createIngestMetrics(registry),
     signal: stop.signal,
     clock,
     offsetCapacity: 65_536,

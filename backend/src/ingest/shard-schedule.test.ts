@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ShardInfo } from '../kinesis/stream-source.ts';
-import { decideShards, type ShardProgress } from './shard-order.ts';
+import { decideShards, type ShardProgress } from './shard-schedule.ts';
 
 const shard = (shardId: string, ...parents: string[]): ShardInfo => ({
   shardId,

@@ -1,0 +1,61 @@
+import type { InteractionEvent } from '../event/event.ts';
+import type { Schema } from '../schema/buckets.ts';
+import { EventIds } from '../schema/event-ids.ts';
+import { identityOf, type EventIdentity } from '../schema/identity.ts';
+import { pointsOf, type Point } from '../schema/points.ts';
+import { OffsetTable, type Assignment, type Relocation } from '../schema/offsets.ts';
+
+/** Points remembered: 12 bytes each, 24 MiB in all. At 25,000 events/s they reach back 20 s. */
+const OFFSET_CAPACITY = 2 ** 21;
+/** Event ids remembered, 12 bytes each. */
+const EVENT_ID_CAPACITY = 2 ** 19;
+
+/**
+ * Event → points → the timestamp offset of each. One for all shards, because points of different shards share buckets. Deterministic
+ * but for the order in which shards are mixed, and what that decides is noted as relocations.
+ *
+ * An event is taken apart in steps that return values, and not told to an observer: this runs for every event, and makes nothing but what is kept.
+ */
+export class OffsetAllocator {
+  readonly #schema: Schema;
+  readonly #offsets: OffsetTable;
+  readonly #eventIds: EventIds;
+
+  constructor(options: { readonly schema: Schema; readonly offsetCapacity?: number }) {
+    this.#schema = options.schema;
+    const capacity = options.offsetCapacity ?? OFFSET_CAPACITY;
+    this.#offsets = new OffsetTable({ capacity });
+    this.#eventIds = new EventIds(Math.min(capacity, EVENT_ID_CAPACITY));
+  }
+
+  /** Relocations known. */
+  get relocations(): number {
+    return this.#offsets.relocations;
+  }
+
+  /** Before the first event, with the relocations of all shards. */
+  restore(relocations: Iterable<Relocation>): void {
+    this.#offsets.restore(relocations);
+  }
+
+  /** Remembers the event's id. @returns whether another event had it lately: a producer breaks the contract */
+  isConflict(identity: EventIdentity): boolean {
+    return this.#eventIds.reused(identity);
+  }
+
+  pointsOf(event: InteractionEvent): Point[] {
+    return pointsOf(event, this.#schema);
+  }
+
+  /** Decides the timestamp of a point. A relocation that it returns must be durable before the point is written. */
+  allocate(point: Point, identity: EventIdentity): Assignment {
+    return this.#offsets.assign(point, identity);
+  }
+
+  /** An event that is read again only to know which offsets are taken. Its relocations are known, or were never needed. */
+  remember(event: InteractionEvent): void {
+    const identity = identityOf(event);
+    this.isConflict(identity);
+    for (const point of this.pointsOf(event)) this.allocate(point, identity);
+  }
+}

@@ -1,0 +1,206 @@
+import type { Logger } from 'pino';
+import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
+import type { StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
+import { withoutPending, type ShardCheckpoint, type StartPosition } from '../checkpoint/checkpoint.ts';
+import { UserpulseError } from '../errors.ts';
+import { decodeRecord, type DecodedItem, type HashRange, type StreamRecord } from '../event/decode.ts';
+import { compareSequence } from '../event/sequence-number.ts';
+import type { ShardInfo } from '../kinesis/stream-source.ts';
+import { ByteBudget } from '../memory/byte-budget.ts';
+import { Semaphore } from '../semaphore.ts';
+import type { OffsetAllocator } from './allocate.ts';
+import type { ArchiveItem } from './segment.ts';
+import { readShard, type ReadContext } from './shard-reader.ts';
+import type { Shard } from './shard.ts';
+import type { StreamCalls } from './stream-calls.ts';
+import { WARM_BOUNDS } from './warm-marks.ts';
+
+/*
+ * What happens before anything new is read: the checkpoint is taken, the offset table is warmed up, and pending ranges are redone.
+ */
+
+/**
+ * Takes the checkpoint, and makes sure that it belongs to this very stream.
+ * @returns what is stored, and where shards without a checkpoint begin: decided at the first start, and the same ever after
+ * @throws UserpulseError checkpoint_locked, checkpoint_unusable, stream_not_found
+ */
+export async function openCheckpoints(options: {
+  readonly saves: SaveContext;
+  readonly calls: StreamCalls;
+  readonly start: StartPosition | { readonly kind: 'latest' };
+  readonly logger: Logger;
+}): Promise<{ readonly stored: StoredCheckpoints; readonly start: StartPosition }> {
+  const { saves, calls, logger } = options;
+  const { store: checkpoints, clock } = saves;
+  const { stream } = calls.source;
+  const stored = await checkpoints.open(stream);
+  const { createdAtMs } = await calls.call(() => calls.source.describe(calls.signal));
+  const known = stored.stream;
+  if (known === undefined) {
+    const start: StartPosition = options.start.kind === 'latest' ? { kind: 'time', ms: clock.now() } : options.start;
+    await saveDurably(saves, () => checkpoints.saveStream({ stream, createdAtMs, start }));
+    logger.info({ stream, start }, 'First start on this checkpoint.');
+    return { stored, start };
+  }
+  if (known.createdAtMs !== createdAtMs) {
+    throw new UserpulseError(
+      'checkpoint_unusable',
+      `The checkpoint ${checkpoints.url} (USERPULSE_CHECKPOINT) belongs to a stream "${stream}" that was created at ${new Date(known.createdAtMs).toISOString()}; the one there now was created at ${new Date(createdAtMs).toISOString()}.`,
+      {
+        hint: 'The stream was deleted and made again: give this ingest a new checkpoint folder, and an archive of its own.',
+      },
+    );
+  }
+  logger.info({ stream, shards: stored.shards.size }, 'Going on from the checkpoint.');
+  return { stored, start: known.start };
+}
+
+export interface RereadContext {
+  readonly reading: ReadContext;
+  readonly allocator: OffsetAllocator;
+  readonly maxAheadMs: number;
+}
+
+const MAX_WARMING = 8;
+
+/**
+ * The offset table learns of the relocations and of the latest records of every shard, and pending ranges are read again. All shards first,
+ * because an event of one may fall on the offset of an event of another.
+ * @param options.createShard for a shard that is still to be read; called for it once at most
+ * @returns the last record that needs no reading any more, per shard that is still to be read
+ */
+export async function warmUp(
+  context: RereadContext,
+  options: {
+    readonly stored: readonly ShardCheckpoint[];
+    readonly listed: readonly ShardInfo[];
+    readonly createShard: (info: ShardInfo, checkpoint: ShardCheckpoint) => Shard;
+  },
+): Promise<Map<string, string | null>> {
+  const { stored, listed, createShard } = options;
+  context.allocator.restore(stored.flatMap((checkpoint) => checkpoint.relocations));
+  const newest = Math.max(0, ...stored.map((checkpoint) => checkpoint.completeToMs));
+  const semaphore = new Semaphore(MAX_WARMING);
+  const byId = new Map(listed.map((info) => [info.shardId, info]));
+  const resume = new Map<string, string | null>();
+  const tasks = stored.map((checkpoint) =>
+    semaphore.run(async () => {
+      const info = byId.get(checkpoint.shardId);
+      if (info === undefined) return;
+      if (checkpoint.done && newest - checkpoint.completeToMs > WARM_BOUNDS.maxAgeMs) return;
+      const shard = checkpoint.done ? undefined : createShard(info, checkpoint);
+      await warmOffsets(context, info, checkpoint, shard);
+      if (shard === undefined) return;
+      const redone = await redoPendingRange(context, shard);
+      resume.set(shard.shardId, redone ?? checkpoint.sequenceNumber);
+    }),
+  );
+  await Promise.all(tasks);
+  return resume;
+}
+
+interface RereadRecord {
+  readonly record: StreamRecord;
+  readonly items: readonly DecodedItem[];
+}
+
+/**
+ * Reads a range of records that an earlier run has read, both ends included, and remembers the offsets of their events; what is gone is left
+ * out.
+ * @throws the signal's reason when it is aborted
+ */
+async function* reread(
+  { reading, allocator, maxAheadMs }: RereadContext,
+  { shardId, hashRange }: { readonly shardId: string; readonly hashRange: HashRange },
+  from: string,
+  through: string,
+): AsyncGenerator<RereadRecord, void, void> {
+  if (compareSequence(from, through) > 0) return;
+  const pages = readShard({
+    ...reading,
+    shardId,
+    start: { kind: 'at', sequenceNumber: from },
+    after: { sequenceNumber: null, completeToMs: 0 },
+    pollIntervalMs: 0,
+    // The last run has bounded what is read here.
+    budget: new ByteBudget(Infinity),
+  });
+  for await (const page of pages) {
+    for (const record of page.records) {
+      if (compareSequence(record.sequenceNumber, from) < 0) continue;
+      if (compareSequence(record.sequenceNumber, through) > 0) return;
+      const { items } = decodeRecord(record, { maxAheadMs, hashRange });
+      for (const item of items) if (item.kind === 'event') allocator.remember(item.event);
+      yield { record, items };
+      if (record.sequenceNumber === through) return;
+    }
+    if (page.atTip) return;
+  }
+  reading.signal.throwIfAborted();
+}
+
+/**
+ * Fills the offset table with the last records behind a checkpoint, so that a new event still finds the offset of an old one taken. Nothing is
+ * written: all of them are durable.
+ */
+async function warmOffsets(
+  context: RereadContext,
+  info: ShardInfo,
+  { warmFrom, sequenceNumber }: ShardCheckpoint,
+  shard: Shard | undefined,
+): Promise<void> {
+  if (warmFrom === null || sequenceNumber === null) return;
+  for await (const again of reread(context, info, warmFrom, sequenceNumber)) {
+    if (shard !== undefined) noteWarm(shard, again);
+  }
+}
+
+function noteWarm(shard: Shard, { record, items }: RereadRecord): void {
+  const { sequenceNumber, approximateArrivalMs } = record;
+  shard.archive.noteWarm({ sequenceNumber, arrivalMs: approximateArrivalMs, events: items.length });
+}
+
+/**
+ * Reads the range again that the last run had sealed and maybe not finished, and hands it to the archive: the same keys, the same bytes.
+ * Its points were all acknowledged before it was sealed, so they are not written again.
+ * @returns the last record of the range: live reading goes on behind it; undefined where the stream does not hold all of it any more
+ */
+async function redoPendingRange(context: RereadContext, shard: Shard): Promise<string | undefined> {
+  const { pending, sequenceNumber, completeToMs } = shard.checkpoint.value;
+  if (pending === null) return undefined;
+  const refused = new Map(pending.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));
+  const segment = shard.archive.newSegment(pending.codec);
+  for await (const again of reread(context, shard, pending.first, pending.last)) {
+    noteWarm(shard, again);
+    const { record, items } = again;
+    segment.append({
+      sequenceNumber: record.sequenceNumber,
+      partitionKey: record.partitionKey,
+      arrivalMs: record.approximateArrivalMs,
+      data: record.data,
+      items: items.map((item): ArchiveItem =>
+        item.kind === 'rejection'
+          ? item
+          : {
+              kind: 'line',
+              subSequence: item.subSequence,
+              occurredAtMs: item.event.occurredAtMs,
+              line: item.line,
+              refused: refused.get(`${record.sequenceNumber}/${item.subSequence ?? ''}`),
+            },
+      ),
+    });
+  }
+  const range = segment.empty ? undefined : segment.range();
+  if (range?.first === pending.first && range.last === pending.last) {
+    shard.archive.redo(segment, pending);
+    return pending.last;
+  }
+  const { source, signal, events } = context.reading;
+  const { retentionMs } = await source.describe(signal);
+  events.gap({ shardId: shard.shardId, sequenceNumber, completeToMs, retentionMs });
+  // Accepted: what is left of the range is read like new records.
+  segment.discard();
+  await shard.checkpoint.update(withoutPending);
+  return undefined;
+}
