@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
 import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
-import { baseSlot } from '../../backend/src/schema/identity.ts';
+import { baseOffset } from '../../backend/src/schema/identity.ts';
 import { findHiggsFile, readHiggsLines } from '../../tools/higgs.ts';
 import { UserpulseProcess } from '../../tools/userpulse.ts';
 import { dayPath, writeArchive } from '../support/archive.ts';
@@ -50,12 +50,12 @@ const allPoints = async (buckets: TestBuckets): Promise<string[][]> =>
 
 /** Event ids in pairs that want one place. */
 const COLLIDING: readonly string[] = (() => {
-  const bySlot = new Map<number, string[]>();
+  const byOffset = new Map<number, string[]>();
   for (let n = 0; n < 20_000; n++) {
-    const offsetNs = baseSlot(`c${n}`);
-    bySlot.set(offsetNs, [...(bySlot.get(offsetNs) ?? []), `c${n}`]);
+    const offsetNs = baseOffset(`c${n}`);
+    byOffset.set(offsetNs, [...(byOffset.get(offsetNs) ?? []), `c${n}`]);
   }
-  return [...bySlot.values()].filter((ids) => ids.length > 1).flat();
+  return [...byOffset.values()].filter((ids) => ids.length > 1).flat();
 })();
 
 /** Neighbours fall on one place in every bucket; told apart by the ids that they count for. */

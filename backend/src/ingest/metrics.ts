@@ -153,7 +153,7 @@ export function registerGauges({ registry }: IngestMetrics, live: () => LiveView
   });
   new Gauge({
     name: 'userpulse_point_moves',
-    help: 'Relocated points that are remembered, so that a redo places them alike',
+    help: 'Relocated points that are remembered, so that a redo gives them the same offsets',
     registers,
     collect() {
       this.set(live().relocations);

@@ -29,7 +29,7 @@ interface Slice {
 
 /**
  * Notices a bad deploy: a producer that has begun to send what is no event. Dead letters are for the odd bad record; a stream that is mostly bad
- * had better wait where it is, behind the checkpoint, than become a million of them.
+ * should wait where it is, behind the checkpoint, rather than become a million of them.
  *
  * Events count when they are decoded, so a point that InfluxDB refuses later turns one of them into a rejection.
  */
@@ -74,7 +74,7 @@ export class RejectGuard {
       `Ingest stops because ${rejections} of the last ${records} records (within ${windowMs / 1000} s) are no events, more than USERPULSE_REJECT_MAX_RATIO=${maxRatio} allows. ` +
         `Most of them (${most.count}) are "${code}", for example: ${most.example}`,
       {
-        hint: 'Has a bad version of a producer been deployed? Mend that first; the stream keeps the records meanwhile. Then start ingest with USERPULSE_REJECT_MAX_RATIO=1 until it has passed them: they become dead letters, which "userpulse dead-letters" counts, shows and puts back.',
+        hint: 'Has a bad version of a producer been deployed? Fix that first; the stream keeps the records meanwhile. Then start ingest with USERPULSE_REJECT_MAX_RATIO=1 until it has passed them: they become dead letters, which "userpulse dead-letters" counts, shows and puts back.',
       },
     );
   }

@@ -119,7 +119,7 @@ export class Segment {
           reason: item.refused ?? '',
         });
       }
-      const letter =
+      const deadLetter =
         item.kind === 'line'
           ? {
               code: 'influx_refused' as const,
@@ -131,14 +131,14 @@ export class Segment {
         this.#rejected,
         dayOf(record.arrivalMs),
         deadLetterLine({
-          code: letter.code,
-          reason: letter.reason,
+          code: deadLetter.code,
+          reason: deadLetter.reason,
           shardId: this.shardId,
           sequenceNumber: record.sequenceNumber,
           subSequence: item.subSequence,
           partitionKey: record.partitionKey,
           arrivalMs: record.arrivalMs,
-          data: letter.data,
+          data: deadLetter.data,
         }),
       );
     }

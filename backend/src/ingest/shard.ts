@@ -155,7 +155,7 @@ export class Shard {
     return this.#portions.add([]);
   }
 
-  /** Resolves when these are durable: no point that they have moved may be written before. */
+  /** Resolves when these are durable, which they must be before any of their points is written. */
   note(relocations: readonly NotedRelocation[]): Promise<void> {
     return this.checkpoint.update((checkpoint) => withRelocations(checkpoint, relocations));
   }

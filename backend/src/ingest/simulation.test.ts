@@ -9,18 +9,18 @@ import { seeded } from '../../../tests/support/seeded.ts';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { aggregate } from '../event/kpl.ts';
 import type { BucketRole } from '../schema/buckets.ts';
-import { baseSlot } from '../schema/identity.ts';
+import { baseOffset } from '../schema/identity.ts';
 import type { IngestSettings } from './ingest.ts';
 
 /** Event ids in groups that want one place: with equal type, id and millisecond they would overwrite each other. */
 const COLLIDING: readonly string[] = (() => {
-  const bySlot = new Map<number, string[]>();
+  const byOffset = new Map<number, string[]>();
   for (let n = 0; n < 20_000; n++) {
     const id = `c${n}`;
-    const offsetNs = baseSlot(id);
-    bySlot.set(offsetNs, [...(bySlot.get(offsetNs) ?? []), id]);
+    const offsetNs = baseOffset(id);
+    byOffset.set(offsetNs, [...(byOffset.get(offsetNs) ?? []), id]);
   }
-  return [...bySlot.values()].filter((ids) => ids.length > 1).flat();
+  return [...byOffset.values()].filter((ids) => ids.length > 1).flat();
 })();
 
 /** The user whose points in `received` the model refuses for good. */

@@ -21,7 +21,7 @@ describe('BlockMemory', () => {
     expect(new Set(parts.map((part) => part.buffer)).size).toBe(3);
   });
 
-  it('uses a block again when all of its parts are given back, and not before', () => {
+  it('uses a block again when all of its parts are released, and not before', () => {
     emptied();
     const memory = new BlockMemory();
     const parts = Array.from({ length: 16 }, () => memory.take(SIXTEENTH));

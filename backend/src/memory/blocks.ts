@@ -1,12 +1,11 @@
 import { SpareBuffers } from './spare-buffers.ts';
 
 /**
- * Blocks of memory that many byte strings share (the data of records, pieces of archive objects), used again once all of those have been given back.
+ * Blocks of memory that many byte strings share (the data of records, pieces of archive objects), used again once all of those have been released.
  * What lies outside of V8's heap and has lived for a while is freed by a full collection only, and those come when tens of megabytes have
  * gathered.
  *
- * Giving back is for who knows that nobody reads the bytes any more, and need not be done: a block of which a part was dropped on the way
- * is left to the collector.
+ * Whoever reads the bytes last releases them. Nobody must: a block of which a part was dropped on the way is left to the collector.
  */
 export const BLOCK_BYTES = 64 * 1024;
 /** 6 MiB: about what comes free at once when an object is written, and is wanted again by then. */
@@ -14,7 +13,7 @@ const MAX_SPARE = 96;
 
 interface Block {
   readonly memory: Buffer;
-  /** Parts of it that are not given back, and one more while others may come. */
+  /** Parts of it that are not released, and one more while others may come. */
   holders: number;
 }
 

@@ -7,7 +7,7 @@ export class SpareBuffers {
   readonly #most: number;
   readonly #spare: Buffer[] = [];
 
-  /** @param most kept; what is given back beyond that is left to the collector */
+  /** @param most kept; what is returned beyond that is left to the collector */
   constructor(bytes: number, most: number) {
     this.#bytes = bytes;
     this.#most = most;

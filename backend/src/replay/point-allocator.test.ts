@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { baseSlot, identityOf } from '../schema/identity.ts';
+import { baseOffset, identityOf } from '../schema/identity.ts';
 import { pointsOf, renderLine } from '../schema/points.ts';
 import { OffsetTable, type Relocation } from '../schema/offsets.ts';
 import { PointAllocator } from './point-allocator.ts';
@@ -15,8 +15,8 @@ const schema: Schema = {
 
 /** Event ids in clusters: those whose own places are the same or neighbours. All others would never meet. */
 const CROWDED: readonly string[] = (() => {
-  const ids = Array.from({ length: 40_000 }, (_, n) => `c${n}`).sort((a, b) => baseSlot(a) - baseSlot(b));
-  const near = (n: number): boolean => baseSlot(ids[n + 1] ?? '') - baseSlot(ids[n] ?? '') <= 1;
+  const ids = Array.from({ length: 40_000 }, (_, n) => `c${n}`).sort((a, b) => baseOffset(a) - baseOffset(b));
+  const near = (n: number): boolean => baseOffset(ids[n + 1] ?? '') - baseOffset(ids[n] ?? '') <= 1;
   return ids.filter((_, n) => (n < ids.length - 1 && near(n)) || (n > 0 && near(n - 1))).slice(0, 400);
 })();
 

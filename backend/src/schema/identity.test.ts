@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
-import { baseSlot, eventKey, identityOf, OFFSETS } from './identity.ts';
+import { baseOffset, eventKey, identityOf, OFFSETS } from './identity.ts';
 import { murmur128, murmur32 } from './murmur.ts';
 
 const event: InteractionEvent = {
@@ -34,7 +34,7 @@ describe('MurmurHash3', () => {
   });
 });
 
-describe('baseSlot', () => {
+describe('baseOffset', () => {
   // The data contract: a change of any of these writes every event of the past a second time beside itself.
   it.each([
     ['e1', 954949],
@@ -45,14 +45,14 @@ describe('baseSlot', () => {
     ['日本語', 17879],
     ['😀', 479546],
   ])('is pinned for %s', (eventId, offsetNs) => {
-    expect(baseSlot(eventId)).toBe(offsetNs);
+    expect(baseOffset(eventId)).toBe(offsetNs);
   });
 
   it('spreads ids that differ little over the whole millisecond', () => {
     // 100,000 ids into 100 parts of the millisecond: 1,000 expected in each, standard deviation 31.
     const parts = new Array<number>(100).fill(0);
     for (let n = 0; n < 100_000; n++) {
-      const part = Math.floor(baseSlot(`event-${n}`) / (OFFSETS / parts.length));
+      const part = Math.floor(baseOffset(`event-${n}`) / (OFFSETS / parts.length));
       parts[part] = (parts[part] ?? 0) + 1;
     }
     expect(Math.min(...parts)).toBeGreaterThan(1_000 - 6 * 31);

@@ -1,21 +1,21 @@
 import type { InteractionEvent } from '../event/event.ts';
 import { murmur128, murmur32, type Hash128 } from './murmur.ts';
 
-/** Nanoseconds in a millisecond: the places that points of one series and millisecond have. */
+/** Nanoseconds in a millisecond: the offsets that points of one series and millisecond can have. */
 export const OFFSETS = 1_000_000;
 
 /**
- * The place of an event's points within their millisecond, 0 to 999,999 ns, from the event id alone:
+ * The offset of an event's points within their millisecond, 0 to 999,999 ns, from the event id alone:
  * MurmurHash3_x86_32 (seed 0) of the id's UTF-8 bytes, modulo 10^6. Part of the data contract: another value for an id already written
  * would write a second point beside the first. Test vectors: identity.test.ts.
  */
-export function baseSlot(eventId: string): number {
+export function baseOffset(eventId: string): number {
   return murmur32(eventId) % OFFSETS;
 }
 
 /** What tells events apart, computed once per event and used for each of its points. */
 export interface EventIdentity {
-  /** {@link baseSlot} */
+  /** {@link baseOffset} */
   readonly offsetNs: number;
   /** Hash of the event id alone. */
   readonly id: Hash128;
@@ -32,7 +32,7 @@ export function identityOf(event: InteractionEvent): EventIdentity {
   const id = murmur128(event.eventId);
   // None of these fields can hold the separator.
   const rest = `${event.type}|${event.occurredAtMs}|${event.actorId}|${event.receiverId ?? ''}|${event.shareId ?? ''}`;
-  return { offsetNs: baseSlot(event.eventId), id, key: murmur128(rest, id) };
+  return { offsetNs: baseOffset(event.eventId), id, key: murmur128(rest, id) };
 }
 
 /** Identity of equal events as 32 hex digits. For logs and checkpoints; per event use {@link identityOf}. */

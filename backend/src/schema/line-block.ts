@@ -85,9 +85,9 @@ export class LineBlock {
 
 function writeDigits(bytes: Buffer, at: number, digits: number, value: number): void {
   let rest = value;
-  for (let place = at + digits - 1; place >= at; place--) {
+  for (let digit = at + digits - 1; digit >= at; digit--) {
     const tens = Math.floor(rest / 10);
-    bytes[place] = 0x30 + rest - tens * 10;
+    bytes[digit] = 0x30 + rest - tens * 10;
     rest = tens;
   }
 }

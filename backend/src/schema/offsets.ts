@@ -6,13 +6,13 @@ import type { Point } from './points.ts';
 import { RecentTable } from './recent-table.ts';
 
 /**
- * An event whose own place in a bucket was taken by another one, and where its point went instead. Plain JSON, for the checkpoint.
+ * An event whose own offset in a bucket was taken by another one, and the offset that its point got instead. Plain JSON, for the checkpoint.
  */
 export interface Relocation {
   readonly role: BucketRole;
   /**
    * Opaque, 48 hex digits: the event's key (32), then the (role, series, millisecond) that the offset lies in (16), so that a restored relocation
-   * also keeps its place from others.
+   * also keeps its offset from others.
    */
   readonly event: string;
   /** ns within the millisecond, 0 to 999,999. */
@@ -22,11 +22,11 @@ export interface Relocation {
 export interface Assignment {
   /** ns within the millisecond, 0 to 999,999. */
   readonly offsetNs: number;
-  /** Whether this call found the event's own place taken by another event (never for a known relocation). For the collision counter. */
+  /** Whether this call found the event's own offset taken by another event (never for a known relocation). For the collision counter. */
   readonly collided: boolean;
   /**
    * Set when the point was relocated and the relocation is not known yet. It must be durable before this point, or any later point of an equal event,
-   * is sent to InfluxDB: otherwise a redo might place the event elsewhere and count it twice.
+   * is sent to InfluxDB: otherwise a redo might give the event another offset and count it twice.
    */
   readonly relocation: Relocation | undefined;
 }
@@ -91,7 +91,7 @@ export class OffsetTable {
     }
   }
 
-  /** Moves known, for tests and a gauge. */
+  /** Relocations known, for tests and a gauge. */
   get relocations(): number {
     return this.#relocations.size;
   }
@@ -165,8 +165,8 @@ const SERIES_MS_SEED_1 = 0x3c6ef372;
 const FNV_PRIME = 0x01000193;
 
 /**
- * The 64-bit hash of (role, series, millisecond), both halves in one walk over the series. Two places with one hash would only take turns where
- * they need not: a needless relocation, never a lost point.
+ * The 64-bit hash of (role, series, millisecond), both halves in one walk over the series. Two with one hash would only avoid each other's offsets
+ * where they need not: a needless relocation, never a lost point.
  */
 function seriesMsHash({ role, series, ms }: Point): [number, number] {
   let hash0 = SERIES_MS_SEED_0 ^ ROLE_SEED[role];

@@ -58,7 +58,7 @@ const TYPE_SUFFIX = `,${TYPE_TAG}=`;
 
 /**
  * A line without its newline; LineBlock.pushPoint writes the same into a request's body.
- * @param offsetNs the point's place within its millisecond, 0 to 999,999 ns
+ * @param offsetNs the point's offset within its millisecond, 0 to 999,999 ns
  */
 export function renderLine(point: Point, offsetNs: number): string {
   // Nanoseconds since 1970 exceed 2^53, so the digits are joined as text. The contract begins in 2000: ms never has fewer digits than it needs.

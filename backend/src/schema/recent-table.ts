@@ -2,7 +2,7 @@
  * A fixed-size memory of what was put lately: a set-associative table in one typed array, like a processor's cache. Key and value are
  * 64-bit hashes as two 32-bit words. When the set that a key belongs to is full its oldest entry goes.
  * Two keys with one hash are one key: callers choose what that costs. Of the value one word is kept, because it is asked for only where the keys
- * are one already: for two events that want one place, a chance of one in 2^32 more.
+ * are one already: for two events that want one offset, a chance of one in 2^32 more.
  */
 export class RecentTable {
   readonly #words: Int32Array;

@@ -107,7 +107,7 @@ export interface SourceFaults {
   readonly onRead?: (shardId: string, records: number) => void;
 }
 
-/** As the real source has it: blocks that are used again once ingest has given back what lies in them. */
+/** As the real source has it: blocks that are used again once ingest has released what lies in them. */
 const memory = new BlockMemory();
 
 class ModelSource implements StreamSource {
