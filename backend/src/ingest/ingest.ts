@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { CheckpointStore, StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
 import type { ShardCheckpoint, StartPosition } from '../checkpoint/checkpoint.ts';
-import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import { after, isAborted, systemClock, type Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import type { PointSink } from '../influx/point-sink.ts';

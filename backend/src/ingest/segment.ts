@@ -70,10 +70,9 @@ export class Segment {
     codec: CodecName,
     reservation: Reservation = new ByteBudget(Infinity).hold(),
   ) {
-    this.codec = codec;
     this.shardId = shardId;
-    this.codec = codec;
     this.openedAtMs = openedAtMs;
+    this.codec = codec;
     this.#reservation = reservation;
   }
 

@@ -1,8 +1,7 @@
 import type { Logger } from 'pino';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
-import type { CodecName } from '../archive/codecs.ts';
-import { withCompleteTo, withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
 import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
+import { withCompleteTo, withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
 import type { SequenceNumber } from '../event/sequence-number.ts';
 import { releaseBytes } from '../memory/blocks.ts';
@@ -158,10 +157,13 @@ export class ShardArchive {
     this.#start(segment, 'redo');
   }
 
-  /** A segment whose bytes count in the budget. @param codec of the pending range that it is to redo */
-  newSegment(codec?: CodecName): Segment {
-    const { archive, clock, budget } = this.#context;
-    return new Segment(this.#shard.shardId, clock.now(), codec ?? archive.codec, budget.hold());
+  /**
+   * A segment whose bytes count in the budget.
+   * @param codec of the pending range that it is to redo
+   */
+  newSegment(codec = this.#context.archive.codec): Segment {
+    const { clock, budget } = this.#context;
+    return new Segment(this.#shard.shardId, clock.now(), codec, budget.hold());
   }
 
   /** Seals what is held, at once or as soon as the range before it is durable. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
+import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
 import { withoutPending, type ShardCheckpoint, type StartPosition } from '../checkpoint/checkpoint.ts';
-import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import { UserpulseError } from '../errors.ts';
 import { decodeRecord, type DecodedItem, type HashRange, type StreamRecord } from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
