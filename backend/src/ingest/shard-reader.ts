@@ -1,10 +1,11 @@
-import type { StreamRecord } from '../event/decode.ts';
-import { fullJitter, type BackoffPolicy } from '../retry.ts';
-import { UserpulseError } from '../errors.ts';
-import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
+import { mayHaveGap } from '../checkpoint/checkpoint.ts';
 import { isAborted, type Clock } from '../clock.ts';
+import { UserpulseError } from '../errors.ts';
+import type { StreamRecord } from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
 import { SourceError, type Page, type Position, type StreamSource } from '../kinesis/stream-source.ts';
+import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
+import { fullJitter, type BackoffPolicy } from '../retry.ts';
 
 /** What a record costs beside its bytes: the objects that carry it through the queues. Measured, rounded up. */
 const RECORD_OVERHEAD_BYTES = 400;
@@ -102,8 +103,7 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
 
   const checkGap = async (): Promise<void> => {
     const { retentionMs } = await source.describe(signal);
-    // Records live for the retention. Where nothing was missing up to a time that the stream still covers, nothing was lost since.
-    if (clock.now() - completeToMs < retentionMs) return;
+    if (!mayHaveGap(completeToMs, retentionMs, clock.now())) return;
     events.gap({ shardId, sequenceNumber: last, completeToMs, retentionMs });
     completeToMs = clock.now();
   };
