@@ -52,7 +52,7 @@ export const registerDeadLetters: RegisterCommand = (program, context) => {
     .command('dead-letters')
     .summary('list, count and redrive the records that ingest rejected')
     .description(
-      'Works with dead letters: records that are not valid events, and events whose points InfluxDB refused. Ingest keeps them in the archive below\n' +
+      'Works with dead letters: records that are not valid events, and events whose points InfluxDB refused. Ingest keeps them in the archive below ' +
         '_rejected/, by UTC day of arrival, with the reason and the original bytes. These commands never change or delete them.',
     );
   ranged(deadLetters.command('list'))
@@ -79,8 +79,8 @@ Examples:
   ranged(deadLetters.command('redrive'))
     .summary('send dead letters to the stream again')
     .description(
-      'Sends the original bytes of dead letters to the stream again, as new records: each accepted event becomes a new line of the archive.\n' +
-        'The dead letter itself stays. Records that would be rejected again are not sent. Running the command twice sends records twice,\n' +
+      'Sends the original bytes of dead letters to the stream again, as new records: each accepted event becomes a new line of the archive. ' +
+        'The dead letter itself stays. Records that would be rejected again are not sent. Running the command twice sends records twice, ' +
         'but each event still counts once, because it is identified by its eventId.',
     )
     .option('--file <path>', 'read dead letters from a file (- for standard input): lines of "list --json", corrected')

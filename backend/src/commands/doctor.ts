@@ -18,7 +18,7 @@ export const registerDoctor: RegisterCommand = (program, context) => {
     .command('doctor')
     .summary('check every dependency and say how to fix it')
     .description(
-      'Checks InfluxDB, its buckets, the prefix scheme, the stream, the lag of each shard, the archive and the checkpoint, and says how to fix\n' +
+      'Checks InfluxDB, its buckets, the prefix scheme, the stream, the lag of each shard, the archive and the checkpoint, and says how to fix ' +
         'what is wrong. Changes nothing. Exits with code 1 if a check fails.',
     )
     .option('--json', 'print the results as JSON', false)

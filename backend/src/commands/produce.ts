@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks } from '../check.ts';
 import { refuse } from '../checks/preflight.ts';
@@ -38,6 +38,7 @@ interface ProduceOptions {
   readonly json: boolean;
 }
 
+const DEFAULT_TYPES: readonly string[] = ['like', 'comment', 'reshare', 'follow', 'mention'];
 const DEFAULT_RATE = 100;
 /** PutRecords calls at a time. */
 const CONCURRENCY = 4;
@@ -52,7 +53,7 @@ export const registerProduce: RegisterCommand = (program, context) => {
     .command('produce')
     .summary('send interactions to the stream: generated, or from a file')
     .description(
-      'Sends interactions to the Kinesis stream: generated ones of a social network in which a few users are very active, or those of a Higgs file.\n' +
+      'Sends interactions to the Kinesis stream: generated ones of a social network in which a few users are very active, or those of a Higgs file. ' +
         'Stops after --events or --seconds, at the end of the file, or on Ctrl-C once the calls in flight have completed.',
     )
     .option(
@@ -62,13 +63,11 @@ export const registerProduce: RegisterCommand = (program, context) => {
     )
     .option('--users <n>', 'number of users', wholeNumber(2, 1e9), 100_000)
     .option('--shares <n>', 'number of shares (posts), created during the last 7 days', wholeNumber(1, 1e7), 10_000)
-    .option('--types <a,b,…>', 'interaction types, most frequent first', types, [
-      'like',
-      'comment',
-      'reshare',
-      'follow',
-      'mention',
-    ])
+    .addOption(
+      new Option('--types <a,b,…>', 'interaction types, most frequent first')
+        .argParser(types)
+        .default(DEFAULT_TYPES, DEFAULT_TYPES.join(',')),
+    )
     .option('--invalid <fraction>', 'fraction of records that violate the data contract', number(0, 1), 0)
     .option('--repeats <fraction>', 'fraction of records that repeat an earlier event', number(0, 1), 0)
     .option(

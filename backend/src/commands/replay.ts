@@ -39,8 +39,8 @@ export const registerReplay: RegisterCommand = (program, context) => {
     .command('replay')
     .summary('write archived days to InfluxDB again, or to other buckets')
     .description(
-      'Writes the archived events of a range of days to InfluxDB as ingest did. Into the live buckets, it restores missing points and leaves the\n' +
-        'others as they are; into new buckets, it can apply another prefix scheme. Each event counts once. To resume an interrupted replay, run\n' +
+      'Writes the archived events of a range of days to InfluxDB as ingest did. Into the live buckets, it restores missing points and leaves the ' +
+        'others as they are; into new buckets, it can apply another prefix scheme. Each event counts once. To resume an interrupted replay, run ' +
         'the same command again.',
     )
     .requiredOption('--from <day>', 'first UTC day of the events, YYYY/MM/DD or YYYY-MM-DD', dayArgument)

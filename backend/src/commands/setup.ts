@@ -36,7 +36,7 @@ export const registerSetup: RegisterCommand = (program, context) => {
     .command('setup')
     .summary('create buckets and tokens, check stream and archive')
     .description(
-      'Creates the four InfluxDB buckets and narrower tokens for the other commands, and checks the Kinesis stream and the archive.\n' +
+      'Creates the four InfluxDB buckets and narrower tokens for the other commands, and checks the Kinesis stream and the archive. ' +
         'Can be run again at any time: it leaves what exists as it is. Needs an operator token.',
     )
     .option('--create', 'also create the Kinesis stream and the archive bucket or folder', false)
