@@ -10,6 +10,7 @@ import type { BucketNames, BucketRole } from '../schema/buckets.ts';
 import type { LineBlock } from '../schema/line-block.ts';
 import { withoutToken } from '../secrets.ts';
 import type { PointSink, Refusal } from './point-sink.ts';
+import { Retention } from './retention.ts';
 import { OutageLog, parseRetryAfter, RETRYING, retrying, type Verdict } from '../retry.ts';
 
 const gzipAsync = promisify<Uint8Array, { level: number; chunkSize: number }, Buffer>(gzip);
@@ -35,13 +36,15 @@ export interface InfluxSinkOptions {
  * Points into InfluxDB 2: one POST per call and bucket, gzip, awaited. Only 204 means written.
  *
  * A refusal (400, 413, 422) may be due to one line of thousands, and the others may have been written: the lines are halved until the bad ones
- * stand alone, because writing a good one again changes nothing. All other failures are retried until the write succeeds.
+ * stand alone, because writing a good one again changes nothing. Points older than the bucket's retention are set apart first: they are valid,
+ * belong in the archive, and InfluxDB would have deleted them by now. All other failures are retried until the write succeeds.
  */
 export class InfluxSink implements PointSink {
   readonly #options: InfluxSinkOptions;
   readonly #pool: Pool;
   readonly #basePath: string;
   readonly #outage: OutageLog;
+  readonly #retention: Retention;
 
   constructor(options: InfluxSinkOptions) {
     this.#options = options;
@@ -55,6 +58,7 @@ export class InfluxSink implements PointSink {
       connectTimeout: 5_000,
     });
     this.#outage = new OutageLog('influxdb', options.logger, options.clock);
+    this.#retention = new Retention(options.target, options.buckets, options.clock);
   }
 
   async write(role: BucketRole, lines: LineBlock, signal: AbortSignal): Promise<readonly Refusal[]> {
@@ -79,14 +83,57 @@ export class InfluxSink implements PointSink {
     if (count === 0) return;
     const answer = await this.#post(role, lines.bytes(from, to), signal);
     if (answer.kind === 'written') return;
-    if (EXPIRED.test(answer.message)) {
-      // Older than the bucket's retention: these points are valid, belong in the archive, and would be gone by now anyway. The others of
-      // the request have been written, because InfluxDB reports this error only where nothing else was wrong.
-      this.#options.onExpired(role, droppedOf(answer.message) ?? count);
+    const cutoffMs = await this.#retention.cutoffMs(role, answer.serverMs, signal);
+    if (cutoffMs === undefined) {
+      await this.#bisect(role, lines, from, to, refusals, answer.message, signal);
       return;
     }
-    if (count === 1 || droppedOf(answer.message) === count) {
-      for (let index = from; index < to; index++) refusals.push({ index, reason: answer.message });
+    // What the bucket no longer keeps is refused for that reason, whatever else may be wrong with it.
+    const expired = indexes(from, to).filter((index) => lines.timeMs(index) < cutoffMs);
+    if (expired.length === 0) {
+      await this.#halve(role, lines, from, to, refusals, answer.message, signal);
+      return;
+    }
+    const kept = indexes(from, to).filter((index) => lines.timeMs(index) >= cutoffMs);
+    if ((await this.#post(role, lines.pick(expired).bytes(0, expired.length), signal)).kind === 'refused') {
+      this.#options.onExpired(role, expired.length);
+    }
+    const own: Refusal[] = [];
+    await this.#writeRange(role, lines.pick(kept), 0, kept.length, own, signal);
+    for (const { index, reason } of own) refusals.push({ index: kept[index] ?? index, reason });
+  }
+
+  /** For a token that may not read how long the bucket keeps points: here InfluxDB's message is all there is. */
+  async #bisect(
+    role: BucketRole,
+    lines: LineBlock,
+    from: number,
+    to: number,
+    refusals: Refusal[],
+    message: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const count = to - from;
+    const allDropped = count <= 1 || droppedOf(message) === count;
+    const old = indexes(from, to).every(
+      (index) => this.#options.clock.now() - lines.timeMs(index) > LEAST_RETENTION_MS,
+    );
+    if (allDropped && old && RETENTION.test(message)) this.#options.onExpired(role, count);
+    else await this.#halve(role, lines, from, to, refusals, message, signal);
+  }
+
+  async #halve(
+    role: BucketRole,
+    lines: LineBlock,
+    from: number,
+    to: number,
+    refusals: Refusal[],
+    message: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const count = to - from;
+    if (count === 1 || droppedOf(message) === count) {
+      for (let index = from; index < to; index++) refusals.push({ index, reason: message });
       return;
     }
     const middle = from + (count >> 1);
@@ -123,7 +170,11 @@ export class InfluxSink implements PointSink {
         this.#options.onAnswer(role, (clock.now() - started) / 1000);
         if (statusCode === 204) return { kind: 'written' } as const;
         if (statusCode === 400 || statusCode === 413 || statusCode === 422) {
-          return { kind: 'refused', message: influxMessage(said) || `HTTP status ${statusCode}` } as const;
+          return {
+            kind: 'refused',
+            message: influxMessage(said) || `HTTP status ${statusCode}`,
+            serverMs: Date.parse(String(headers['date'])) || clock.now(),
+          } as const;
         }
         const retryAfter = headers['retry-after'];
         throw new InfluxStatus(
@@ -194,16 +245,25 @@ export class InfluxSink implements PointSink {
   }
 }
 
-/** 422 of tsdb's PartialWriteError: https://github.com/influxdata/influxdb/blob/v2.7.12/tsdb/shard.go and v1/coordinator/points_writer.go */
-const EXPIRED = /points beyond retention policy/;
+const indexes = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, n) => from + n);
 
-/** "… dropped=3": how many points of the request InfluxDB has not written. */
+/** InfluxDB has no shorter retention: https://docs.influxdata.com/influxdb/v2/reference/internals/data-retention/ */
+const LEAST_RETENTION_MS = 3_600_000;
+
+/**
+ * How versions of InfluxDB 2 speak of points beyond a bucket's retention: "points beyond retention policy", "outside retention policy of duration".
+ * Only with status 422, points that are old enough, and a token that cannot ask for the retention.
+ */
+const RETENTION = /retention policy/i;
+
+/** "dropped=3" or "dropped 3 points": how many points of the request InfluxDB has not written. */
 function droppedOf(message: string): number | undefined {
-  const dropped = /dropped=(\d+)/.exec(message)?.[1];
+  const dropped = /dropped[ =](\d+)/.exec(message)?.[1];
   return dropped === undefined ? undefined : Number(dropped);
 }
 
-type Answer = { readonly kind: 'written' } | { readonly kind: 'refused'; readonly message: string };
+type Answer =
+  { readonly kind: 'written' } | { readonly kind: 'refused'; readonly message: string; readonly serverMs: number };
 
 class InfluxStatus extends Error {
   readonly status: number;

@@ -70,6 +70,20 @@ export class LineBlock {
     return this.#bytes.subarray(from === 0 ? 0 : this.#ends[from - 1], end - 1);
   }
 
+  /** Time of a line in ms, rounded down. */
+  timeMs(index: number): number {
+    const line = Buffer.from(this.bytes(index, index + 1)).toString('latin1');
+    const ns = BigInt(line.slice(line.lastIndexOf(' ') + 1));
+    return Number(ns / 1_000_000n);
+  }
+
+  /** A new block with some of the lines. */
+  pick(indexes: readonly number[]): LineBlock {
+    const picked = new LineBlock();
+    for (const index of indexes) picked.push(Buffer.from(this.bytes(index, index + 1)).toString('latin1'));
+    return picked;
+  }
+
   /** Without lines, but with its memory: to be filled again, once nobody reads its {@link bytes} any more. */
   clear(): void {
     this.#length = 0;
