@@ -14,7 +14,7 @@ import type { IngestProcess } from '../support/ingest-process.ts';
 import { IngestWorld } from '../support/ingest-world.ts';
 import { eventually, influxWrite, kinesis, parts } from '../support/parts.ts';
 import { seeded } from '../support/seeded.ts';
-import { FaultyProxy } from './faulty-proxy.ts';
+import { FaultyProxy } from '../support/faulty-proxy.ts';
 import { CONFLICT_MS, refuses, SPOILED_RECEIVER, Traffic, type TrafficOptions } from './traffic.ts';
 
 const FAULTY_FS = fileURLToPath(new URL('faulty-fs.mjs', import.meta.url));

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/parts.ts';
-import type { Action, FaultyProxy, Rule, SeenRequest } from './faulty-proxy.ts';
+import type { Action, FaultyProxy, Rule, SeenRequest } from '../support/faulty-proxy.ts';
 import type { CheckpointInstant, FaultyWorld } from './faulty-world.ts';
 
 export const AREAS = ['InfluxDB', 'S3', 'Kinesis', 'checkpoint', 'ingest', 'stream'] as const;
@@ -190,6 +190,7 @@ export const KINDS: readonly FaultKind[] = [
   requests('S3', s3, 'slow', isPut, { kind: 'delay', ms: 1_000 }),
   requests('S3', s3, '503 SlowDown', isPut, answer(503, s3Error('SlowDown'), XML_TYPE)),
   requests('S3', s3, '500 InternalError', isPut, answer(500, s3Error('InternalError'), XML_TYPE)),
+  requests('S3', s3, '200 and not stored', isPut, answer(200, '')),
   requests('S3', s3, 'reset half-way through the body', isPut, reset('mid-request')),
   requests('S3', s3, 'reset after the write', isPut, reset('after')),
 

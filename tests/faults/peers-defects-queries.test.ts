@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { healthResponse, queryResponse } from '../../backend/src/http/schemas.ts';
 import { UserpulseServer } from '../support/cli.ts';
 import { createBuckets, eventually, influxWrite, parts, type TestBuckets } from '../support/parts.ts';
-import { FaultyProxy } from './faulty-proxy.ts';
+import { FaultyProxy } from '../support/faulty-proxy.ts';
 
 /**
  * What is known to be wrong in Grafana's InfluxDB data source, each as a test that would find it in Userpulse's answers. How the plugin turns a

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { CopyObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { CopyObjectCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../backend/src/clock.ts';
 import type { ArchiveObject } from '../../backend/src/archive/archive-writer.ts';
 import { S3ArchiveWriter } from '../../backend/src/archive/s3-writer.ts';
 import { GzipLines } from '../../backend/src/archive/gzip-lines.ts';
-import { createS3Bucket, listKeys, readObject, s3 } from '../support/parts.ts';
+import { s3Client } from '../../tools/stores.ts';
+import { FaultyProxy } from '../support/faulty-proxy.ts';
+import { createS3Bucket, listKeys, parts, readObject, s3 } from '../support/parts.ts';
 
 const go = new AbortController().signal;
 const archive = (bucket: string) =>
@@ -65,5 +67,47 @@ describe('S3ArchiveWriter', () => {
     );
     await archive(bucket).put(await object('a'), go);
     await expect(archive(bucket).put(await object('b'), go)).rejects.toMatchObject({ code: 'archive_conflict' });
+  });
+
+  it('writes again what S3 has acknowledged and not stored', async () => {
+    const bucket = await createS3Bucket();
+    const proxy = await FaultyProxy.start(parts().s3.endpoint);
+    const reasons: string[] = [];
+    const one = await object('a', 'b');
+    proxy.add({
+      kind: '200 and not stored',
+      match: ({ method }) => method === 'PUT',
+      action: { kind: 'answer', status: 200, body: '' },
+      times: 2,
+    });
+    const writer = new S3ArchiveWriter({
+      client: s3Client({ ...parts().s3, endpoint: proxy.url }),
+      codec: 'gzip',
+      url: new URL(`s3://${bucket}/some/prefix/`),
+      clock: systemClock,
+      logger: pino({ level: 'silent' }),
+      onRetry: (reason) => reasons.push(reason),
+    });
+    await writer.put(one, go);
+    expect(reasons).toEqual(['not_stored', 'not_stored']);
+    expect((await readObject(bucket, `some/prefix/${KEY}`)).equals(Buffer.concat(one.chunks))).toBe(true);
+    await proxy.close();
+  });
+
+  it.each([
+    ['other lines', async () => Buffer.concat((await object('b')).chunks)],
+    ['half of the bytes', async () => Buffer.concat((await object('a')).chunks).subarray(0, 12)],
+  ])('does not believe metadata where the store holds %s', async (_, bytes) => {
+    const bucket = await createS3Bucket();
+    const one = await object('a');
+    await s3().send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: `some/prefix/${KEY}`,
+        Body: await bytes(),
+        Metadata: { 'content-sha256': one.contentSha256 },
+      }),
+    );
+    await expect(archive(bucket).put(one, go)).rejects.toMatchObject({ code: 'archive_conflict' });
   });
 });

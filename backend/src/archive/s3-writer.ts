@@ -1,5 +1,6 @@
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { awsFailure } from '../aws/failure.ts';
@@ -17,7 +18,7 @@ const PART_BYTES = 8 * 1024 * 1024;
 /** Bodies whose memory is reused: as many as are written at a time, and none of a size that only a rare large object needs. */
 const SPARE_BODIES = 4;
 const SPARE_BODY_BYTES = 1024 * 1024;
-/** User metadata (x-amz-meta-…): tells a redo that the object is the same without downloading it. */
+/** User metadata (x-amz-meta-…): the SHA-256 of the lines, for whoever checks the archive. */
 const SHA_METADATA = 'content-sha256';
 
 export interface S3ArchiveWriterOptions {
@@ -32,7 +33,8 @@ export interface S3ArchiveWriterOptions {
 
 /**
  * The archive in S3. Every write carries If-None-Match: *, so an object is never replaced; where one is there already, equal content is
- * success and other content is an error.
+ * success and other content is an error. An acknowledged write is believed only where the ETag is the MD5 of what was sent; otherwise the object
+ * is read back.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
  */
 export class S3ArchiveWriter implements ArchiveWriter {
@@ -87,7 +89,13 @@ export class S3ArchiveWriter implements ArchiveWriter {
           Body.set(chunk, at);
           at += chunk.length;
         }
-        await this.#options.client.send(new PutObjectCommand({ ...params, Body }), { abortSignal: signal });
+        // S3 compares the body with Content-MD5 before it stores it.
+        const md5 = createHash('md5').update(Body).digest();
+        const answer = await this.#options.client.send(
+          new PutObjectCommand({ ...params, Body, ContentMD5: md5.toString('base64') }),
+          { abortSignal: signal },
+        );
+        if (plainETag(answer.ETag) !== md5.toString('hex')) await this.#verifyStored(Key, object, signal);
         // Not after a failure: the connection may still be reading it.
         if (memory.length <= SPARE_BODY_BYTES && this.#bodies.length < SPARE_BODIES) this.#bodies.push(memory);
       } else {
@@ -106,19 +114,36 @@ export class S3ArchiveWriter implements ArchiveWriter {
         } finally {
           signal.removeEventListener('abort', abort);
         }
+        await this.#verifyStored(Key, object, signal);
       }
     } catch (error) {
       if (!isTaken(error)) throw error;
-      if ((await this.#storedSha256(Key, object.codec, signal)) === object.contentSha256) return;
-      throw new UserpulseError(
-        'archive_conflict',
-        `The archive object s3://${this.#bucket}/${Key} exists with different content.`,
-        {
-          hint: `${CONFLICT_CAUSE} Move the object away, or set USERPULSE_ARCHIVE to a separate archive.`,
-          cause: error,
-        },
-      );
+      await this.#verifyStored(Key, object, signal);
     }
+  }
+
+  /**
+   * Reads an object back. Metadata alone would not do: they say what was sent, not what is stored.
+   * @throws UserpulseError `archive_conflict` where the lines are not those of the object; NotStored where nothing is there
+   */
+  async #verifyStored(Key: string, object: ArchiveObject, signal: AbortSignal): Promise<void> {
+    let stored: string | undefined;
+    try {
+      const { Body } = await this.#options.client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), {
+        abortSignal: signal,
+      });
+      stored = Body instanceof Readable ? await contentSha256(CODECS[object.codec], Body) : undefined;
+    } catch (error) {
+      if (error instanceof Error && (error.name === 'NoSuchKey' || statusOf(error) === 404)) throw new NotStored(error);
+      // What the codec cannot read is not what was sent.
+      if (!isUnreadable(error)) throw error;
+    }
+    if (stored === object.contentSha256) return;
+    throw new UserpulseError(
+      'archive_conflict',
+      `The archive object s3://${this.#bucket}/${Key} exists with different content.`,
+      { hint: `${CONFLICT_CAUSE} Move the object away, or set USERPULSE_ARCHIVE to a separate archive.` },
+    );
   }
 
   /** Memory for a body in one piece; memory/blocks.ts says why it is reused. */
@@ -127,17 +152,15 @@ export class S3ArchiveWriter implements ArchiveWriter {
     return spare !== undefined && spare.length >= bytes ? spare : Buffer.allocUnsafeSlow(Math.ceil(bytes * 1.25));
   }
 
-  async #storedSha256(Key: string, codec: CodecName, signal: AbortSignal): Promise<string | undefined> {
-    const { client } = this.#options;
-    const head = await client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key }), { abortSignal: signal });
-    const noted = head.Metadata?.[SHA_METADATA];
-    if (noted !== undefined) return noted;
-    const { Body } = await client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), { abortSignal: signal });
-    return Body instanceof Readable ? contentSha256(CODECS[codec], Body) : undefined;
-  }
-
   #classify(error: unknown): Verdict {
     if (error instanceof UserpulseError) return { kind: 'give_up' };
+    if (error instanceof NotStored) {
+      return {
+        kind: 'retry',
+        reason: 'not_stored',
+        message: `S3 bucket "${this.#bucket}" (USERPULSE_ARCHIVE) acknowledged an object that it has not stored. ${RETRYING}`,
+      };
+    }
     const failure = awsFailure(error);
     const bucket = `S3 bucket "${this.#bucket}" (USERPULSE_ARCHIVE)`;
     switch (failure.kind) {
@@ -173,6 +196,23 @@ export class S3ArchiveWriter implements ArchiveWriter {
     }
   }
 }
+
+/** Errors of Node's zlib: https://nodejs.org/api/zlib.html#constants */
+const isUnreadable = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(Z_|ZSTD_)/.test(error.code);
+
+/** S3 has acknowledged an object, and does not have it. */
+class NotStored extends Error {
+  constructor(cause: unknown) {
+    super('The object was acknowledged and is not there.', { cause });
+  }
+}
+
+/**
+ * The MD5 of the body, in hex, unless the object is encrypted with a KMS or customer key: then it is something else, and the object is read back.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+ */
+const plainETag = (etag: string | undefined): string | undefined => etag?.replace(/^"|"$/g, '').toLowerCase();
 
 /** 412: the key is taken. */
 const isTaken = (error: unknown): boolean =>
