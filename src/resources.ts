@@ -1,5 +1,5 @@
 import type { TimeRange } from '@grafana/data';
-import type { PrefixScheme } from '../backend/src/schema/buckets.ts';
+import type { PrefixScheme } from '../contract/prefix.ts';
 import type { IdPreset, TopAnswer, TypesAnswer, UserpulseQuery } from './types.ts';
 
 /** The part of Grafana's data source class that reaches the gateway's resources; their paths are the backend's under /v1. */

@@ -1,7 +1,7 @@
 import type { DataSourceJsonData } from '@grafana/data';
 import type { DataQuery } from '@grafana/schema';
-import type { Calculation, Label, Preset } from '../backend/src/query/request.ts';
-import type { IdPreset } from '../backend/src/schema/buckets.ts';
+import type { IdPreset, Preset } from '../contract/presets.ts';
+import type { Calculation, Label } from '../contract/query.ts';
 
 export type { Calculation, IdPreset, Label, Preset };
 

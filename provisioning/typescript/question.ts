@@ -1,5 +1,5 @@
 import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import type { IdPreset } from '../../backend/src/schema/buckets.ts';
+import type { IdPreset } from '../../contract/presets.ts';
 import { bars, dashboard, lines, numbers, ranking } from './panels.ts';
 import { top, UserpulseQueryBuilder } from './query.ts';
 import { idVariable, typeVariable } from './variables.ts';

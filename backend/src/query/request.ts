@@ -1,22 +1,10 @@
 import { z } from 'zod';
+import { MAX_IDS, MAX_QUERIES, MAX_TOP } from '../../../contract/limits.ts';
+import { PRESET_NAMES as PRESETS, type Preset } from '../../../contract/presets.ts';
 
-/** Presets of DESIGN §3. `made`, `received` and `share` need ids; the others concern everyone. */
-export const PRESETS = ['made', 'received', 'share', 'everyone', 'top'] as const;
-export type Preset = (typeof PRESETS)[number];
-
-export const CALCULATIONS = ['count', 'rate', 'cumulative', 'total'] as const;
-export type Calculation = (typeof CALCULATIONS)[number];
-
-export const LABELS = ['id', 'type'] as const;
-export type Label = (typeof LABELS)[number];
-
-/** Upper bounds of one query (DESIGN §3). */
-export const MAX_IDS = 50;
-export const MAX_WINDOWS = 11_000;
-export const MAX_SERIES = 100;
-export const MAX_TOP = 1000;
-/** Queries in one request. */
-export const MAX_QUERIES = 50;
+export { MAX_IDS, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../contract/limits.ts';
+export { PRESET_NAMES as PRESETS, type Preset } from '../../../contract/presets.ts';
+export { CALCULATION_NAMES as CALCULATIONS, LABELS, type Calculation, type Label } from '../../../contract/query.ts';
 
 /** RFC 3339 with an offset, or epoch milliseconds as a number or a string of digits. Parsed to milliseconds by the query core. */
 export const instantSchema = z.union([z.number().int(), z.string().min(1).max(40)], {
