@@ -90,7 +90,7 @@ export function readFields<T extends FieldTable>(
   for (const [name, value] of Object.entries(from ?? {}))
     if (!Object.hasOwn(table, name) && !ignored.has(name) && value !== null && value !== undefined)
       problems.set(name, {
-        message: `${quoted(name)} is not a field of a ${what}.`,
+        message: `${quoted(name)} is not a field of ${article(what)}.`,
         hint: `Remove it. The fields are ${Object.keys(table).join(', ')}.`,
       });
   return { values: values as ValuesOf<T>, problems };
@@ -100,6 +100,8 @@ const asRecord = (value: unknown): Readonly<Record<string, unknown>> | undefined
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Readonly<Record<string, unknown>>)
     : undefined;
+
+const article = (noun: string): string => `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
 
 /** A blank text is what an empty variable or input leaves behind. A blank choice is not: nobody leaves one empty. */
 const isAbsent = (value: unknown, form: Form): boolean =>

@@ -139,7 +139,8 @@ const SAVED = {
  */
 export const QUERY_FIELDS = { ...ASKED, ...SAVED } as const;
 
-export type AskedField = keyof typeof ASKED;
+/** Fields that decide nothing about the numbers. */
+export type SavedField = keyof typeof SAVED;
 export type QueryFieldName = keyof typeof QUERY_FIELDS;
 /** Fields of a query; those with a default are always there. */
 export type QueryFields = ValuesOf<typeof QUERY_FIELDS>;
@@ -190,7 +191,3 @@ export type VariableFields = ValuesOf<typeof VARIABLE_FIELDS>;
 
 export const readVariable = (given: unknown): Reading<typeof VARIABLE_FIELDS> =>
   readFields(VARIABLE_FIELDS, given, GRAFANA_FIELDS, 'variable');
-
-/** Interaction types, as the event contract has them (docs/contract.md). */
-const TYPE = /^[a-z][a-z0-9_]{0,31}$/;
-export const isType = (text: string): boolean => TYPE.test(text);

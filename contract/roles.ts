@@ -15,7 +15,8 @@ export interface RoleRow {
   readonly setting: string;
   /** The bucket's name unless configured otherwise. */
   readonly bucket: string;
-  readonly help: string;
+  /** What it holds: "Bucket of …". */
+  readonly content: string;
 }
 
 /**
@@ -29,7 +30,7 @@ export const ROLES = {
     totalField: 'made',
     setting: 'USERPULSE_BUCKET_MADE',
     bucket: 'interactions_made',
-    help: 'Bucket of what users make.',
+    content: 'what users make',
   },
   received: {
     ids: 'user',
@@ -37,7 +38,7 @@ export const ROLES = {
     totalField: 'received',
     setting: 'USERPULSE_BUCKET_RECEIVED',
     bucket: 'interactions_received',
-    help: 'Bucket of what users receive.',
+    content: 'what users receive',
   },
   share: {
     ids: 'share',
@@ -45,7 +46,7 @@ export const ROLES = {
     totalField: 'share',
     setting: 'USERPULSE_BUCKET_SHARE',
     bucket: 'interactions_share',
-    help: 'Bucket of what shares receive.',
+    content: 'what shares receive',
   },
   total: {
     ids: undefined,
@@ -53,7 +54,7 @@ export const ROLES = {
     totalField: undefined,
     setting: 'USERPULSE_BUCKET_TOTAL',
     bucket: 'interactions_total',
-    help: "Bucket of everyone's interactions, tagged by type only.",
+    content: "everyone's interactions, tagged by type only",
   },
 } as const satisfies Record<string, RoleRow>;
 
@@ -71,3 +72,8 @@ export const RANKED_ROLES = BUCKET_ROLES.filter((role): role is RankedRole => RO
 /** A value for every role. */
 export const byRole = <T>(valueOf: (role: BucketRole) => T): Readonly<Record<BucketRole, T>> =>
   Object.fromEntries(BUCKET_ROLES.map((role) => [role, valueOf(role)])) as Record<BucketRole, T>;
+
+/** The settings that name the buckets, for help texts: `USERPULSE_BUCKET_MADE, _RECEIVED, …`. */
+export const BUCKET_SETTINGS_TEXT = BUCKET_ROLES.map((role, i) =>
+  i === 0 ? ROLES[role].setting : ROLES[role].setting.replace(/^.*(?=_)/, ''),
+).join(', ');
