@@ -1,4 +1,4 @@
-import { quoted, type Problem } from './problem.ts';
+import { NO_VALUE, quoted, VARIABLE, type Problem } from './problem.ts';
 
 /**
  * Length of windows or of a shift: a number of milliseconds on the wall clock, or of calendar months. Flux does not let windows mix the
@@ -40,6 +40,7 @@ const MAX_MS = 600 * 366 * DAY_MS;
 export function readDuration(text: string, name: string): Duration | Problem {
   const refuse = (problem: string, hint: string): Problem => ({ message: `${name} ${quoted(text)} ${problem}.`, hint });
   const trimmed = text.trim();
+  if (VARIABLE.test(trimmed)) return { message: `${name} ${quoted(text)} is not valid: ${NO_VALUE}` };
   if (!LITERAL.test(trimmed))
     return refuse('is not a duration', 'Write it as Flux does, for example 10m, 1h30m, 1d, 1w or 1mo.');
   let ns = 0n;

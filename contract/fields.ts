@@ -15,8 +15,16 @@ export type Form =
   /** The version that a query was saved in: whole, and not newer than what is known here. */
   | { readonly kind: 'version'; readonly known: number }
   | { readonly kind: 'object'; readonly fields: FieldTable }
-  /** A list of objects that is not judged further. */
-  | { readonly kind: 'objects' };
+  /** Ad-hoc filters, as Grafana gives them. */
+  | { readonly kind: 'filters' };
+
+/** One ad-hoc filter; `values` for the operators that take several. */
+export interface AdHocFilter {
+  readonly key: string;
+  readonly operator: string;
+  readonly value: string;
+  readonly values?: readonly string[];
+}
 
 export interface Field {
   readonly form: Form;
@@ -43,8 +51,8 @@ type ValueOf<F extends Form> = F extends { readonly kind: 'choice'; readonly of:
               ? V
               : F extends { readonly kind: 'object'; readonly fields: infer T extends FieldTable }
                 ? ValuesOf<T>
-                : F extends { readonly kind: 'objects' }
-                  ? readonly object[]
+                : F extends { readonly kind: 'filters' }
+                  ? readonly AdHocFilter[]
                   : never;
 
 type WithFallback<T extends FieldTable> = {
@@ -157,14 +165,19 @@ function readValue(form: Form, value: unknown, name: string): Read {
       const [first] = problems.values();
       return first === undefined ? { value: values } : { problem: { ...first, message: `${name}: ${first.message}` } };
     }
-    case 'objects':
-      return Array.isArray(value) && value.every((item) => asRecord(item) !== undefined)
+    case 'filters':
+      return Array.isArray(value) && value.every(isFilter)
         ? { value }
-        : wrong(`${name} must be an array of objects.`);
+        : wrong(`${name} must be an array of objects with the strings key, operator and value.`);
     default:
       return form satisfies never;
   }
 }
+
+const isFilter = (value: unknown): boolean => {
+  const filter = asRecord(value);
+  return ['key', 'operator', 'value'].every((name) => typeof filter?.[name] === 'string');
+};
 
 const NOTHING: ReadonlySet<string> = new Set();
 

@@ -16,6 +16,25 @@ export interface IdKindRow {
 
 const MAX_USER_ID = 2n ** 63n - 1n;
 
+function userIdProblem(id: string): Problem | undefined {
+  const message = `${quoted(id)} is not a valid user ID.`;
+  if (!/^\d+$/.test(id)) return { message, hint: 'User IDs are whole numbers such as 88.' };
+  if (id.startsWith('0')) return { message, hint: 'Write it without leading zeros, and above 0.' };
+  // Length is bounded before BigInt sees it.
+  if (id.length > 19 || BigInt(id) > MAX_USER_ID)
+    return { message, hint: `It is too large: user IDs end at ${MAX_USER_ID.toString()}.` };
+  return undefined;
+}
+
+function shareIdProblem(id: string): Problem | undefined {
+  if (/^[0-9a-f]{24}$/.test(id)) return undefined;
+  const message = `${quoted(id)} is not a valid share ID.`;
+  if (/^[0-9a-fA-F]{24}$/.test(id)) return { message, hint: 'Write share IDs in lower case.' };
+  if (/^[0-9a-f]+$/.test(id))
+    return { message, hint: `It has ${id.length} characters: share IDs have 24 of 0–9 and a–f.` };
+  return { message, hint: 'Share IDs have 24 characters of 0–9 and a–f.' };
+}
+
 /**
  * Every kind of id.
  *
@@ -29,14 +48,7 @@ export const ID_KINDS = {
     noun: 'user',
     plural: 'users',
     prefixSetting: 'USERPULSE_USER_PREFIX',
-    // Length is bounded before BigInt sees it.
-    problem: (id) =>
-      /^[1-9][0-9]{0,18}$/.test(id) && BigInt(id) <= MAX_USER_ID
-        ? undefined
-        : {
-            message: `${quoted(id)} is not a valid user ID.`,
-            hint: 'A user ID is a whole number from 1 to 9223372036854775807, without leading zeros, for example "123456".',
-          },
+    problem: userIdProblem,
   },
   share: {
     stored: 'string',
@@ -45,15 +57,14 @@ export const ID_KINDS = {
     noun: 'share',
     plural: 'shares',
     prefixSetting: 'USERPULSE_SHARE_PREFIX',
-    problem: (id) =>
-      /^[0-9a-f]{24}$/.test(id)
-        ? undefined
-        : {
-            message: `${quoted(id)} is not a valid share ID.`,
-            hint: 'A share ID is 24 lowercase hex characters, for example "5f2c9b7a1d4e8a0012ab34cd".',
-          },
+    problem: shareIdProblem,
   },
 } as const satisfies Record<string, IdKindRow>;
 
 export type IdKind = keyof typeof ID_KINDS;
 export const ID_KIND_NAMES = Object.keys(ID_KINDS) as readonly IdKind[];
+
+/** When a share was created: the first 8 hex characters of an ObjectId are its second. Undefined for what is not a share ID. */
+export function shareCreated(id: string): Date | undefined {
+  return shareIdProblem(id) === undefined ? new Date(Number.parseInt(id.slice(0, 8), 16) * 1000) : undefined;
+}

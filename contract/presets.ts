@@ -11,8 +11,13 @@ export interface PresetRow {
   readonly description: string;
   /** Before the ids in a one-line summary: `Made by 88`. */
   readonly summary: string;
-  /** For presets with ids: the option of a ranking, the title of a link to an id's dashboard, and what that dashboard counts. */
-  readonly ids?: { readonly ranking: string; readonly link: (id: string) => string; readonly counted: string };
+  /** For presets with ids: the option of a ranking, the title of a link to an id's dashboard, and that dashboard's title and subject. */
+  readonly ids?: {
+    readonly ranking: string;
+    readonly link: (id: string) => string;
+    readonly title: string;
+    readonly counted: string;
+  };
 }
 
 /**
@@ -34,7 +39,8 @@ export const PRESETS = {
     ids: {
       ranking: 'Users, by interactions made',
       link: (id) => `What user ${id} did`,
-      counted: 'interactions that the chosen users made',
+      title: 'Made by a user',
+      counted: 'interactions that the selected users made',
     },
   },
   received: {
@@ -45,7 +51,8 @@ export const PRESETS = {
     ids: {
       ranking: 'Users, by interactions received',
       link: (id) => `What user ${id} received`,
-      counted: 'interactions that the chosen users received',
+      title: 'Received by a user',
+      counted: 'interactions that the selected users received',
     },
   },
   share: {
@@ -56,7 +63,8 @@ export const PRESETS = {
     ids: {
       ranking: 'Shares, by interactions received',
       link: (id) => `What share ${id} received`,
-      counted: 'interactions that the chosen shares received',
+      title: 'Received by a share',
+      counted: 'interactions that the selected shares received',
     },
   },
   everyone: {

@@ -32,3 +32,9 @@ export function jsonType(value: unknown): string {
   if (typeof value === 'object') return 'an object';
   return `a ${typeof value}`;
 }
+
+/** What looks like a template variable and has not been replaced: a slip of the pen, or a query where there are no variables. */
+export const VARIABLE = /\$\w|\$\{|\[\[/;
+/** Follows "… is not valid: ". */
+export const NO_VALUE =
+  'it holds a variable that has no value here. Create the variable in the dashboard’s settings, or write the value: alerts and public dashboards have no variables.';

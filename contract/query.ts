@@ -1,6 +1,7 @@
 import { readFields, type Field, type FieldTable, type Reading, type ValuesOf } from './fields.ts';
 import { MAX_IDS, MAX_TOP } from './limits.ts';
-import { ID_PRESETS, PRESET_NAMES, RANKED_PRESETS } from './presets.ts';
+import { ID_PRESETS, isIdPreset, PRESET_NAMES, RANKED_PRESETS } from './presets.ts';
+import { idsProblem } from './rules.ts';
 
 export const CALCULATIONS = {
   count: { label: 'Count', summary: 'count', description: 'Interactions in each window' },
@@ -125,7 +126,7 @@ const SAVED = {
     description: 'What an annotation marks.',
   },
   filters: {
-    form: { kind: 'objects' },
+    form: { kind: 'filters' },
     streams: false,
     description:
       'Ad-hoc filters on their way to `types`. A dashboard applies them; anything else refuses a query that has some.',
@@ -172,8 +173,13 @@ export const GRAFANA_FIELDS: ReadonlySet<string> = new Set([
 export const DEFAULT_TOP = { of: 'received', n: 10 } as const;
 
 /** Reads a query, however it was made: by the editor, by hand in a provisioned file, or by a program. Browser and backend read by it alike. */
-export const readQuery = (given: unknown): Reading<typeof QUERY_FIELDS> =>
-  readFields(QUERY_FIELDS, given, GRAFANA_FIELDS, 'query');
+export function readQuery(given: unknown): Reading<typeof QUERY_FIELDS> {
+  const { values, problems } = readFields(QUERY_FIELDS, given, GRAFANA_FIELDS, 'query');
+  const stray = problems.has('preset') || isIdPreset(values.preset) ? undefined : idsProblem(values.preset, values.ids);
+  return stray === undefined
+    ? { values, problems }
+    : { values: { ...values, ids: [] }, problems: new Map([...problems, ['ids', stray]]) };
+}
 
 /** What a dashboard variable may list. */
 export const VARIABLE_LISTS = ['types', 'top', 'prefixes'] as const;

@@ -1,18 +1,13 @@
 import { ID_KINDS, type IdKind } from './ids.ts';
 import { MAX_IDS, MAX_SERIES } from './limits.ts';
 import { ID_PRESETS, idKindOf, isIdPreset, type Preset } from './presets.ts';
-import { quoted, type Problem } from './problem.ts';
+import { NO_VALUE, quoted, VARIABLE, type Problem } from './problem.ts';
 
 /** Rules for what fields hold, besides their form (fields.ts). The editor shows what the backend will say. */
 
 /** True where a text holds a variable that will be replaced before the query runs. */
 export type IsVariable = (text: string) => boolean;
 const never: IsVariable = () => false;
-
-/** What looks like a variable and has not been replaced: a slip of the pen, or a query where there are no variables. */
-const VARIABLE = /\$\w|\$\{|\[\[/;
-const NO_VALUE =
-  'it holds a variable that has no value here. Create the variable in the dashboard’s settings, or write the value: alerts and public dashboards have no variables.';
 
 export const idProblem = (kind: IdKind, id: string): Problem | undefined => {
   const problem = ID_KINDS[kind].problem(id);
@@ -32,11 +27,11 @@ export function idsProblem(preset: Preset, ids: readonly string[], isVariable = 
         }
       : undefined;
   const kind = idKindOf(preset);
-  const { noun, plural, what, example } = ID_KINDS[kind];
+  const { noun, what, example } = ID_KINDS[kind];
   if (ids.length === 0)
     return {
-      message: `preset "${preset}" needs ids of ${plural}.`,
-      hint: `Give 1 to ${MAX_IDS}. A ${noun} ID is ${what}, for example "${example}".`,
+      message: `ids is empty: preset "${preset}" needs a ${noun} ID.`,
+      hint: `Give 1 to ${MAX_IDS}, each ${what}, for example "${example}".`,
     };
   if (ids.length > MAX_IDS)
     return {

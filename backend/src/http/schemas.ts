@@ -389,8 +389,8 @@ const documented = (form: Form): z.ZodType => {
       return z.number().int();
     case 'object':
       return z.object(documentedFields(form.fields));
-    case 'objects':
-      return z.array(z.looseObject({}));
+    case 'filters':
+      return z.array(z.looseObject({ key: z.string(), operator: z.string(), value: z.string() }));
     default:
       return form satisfies never;
   }

@@ -246,7 +246,11 @@ describe('a query', () => {
       { version: 2 },
       'The query was saved by a newer version of the plugin (query version 2;',
     ],
-    ['with filters that only a dashboard applies', { filters: [{ key: 'type' }] }, 'Write the types into the query'],
+    [
+      'with filters that only a dashboard applies',
+      { filters: [{ key: 'type', operator: '=', value: 'like' }] },
+      'Write the types into the query',
+    ],
     ['with a variable that has no value', { ids: ['$user'] }, 'alerts and public dashboards have no variables'],
     ['with ids that its preset does not have', { preset: 'everyone' }, 'preset "everyone" takes no ids.'],
   ])('%s is refused, and its neighbour is answered', async (_case, fields, message) => {
