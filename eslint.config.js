@@ -30,8 +30,6 @@ export default tseslint.config(
     plugins: { userpulse: { rules: { boundaries: boundariesRule } } },
     rules: { 'userpulse/boundaries': ['error', { BACKEND, OUTSIDE }] },
   },
-  // Until contract/ holds what they still take from the backend.
-  { files: ['src/**', 'provisioning/**'], rules: { 'userpulse/boundaries': 'warn' } },
   {
     languageOptions: { parserOptions: { projectService: true }, globals: globals.node },
     rules: {

@@ -16,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
+            'contract/**/*.test.ts',
             'backend/src/**/*.test.ts',
             'tools/**/*.test.ts',
             'bench/**/*.test.ts',

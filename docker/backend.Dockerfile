@@ -6,6 +6,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tools/build-backend.ts tools/
+COPY contract contract
 COPY backend backend
 RUN npx tsx tools/build-backend.ts
 

@@ -8,6 +8,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY webpack.config.ts tsconfig.json README.md CHANGELOG.md LICENSE ./
+COPY contract contract
 COPY src src
 RUN npx webpack --env production
 

@@ -2,7 +2,8 @@ import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKinesisClient } from '../backend/src/kinesis/client.ts';
-import { labels } from '../src/labels.ts';
+import { PRESETS } from '../contract/presets.ts';
+import { texts } from '../src/texts.ts';
 import { selectors } from '../src/selectors.ts';
 import { hourly, startWorld, STREAM, USERS, WEEK, type World } from '../tests/support/host-world.ts';
 import { launch, openPage, picture, type Watched } from './browser.ts';
@@ -292,15 +293,15 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
     await page.locator('.uplot canvas').first().waitFor();
     await shot(page, 'editor-received');
 
-    await choose(page, labels.query.calc.label, 'Running sum');
-    await choose(page, labels.query.groupBy.label, 'Nothing');
-    const every = page.getByLabel(labels.query.every.label, { exact: true }).first();
+    await choose(page, texts.query.calc.label, 'Running sum');
+    await choose(page, texts.query.groupBy.label, 'Nothing');
+    const every = page.getByLabel(texts.query.every.label, { exact: true }).first();
     await every.fill('6h');
     await every.press('Enter');
-    const compare = page.getByLabel(labels.query.compareTo.label, { exact: true }).first();
+    const compare = page.getByLabel(texts.query.compareTo.label, { exact: true }).first();
     await compare.fill('1d');
     await compare.press('Enter');
-    const name = page.getByLabel(labels.query.legend.label, { exact: true }).first();
+    const name = page.getByLabel(texts.query.legend.label, { exact: true }).first();
     await name.fill('all of it {{compare}}');
     await name.press('Enter');
     await page.getByText('all of it 1d before').first().waitFor();
@@ -319,14 +320,14 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
     await page.keyboard.press('Enter');
     await expect.poll(async () => (await savedQuery(page))['ids']).toEqual(['88', '677']);
 
-    await page.getByText(labels.flux.show).first().click();
+    await page.getByText(texts.flux.show).first().click();
     await page.getByText('interactions_received').first().waitFor();
     await shot(page, 'editor-all-controls');
 
     for (const preset of ['made', 'share', 'everyone', 'top'] as const) {
       await page
         .getByTestId(selectors.queryEditor.root)
-        .getByRole('radio', { name: labels.preset[preset].label, exact: true })
+        .getByRole('radio', { name: PRESETS[preset].label, exact: true })
         .check({ force: true });
       await expect.poll(async () => (await savedQuery(page))['preset']).toBe(preset);
       await shot(page, `editor-${preset}`);

@@ -59,10 +59,18 @@ describe('a query on its way to the gateway', () => {
     expect(sent[0]?.queries?.[0]).toMatchObject({ every: '30s', compareTo: '21600s' });
   });
 
-  it('is read as version 1 however it was saved', async () => {
-    const saved = { refId: 'A', preset: 'made', id: '88' } as unknown as UserpulseQuery;
-    await run(dataSource(), [saved]);
-    expect(sent[0]?.queries?.[0]).toMatchObject({ version: 1, preset: 'made', ids: ['88'], calc: 'count' });
+  it('has its defaults where it says nothing', async () => {
+    await run(dataSource(), [{ refId: 'A' } as UserpulseQuery]);
+    expect(sent[0]?.queries?.[0]).toMatchObject({ version: 1, preset: 'everyone', every: 'auto', calc: 'count' });
+  });
+
+  it('of wrong form goes as it was saved, for the backend to refuse, and its neighbour runs', async () => {
+    const wrong = { refId: 'A', preset: 'likes', ids: [9007199254740993, 88], n: '10', window: '$w' };
+    const datasource = dataSource({}, { w: '1h', user: '88' });
+    expect(datasource.filterQuery(wrong as unknown as UserpulseQuery)).toBe(true);
+    await run(datasource, [wrong as unknown as UserpulseQuery, query({ refId: 'B', preset: 'made', ids: ['$user'] })]);
+    expect(sent[0]?.queries).toMatchObject([{ refId: 'B', ids: ['88'] }, wrong]);
+    expect(sent[0]?.queries?.[1]).not.toHaveProperty('calc');
   });
 
   it('keeps its own time zone', async () => {
@@ -157,8 +165,8 @@ it('takes the interval and the time range for variables, though Grafana’s own 
 
 it('says whether a query holds variables, which alert rules cannot have', () => {
   const datasource = dataSource();
-  expect(datasource.targetContainsTemplate(query({ ids: ['$user'] }))).toBe(true);
-  expect(datasource.targetContainsTemplate(query({ ids: ['88'] }))).toBe(false);
+  expect(datasource.targetContainsTemplate(query({ preset: 'made', ids: ['$user'] }))).toBe(true);
+  expect(datasource.targetContainsTemplate(query({ preset: 'made', ids: ['88'] }))).toBe(false);
 });
 
 describe('links to the dashboards of an id', () => {

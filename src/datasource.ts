@@ -7,17 +7,15 @@ import type {
   DataSourceInstanceSettings,
   MetricFindValue,
   ScopedVars,
-  TimeRange,
 } from '@grafana/data';
 import { config, DataSourceWithBackend, getGrafanaLiveSrv, getTemplateSrv } from '@grafana/runtime';
 import type { GrafanaLiveSrv, TemplateSrv } from '@grafana/runtime';
 import { from, map, of, switchMap } from 'rxjs';
 import type { Observable } from 'rxjs';
-import { FILTER_KEY, filterTypes, needsKnownTypes } from './adhoc.ts';
 import { annotationSupport } from './annotations/support.ts';
-import { withDashboardLinks } from './links.ts';
 import { DEFAULT_QUERY } from './query/defaults.ts';
 import { describeQuery } from './query/describe.ts';
+import { FILTER_KEY, filterTypes, needsKnownTypes } from './query/filters.ts';
 import {
   expandTypes,
   hasBuiltIn,
@@ -26,11 +24,13 @@ import {
   resolveTimezone,
   standsForAll,
 } from './query/interpolate.ts';
-import { migrateQuery } from './query/migrate.ts';
+import { withDashboardLinks } from './query/links.ts';
+import { prepare, withAnswers } from './query/prepare.ts';
+import { isWellFormed, problemsText, readSaved } from './query/saved.ts';
 import { isComplete } from './query/validate.ts';
 import { canGoLive, endsNow, followLive } from './live/stream.ts';
-import { prepare, withAnswers } from './request.ts';
 import { Resources } from './resources.ts';
+import type { EditorServices, TranslateSettings } from './services.ts';
 import type { UserpulseOptions, UserpulseQuery } from './types.ts';
 import { UserpulseVariableSupport } from './variables/support.ts';
 
@@ -40,20 +40,14 @@ const VALUED: ReadonlySet<string> = new Set(['query', 'custom', 'textbox', 'cons
 const TIMEZONE = '${__timezone}';
 const browserZone = () => new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** What decides a query's windows besides itself; Grafana knows it once the panel has run. */
-export interface TranslateSettings {
-  readonly range: TimeRange;
-  readonly timezone?: string;
-  readonly maxDataPoints?: number;
-  readonly intervalMs?: number;
-  readonly scopedVars?: ScopedVars;
-}
-
 /**
  * The data source as Grafana sees it. It replaces variables and applies ad-hoc filters, which only the browser knows; all else
  * is the backend's, so that alerts and public dashboards give the same numbers.
  */
-export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, UserpulseOptions> {
+export class UserpulseDataSource
+  extends DataSourceWithBackend<UserpulseQuery, UserpulseOptions>
+  implements EditorServices
+{
   override readonly annotations = annotationSupport;
   override readonly variables: UserpulseVariableSupport;
   readonly resources: Resources;
@@ -79,7 +73,9 @@ export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, U
     if (config.publicDashboardAccessToken) return super.query(request);
     const scopedVars = { ...request.scopedVars, ...rangeVars(request.range) };
     const { filters: dashboardFilters = [], ...rest } = request;
-    const targets = request.targets.map((saved) => {
+    // A query of wrong form goes as it is: the backend says what is wrong with it, as it does to alerts and public dashboards.
+    const refused = request.targets.filter((saved) => !isWellFormed(saved));
+    const targets = request.targets.filter(isWellFormed).map((saved) => {
       const target = this.applyTemplateVariables(saved, scopedVars);
       const timezone = resolveTimezone(target.timezone, request.timezone, browserZone());
       return { ...target, timezone, filters: [...dashboardFilters, ...(target.filters ?? [])] };
@@ -90,7 +86,8 @@ export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, U
       switchMap((types) => {
         const prepared = prepare(targets, types);
         const none: Observable<DataQueryResponse> = of({ data: [] });
-        const asked = prepared.queries.length > 0 ? super.query({ ...rest, targets: prepared.queries }) : none;
+        const queries = [...prepared.queries, ...refused];
+        const asked = queries.length > 0 ? super.query({ ...rest, targets: queries }) : none;
         return asked.pipe(
           map((response) => withAnswers(response, prepared)),
           switchMap((response) => this.followed(response, prepared.queries, request)),
@@ -101,12 +98,15 @@ export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, U
   }
 
   override filterQuery(saved: UserpulseQuery): boolean {
-    return isComplete(migrateQuery(saved));
+    return !isWellFormed(saved) || isComplete(readSaved(saved).query);
   }
 
+  /** The query with its variables replaced; one of wrong form as it is. Alerts and public dashboards, which have no browser, do without this. */
   override applyTemplateVariables(saved: UserpulseQuery, scopedVars: ScopedVars): UserpulseQuery {
+    const { query, problems } = readSaved(saved);
+    if (problems.size > 0) return saved;
     return interpolateQuery(
-      migrateQuery(saved),
+      query,
       (text, format) => this.templateSrv.replace(text, scopedVars, format),
       (entry) => standsForAll(entry, this.templateSrv.getVariables(), scopedVars),
     );
@@ -120,6 +120,7 @@ export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, U
   ): UserpulseQuery[] {
     const zone = this.templateSrv.replace(TIMEZONE, scopedVars);
     return queries.map((saved) => {
+      if (!isWellFormed(saved)) return saved;
       const query = this.applyTemplateVariables(saved, scopedVars);
       const timezone =
         query.timezone ?? (zone === TIMEZONE ? undefined : resolveTimezone(undefined, zone, browserZone()));
@@ -131,12 +132,13 @@ export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, U
     return DEFAULT_QUERY;
   }
 
-  override getQueryDisplayText(query: UserpulseQuery): string {
-    return describeQuery(migrateQuery(query));
+  override getQueryDisplayText(saved: UserpulseQuery): string {
+    const { query, problems } = readSaved(saved);
+    return problems.size > 0 ? problemsText(problems) : describeQuery(query);
   }
 
   override targetContainsTemplate(saved: UserpulseQuery): boolean {
-    const { ids, types, every, compareTo = '' } = migrateQuery(saved);
+    const { ids, types, every, compareTo = '' } = readSaved(saved).query;
     return [...ids, ...types, every, compareTo].some(this.isTemplate);
   }
 
@@ -149,7 +151,6 @@ export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, U
     return (await this.resources.types(options.timeRange)).map((text) => ({ text, value: text }));
   }
 
-  /** The Flux of a query as it would run with these settings. */
   async translate(saved: UserpulseQuery, settings: TranslateSettings): Promise<string> {
     const { range, scopedVars = {}, timezone = '', ...rest } = settings;
     const query = this.applyTemplateVariables(saved, { ...scopedVars, ...rangeVars(range) });
@@ -157,15 +158,12 @@ export class UserpulseDataSource extends DataSourceWithBackend<UserpulseQuery, U
     return this.resources.translate(query, { ...rest, range, timezone: zone });
   }
 
-  /** Whether a text holds a variable that has a value here. */
   readonly isTemplate = (text: string): boolean => hasBuiltIn(text) || this.templateSrv.containsTemplate(text);
 
-  /** A set of types with its variables replaced. */
   expandTypes(types: readonly string[], scopedVars: ScopedVars): string[] {
     return expandTypes(types, (text, format) => this.templateSrv.replace(text, scopedVars, format));
   }
 
-  /** Names of the dashboard's variables that have a value to ask for. */
   variableNames(): string[] {
     return this.templateSrv
       .getVariables()

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { DASHBOARD_UIDS } from './links.ts';
+import { dashboardUid, ID_PRESETS } from '../contract/presets.ts';
 import { plugin } from './module.ts';
 import { UserpulseDataSource } from './datasource.ts';
 
@@ -60,9 +60,9 @@ describe('plugin.json', () => {
 });
 
 it('links to dashboards that are bundled, by their uid and variable', () => {
-  for (const [preset, uid] of Object.entries(DASHBOARD_UIDS)) {
+  for (const preset of ID_PRESETS) {
     const dashboard = JSON.parse(read(`src/dashboards/${preset}.json`)) as DashboardJson;
-    expect(dashboard.uid).toBe(uid);
+    expect(dashboard.uid).toBe(dashboardUid(preset));
     expect(dashboard.templating.list.map(({ name }) => name)).toContain('id');
   }
 });

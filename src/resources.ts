@@ -1,6 +1,8 @@
 import type { TimeRange } from '@grafana/data';
-import type { PrefixScheme } from '../backend/src/schema/buckets.ts';
-import type { IdPreset, TopAnswer, TypesAnswer, UserpulseQuery } from './types.ts';
+import type { TopResult, TypesResult } from '../contract/answers.ts';
+import { parsePrefixScheme, type PrefixScheme } from '../contract/prefix.ts';
+import { idKindOf, type IdPreset, type RankedPreset } from '../contract/presets.ts';
+import type { UserpulseQuery } from './types.ts';
 
 /** The part of Grafana's data source class that reaches the gateway's resources; their paths are the backend's under /v1. */
 export interface ResourceClient {
@@ -9,7 +11,7 @@ export interface ResourceClient {
 }
 
 export interface TopRequest {
-  readonly of: IdPreset;
+  readonly of: RankedPreset;
   readonly n: number;
   readonly types?: readonly string[];
   readonly range?: TimeRange | undefined;
@@ -52,7 +54,7 @@ export class Resources {
     const key = range ? `${minute(range.from)}-${minute(range.to)}` : '';
     const known = this.asked.get(key);
     if (known) return known.answer;
-    const answer = this.client.getResource<TypesAnswer>('types', rangeParams(range), QUIET).then(({ types }) => {
+    const answer = this.client.getResource<TypesResult>('types', rangeParams(range), QUIET).then(({ types }) => {
       this.last = [...types].sort();
       return this.last;
     });
@@ -67,30 +69,25 @@ export class Resources {
     return this.last;
   }
 
-  async top({ of, n, types = [], range }: TopRequest): Promise<TopAnswer['top']> {
+  async top({ of, n, types = [], range }: TopRequest): Promise<TopResult['top']> {
     const params = { of, n, ...(types.length > 0 && { types: types.join(',') }), ...rangeParams(range) };
-    return (await this.client.getResource<TopAnswer>('top', params, QUIET)).top;
+    return (await this.client.getResource<TopResult>('top', params, QUIET)).top;
   }
 
   /** Which characters of an id are its prefix tag; the backend decides. */
   async prefixScheme(of: IdPreset): Promise<PrefixScheme> {
     const prefix = field(await this.client.getResource<unknown>('schema', undefined, QUIET), 'prefix');
-    const text = field(prefix, of === 'share' ? 'share' : 'user');
-    const [, side, length] = (typeof text === 'string' && /^(first|last):(\d+)$/.exec(text)) || [];
-    if (side !== 'first' && side !== 'last') throw new Error('The backend’s /v1/schema names no prefix scheme.');
-    return { side, length: Number(length) };
+    const text = field(prefix, idKindOf(of));
+    const scheme = typeof text === 'string' ? parsePrefixScheme(text) : undefined;
+    if (scheme === undefined) throw new Error('The backend’s /v1/schema names no prefix scheme.');
+    return scheme;
   }
 
   /** The Flux that a query (without variables) would run. */
   async translate(query: UserpulseQuery, context: TranslateContext): Promise<string> {
     const { range, ...rest } = context;
-    const { refId, preset, ids, types, every, calc, groupBy, compareTo, of, n } = query;
-    const body = {
-      ...rangeParams(range),
-      ...rest,
-      queries: [{ refId, preset, ids, types, every, calc, groupBy, compareTo, of, n }],
-    };
-    return fluxOf(await this.client.postResource<unknown>('translate', body, QUIET), refId);
+    const body = { ...rangeParams(range), ...rest, queries: [query] };
+    return fluxOf(await this.client.postResource<unknown>('translate', body, QUIET), query.refId);
   }
 }
 

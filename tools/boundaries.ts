@@ -40,7 +40,7 @@ export const BACKEND: Readonly<Record<string, readonly string[]>> = {
 export const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   contract: [],
   src: ['contract'],
-  provisioning: ['contract', 'src'],
+  provisioning: ['contract', 'src/plugin.json'],
   host: ['contract', 'src'],
   tools: ['webpack.config.ts', 'vitest.config.ts'],
   bench: ['contract', 'backend', 'tools'],

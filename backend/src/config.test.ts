@@ -138,7 +138,7 @@ describe('loadConfig', () => {
         'bucketShare',
         'bucketTotal',
       ),
-    ).toContain('four different buckets');
+    ).toContain('must name different buckets');
   });
 
   it.each([

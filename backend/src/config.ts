@@ -1,6 +1,8 @@
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { ID_KINDS } from '../../contract/ids.ts';
+import { BUCKET_ROLES, BUCKET_SETTINGS_TEXT, ROLES, type BucketRole } from '../../contract/roles.ts';
 import { UserpulseError } from './errors.ts';
 import { parseRfc3339 } from './event/timestamp.ts';
 import { SECRET_VARIABLES, shownUrl } from './secrets.ts';
@@ -139,6 +141,19 @@ const retention = z
     return Number(text.slice(0, -1)) * seconds;
   });
 
+/** The setting that names a role's bucket: `bucketMade`. */
+export type BucketSetting<R extends BucketRole = BucketRole> = `bucket${Capitalize<R>}`;
+export const bucketSetting = <R extends BucketRole>(role: R): BucketSetting<R> =>
+  `bucket${role.charAt(0).toUpperCase()}${role.slice(1)}` as BucketSetting<R>;
+
+const bucketRow = (role: BucketRole): readonly [string, typeof bucketName, string, string] => {
+  const { setting, bucket, content } = ROLES[role];
+  return [setting, bucketName, bucket, `Bucket of ${content}.`];
+};
+const bucketSettings = Object.fromEntries(
+  BUCKET_ROLES.map((role) => [bucketSetting(role), bucketRow(role)]),
+) as Readonly<Record<BucketSetting, ReturnType<typeof bucketRow>>>;
+
 /** One entry per setting: its environment variable, its rule, its default where there is one, and what it is for. */
 const settings = {
   influxHost: [
@@ -175,26 +190,18 @@ const settings = {
     'Folder for the checkpoint of each shard. Use a disk that outlives the process.',
   ],
   userPrefix: [
-    'USERPULSE_USER_PREFIX',
+    ID_KINDS.user.prefixSetting,
     prefixScheme(6),
     'first:4',
     'Digits of a user ID that become its prefix tag: `first:N` or `last:N`, N up to 6.',
   ],
   sharePrefix: [
-    'USERPULSE_SHARE_PREFIX',
+    ID_KINDS.share.prefixSetting,
     prefixScheme(8),
     'first:6',
     'Characters of a share ID that become its prefix tag: `first:N` or `last:N`, N up to 8.',
   ],
-  bucketMade: ['USERPULSE_BUCKET_MADE', bucketName, 'interactions_made', 'Bucket of what users make.'],
-  bucketReceived: ['USERPULSE_BUCKET_RECEIVED', bucketName, 'interactions_received', 'Bucket of what users receive.'],
-  bucketShare: ['USERPULSE_BUCKET_SHARE', bucketName, 'interactions_share', 'Bucket of what shares receive.'],
-  bucketTotal: [
-    'USERPULSE_BUCKET_TOTAL',
-    bucketName,
-    'interactions_total',
-    "Bucket of everyone's interactions, tagged by type only.",
-  ],
+  ...bucketSettings,
   retentionSeconds: [
     'USERPULSE_RETENTION',
     retention,
@@ -372,11 +379,8 @@ export function loadConfig<K extends SettingName>(
   ) {
     problems.push(`USERPULSE_API_TOKEN is required to listen on ${listen.host}. Without it, listen on localhost.`);
   }
-  const buckets = (['bucketMade', 'bucketReceived', 'bucketShare', 'bucketTotal'] as const)
-    .map((n) => out[n])
-    .filter((b) => b !== undefined);
-  if (new Set(buckets).size < buckets.length)
-    problems.push('USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE and _TOTAL must name four different buckets.');
+  const buckets = BUCKET_ROLES.map((role) => out[bucketSetting(role)]).filter((b) => b !== undefined);
+  if (new Set(buckets).size < buckets.length) problems.push(`${BUCKET_SETTINGS_TEXT} must name different buckets.`);
   if (problems.length > 0) {
     throw new UserpulseError(
       'config_invalid',

@@ -129,6 +129,29 @@ func TestQueryGivesTheBackendsFrame(t *testing.T) {
 	}
 }
 
+// Alert rules and public dashboards have no browser: what is wrong with a saved query must reach the backend through the gateway alone.
+func TestASavedQueryReachesTheBackendWhole(t *testing.T) {
+	asked := make(chan string, 1)
+	url := fakeBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked <- string(body)
+		fakeAnswer(200, "application/json", `{"results":{"A":{"error":"refused","errorCode":"bad_request","status":400,"frames":[]}}}`)(w, r)
+	})
+	wrong := query("A")
+	saved := `{"ids":[9007199254740993,88],"live":true,"n":"10","preset":"likes","refId":"A","version":1,"window":"1h"}`
+	wrong.JSON = json.RawMessage(saved)
+	response, err := start(t).QueryData(t.Context(), &backend.QueryDataRequest{PluginContext: settings(url), Queries: []backend.DataQuery{wrong}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := <-asked; !strings.HasSuffix(body, `"queries":[`+saved+`]}`) {
+		t.Errorf("sent %s", body)
+	}
+	if got := response.Responses["A"]; got.Error == nil || got.Error.Error() != "refused" || got.Status != 400 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	plugin := start(t)
 	for name, one := range map[string]struct {

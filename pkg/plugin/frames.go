@@ -34,7 +34,7 @@ func toDataResponse(r result, one entry) backend.DataResponse {
 			return downstream(http.StatusBadGateway, "backend_malformed", err, "The Userpulse backend sent a frame that cannot be read (%v). See whether backend and plugin are of the same version.", err).dataResponse()
 		}
 		frame.RefID = one.refID
-		nameSeries(frame, one.model.Legend, one.model.Preset)
+		nameSeries(frame, one.model.legend, one.model.preset)
 		frames = append(frames, frame)
 	}
 	return backend.DataResponse{Frames: frames, Status: backend.StatusOK}

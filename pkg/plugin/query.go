@@ -5,17 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 )
 
 const (
-	// modelVersion is the version of the saved query this gateway understands.
-	modelVersion = 1
 	// Limits of the backend's POST /v1/query.
 	maxQueriesPerCall = 50
 	maxDataPoints     = 1_000_000
@@ -23,48 +21,27 @@ const (
 	parallelCalls = 4
 )
 
-// model is a query as saved in dashboards and alert rules, version 1. What is not listed (hide, datasource, live, key…) is Grafana's or the frontend's.
+// model is a query as saved in dashboards and alert rules. The backend gets it whole, fields that it may not know included, and judges it; the gateway
+// itself reads only what names the series.
 type model struct {
-	Version  int    `json:"version"`
-	Timezone string `json:"timezone"`
-	Legend   string `json:"legend"`
-	forwarded
-}
-
-// forwarded is the part of the model that the backend gets, under the names of its POST /v1/query. The backend judges the values.
-type forwarded struct {
-	Preset string   `json:"preset"`
-	IDs    []string `json:"ids,omitempty"`
-	Types  []string `json:"types,omitempty"`
-	Every  string   `json:"every,omitempty"`
-	Calc   string   `json:"calc,omitempty"`
-	// GroupBy: absent means by id and type, empty means one sum. omitempty would take one for the other.
-	GroupBy   *[]string `json:"groupBy,omitempty"`
-	CompareTo string    `json:"compareTo,omitempty"`
-	Of        string    `json:"of,omitempty"`
-	N         *float64  `json:"n,omitempty"`
+	saved  map[string]json.RawMessage
+	preset string
+	legend string
 }
 
 // call is the body of POST /v1/query.
 type call struct {
-	From          int64       `json:"from"` // epoch ms
-	To            int64       `json:"to"`   // epoch ms
-	Timezone      string      `json:"timezone"`
-	MaxDataPoints int64       `json:"maxDataPoints,omitempty"`
-	IntervalMs    float64     `json:"intervalMs,omitempty"`
-	Queries       []callQuery `json:"queries"`
-}
-
-type callQuery struct {
-	RefID string `json:"refId"`
-	forwarded
+	From          int64                        `json:"from"` // epoch ms
+	To            int64                        `json:"to"`   // epoch ms
+	MaxDataPoints int64                        `json:"maxDataPoints,omitempty"`
+	IntervalMs    float64                      `json:"intervalMs,omitempty"`
+	Queries       []map[string]json.RawMessage `json:"queries"`
 }
 
 // frameOf is what queries must share to travel in one call.
 type frameOf struct {
 	from, to, maxDataPoints int64
 	intervalMs              float64
-	timezone                string
 }
 
 // entry is one query on its way. key is its refId, or a stand-in where the backend would not take that.
@@ -94,7 +71,7 @@ func (d *Datasource) QueryData(ctx context.Context, request *backend.QueryDataRe
 			response.Responses[query.RefID] = err.dataResponse()
 			continue
 		}
-		shared := sharedFrame(query, parsed)
+		shared := sharedFrame(query)
 		if _, known := groups[shared]; !known {
 			order = append(order, shared)
 		}
@@ -127,25 +104,31 @@ func (d *Datasource) QueryData(ctx context.Context, request *backend.QueryDataRe
 }
 
 func parseModel(raw json.RawMessage) (model, *failure) {
-	var parsed model
-	if err := json.Unmarshal(raw, &parsed); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return model{}, downstream(http.StatusBadRequest, "bad_request", err, "The saved query cannot be read: %s holds the JSON type %s, and must be a %s. Open the query in the editor and save it again.",
-				strings.TrimPrefix(wrong.Field, "forwarded."), wrong.Value, wrong.Type)
-		}
-		return model{}, downstream(http.StatusBadRequest, "bad_request", err, "The saved query cannot be read (%v). Open the query in the editor and save it again.", err)
+	var saved map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &saved); err != nil {
+		return model{}, downstream(http.StatusBadRequest, "bad_request", err, "The saved query is not a JSON object. Open the query in the editor and save it again.")
 	}
-	if parsed.Version > modelVersion {
-		return model{}, downstream(http.StatusBadRequest, "bad_request", nil, "The query was saved by a newer version of the plugin (query version %d, this plugin knows %d). Update the plugin.", parsed.Version, modelVersion)
+	return model{saved: saved, preset: textOf(saved["preset"]), legend: textOf(saved["legend"])}, nil
+}
+
+// textOf is the string that a JSON value holds, and empty for any other: the backend says what is wrong with that.
+func textOf(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return ""
 	}
-	if parsed.Preset == "" {
-		return model{}, downstream(http.StatusBadRequest, "bad_request", nil, "The query has no preset. Choose one: made, received, share, everyone or top.")
+	return text
+}
+
+// forward is the query for the backend: as it was saved, under the name of this call.
+func (e entry) forward() map[string]json.RawMessage {
+	query := maps.Clone(e.model.saved)
+	if query == nil {
+		query = map[string]json.RawMessage{}
 	}
-	if parsed.Timezone == "" {
-		parsed.Timezone = "UTC"
-	}
-	return parsed, nil
+	name, _ := json.Marshal(e.key) // a string always encodes
+	query["refId"] = name
+	return query
 }
 
 // callKey keeps to the backend's bounds for a refId (1–64 characters), so that an odd one does not fail the whole call.
@@ -156,13 +139,12 @@ func callKey(refID string, position int) string {
 	return refID
 }
 
-func sharedFrame(query backend.DataQuery, parsed model) frameOf {
+func sharedFrame(query backend.DataQuery) frameOf {
 	return frameOf{
 		from:          query.TimeRange.From.UnixMilli(),
 		to:            query.TimeRange.To.UnixMilli(),
 		maxDataPoints: max(0, min(query.MaxDataPoints, maxDataPoints)),
 		intervalMs:    max(0, float64(query.Interval.Microseconds())/1000),
-		timezone:      parsed.Timezone,
 	}
 }
 
@@ -203,13 +185,12 @@ func (c *client) postQuery(ctx context.Context, shared frameOf, entries []entry)
 	body := call{
 		From:          shared.from,
 		To:            shared.to,
-		Timezone:      shared.timezone,
 		MaxDataPoints: shared.maxDataPoints,
 		IntervalMs:    shared.intervalMs,
-		Queries:       make([]callQuery, len(entries)),
+		Queries:       make([]map[string]json.RawMessage, len(entries)),
 	}
 	for i, one := range entries {
-		body.Queries[i] = callQuery{RefID: one.key, forwarded: one.model.forwarded}
+		body.Queries[i] = one.forward()
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {

@@ -26,14 +26,15 @@ func ask(t *testing.T, datasource *Datasource, queries ...backend.DataQuery) bac
 func TestForwardsTheSavedQueryAndKeepsTheFrame(t *testing.T) {
 	fake := newFakeBackend(t, answerQueries(nil))
 	datasource := newTestDatasource(t, fake.URL+"/prefix/", "{}", "secret")
-	saved := `{"refId":"A","version":1,"preset":"received","ids":["9223372036854775807"],"types":["retweet"],"every":"auto","calc":"rate","groupBy":[],"compareTo":"1w","n":5,"of":"made","timezone":"Europe/Berlin","live":true,"legend":"{{id}}","hide":false,"datasource":{"uid":"x"}}`
+	saved := `{"refId":"A","version":1,"preset":"received","ids":["9223372036854775807"],"types":["retweet"],"every":"auto","calc":"rate","groupBy":[],"compareTo":"1w","n":5,"of":"made","timezone":"Europe/Berlin","live":true,"legend":"{{id}}","hide":false,"datasource":{"uid":"x"},"later":[9007199254740993]}`
 	result := ask(t, datasource, testQuery("A", saved))["A"]
 
 	call := fake.calls()[0]
 	if call.method != http.MethodPost || call.path != "/prefix/v1/query" || call.authorization != "Bearer secret" {
 		t.Errorf("asked %+v", call)
 	}
-	wantBody := `{"from":1341100800000,"to":1341187200000,"timezone":"Europe/Berlin","maxDataPoints":500,"intervalMs":30000,"queries":[{"refId":"A","preset":"received","ids":["9223372036854775807"],"types":["retweet"],"every":"auto","calc":"rate","groupBy":[],"compareTo":"1w","of":"made","n":5}]}`
+	// Whole, in the order of its names, and every number digit for digit.
+	wantBody := `{"from":1341100800000,"to":1341187200000,"maxDataPoints":500,"intervalMs":30000,"queries":[{"calc":"rate","compareTo":"1w","datasource":{"uid":"x"},"every":"auto","groupBy":[],"hide":false,"ids":["9223372036854775807"],"later":[9007199254740993],"legend":"{{id}}","live":true,"n":5,"of":"made","preset":"received","refId":"A","timezone":"Europe/Berlin","types":["retweet"],"version":1}]}`
 	if call.body != wantBody {
 		t.Errorf("sent\n%s\nwant\n%s", call.body, wantBody)
 	}
@@ -58,11 +59,14 @@ func TestForwardsTheSavedQueryAndKeepsTheFrame(t *testing.T) {
 	}
 }
 
-func TestTimezoneDefaultsToUTC(t *testing.T) {
+func TestDefaultsAreTheBackends(t *testing.T) {
 	fake := newFakeBackend(t, answerQueries(nil))
-	ask(t, newTestDatasource(t, fake.URL, "{}", ""), testQuery("A", receivedModel))
-	if body := fake.calls()[0].body; !strings.Contains(body, `"timezone":"UTC"`) {
+	result := ask(t, newTestDatasource(t, fake.URL, "{}", ""), testQuery("A", `{}`), testQuery("B", `null`))
+	if body := fake.calls()[0].body; !strings.HasSuffix(body, `"queries":[{"refId":"A"},{"refId":"B"}]}`) {
 		t.Errorf("sent %s", body)
+	}
+	if result["A"].Error != nil || result["B"].Error != nil {
+		t.Errorf("got %+v", result)
 	}
 }
 
@@ -72,8 +76,8 @@ func TestQueriesOfOneTimeRangeTravelTogetherAndOthersApart(t *testing.T) {
 	later.TimeRange.To = later.TimeRange.To.Add(time.Hour)
 	zoned := testQuery("D", strings.Replace(receivedModel, `"preset"`, `"timezone":"Asia/Tokyo","preset"`, 1))
 	results := ask(t, newTestDatasource(t, fake.URL, "{}", ""), testQuery("A", receivedModel), testQuery("B", receivedModel), later, zoned)
-	if calls := fake.calls(); len(calls) != 3 {
-		t.Errorf("made %d calls, want 3", len(calls))
+	if calls := fake.calls(); len(calls) != 2 {
+		t.Errorf("made %d calls, want 2", len(calls))
 	}
 	for _, refID := range []string{"A", "B", "C", "D"} {
 		if results[refID].Error != nil || len(results[refID].Frames) != 1 || results[refID].Frames[0].RefID != refID {
@@ -96,22 +100,20 @@ func TestMoreQueriesThanOneCallHolds(t *testing.T) {
 
 func TestABadQueryFailsAlone(t *testing.T) {
 	fake := newFakeBackend(t, answerQueries(map[string]string{
-		"A": `{"error":"ids[0] \"x\" is no user id.","errorCode":"bad_request","status":400,"frames":[]}`,
+		"A": `{"error":"\"x\" is not a valid user ID.","errorCode":"bad_request","status":400,"frames":[]}`,
 		"B": `{"error":"InfluxDB is down.","errorCode":"influx_unreachable","status":503,"frames":[]}`,
 	}))
 	results := ask(t, newTestDatasource(t, fake.URL, "{}", ""),
 		testQuery("A", receivedModel), testQuery("B", receivedModel), testQuery("C", receivedModel),
-		testQuery("D", `{"preset":["received"]}`), testQuery("E", `{"preset":"made","version":2}`), testQuery("F", `{}`), testQuery("G", `not json`))
+		testQuery("D", `["received"]`), testQuery("E", `not json`))
 	for refID, want := range map[string]struct {
 		status backend.Status
 		text   string
 	}{
-		"A": {400, `ids[0] "x" is no user id.`},
+		"A": {400, `"x" is not a valid user ID.`},
 		"B": {503, "InfluxDB is down."},
-		"D": {400, `The saved query cannot be read: preset holds the JSON type array, and must be a string. Open the query in the editor and save it again.`},
-		"E": {400, "The query was saved by a newer version of the plugin (query version 2, this plugin knows 1). Update the plugin."},
-		"F": {400, "The query has no preset. Choose one: made, received, share, everyone or top."},
-		"G": {400, "The saved query cannot be read (invalid character 'o' in literal null (expecting 'u')). Open the query in the editor and save it again."},
+		"D": {400, "The saved query is not a JSON object. Open the query in the editor and save it again."},
+		"E": {400, "The saved query is not a JSON object. Open the query in the editor and save it again."},
 	} {
 		got := results[refID]
 		if got.Error == nil || got.Error.Error() != want.text || got.Status != want.status || got.ErrorSource != backend.ErrorSourceDownstream {
@@ -120,6 +122,20 @@ func TestABadQueryFailsAlone(t *testing.T) {
 	}
 	if results["C"].Error != nil || len(results["C"].Frames) != 1 {
 		t.Errorf("the good query got %+v", results["C"])
+	}
+}
+
+// A panel sends a query of wrong form as it was saved, and so do alerts and public dashboards: the backend's words are the same for all.
+func TestAQueryOfWrongFormGoesToTheBackendAsItWasSaved(t *testing.T) {
+	refusal := `preset "likes" is not known. Use one of made, received, share, everyone, top.`
+	fake := newFakeBackend(t, answerQueries(map[string]string{"A": `{"error":` + quote(refusal) + `,"errorCode":"bad_request","status":400,"frames":[]}`}))
+	saved := `{"ids":"88","legend":5,"live":"yes","n":"10","preset":"likes","refId":"A","version":2,"window":"1h"}`
+	result := ask(t, newTestDatasource(t, fake.URL, "{}", ""), testQuery("A", saved))["A"]
+	if body := fake.calls()[0].body; !strings.HasSuffix(body, `"queries":[`+saved+`]}`) {
+		t.Errorf("sent %s", body)
+	}
+	if result.Error == nil || result.Error.Error() != refusal || result.Status != 400 {
+		t.Errorf("got %v, status %d", result.Error, result.Status)
 	}
 }
 

@@ -28,16 +28,19 @@ const (
 	lastBackOff  = 30 * time.Second
 )
 
-// liveQuery is the query of a live channel. See pkg/README.md for how path and data are made.
+// liveQuery is the query of a live channel: the fields that the gateway reads, and all that it forwards. See pkg/README.md for how path and data are made.
 type liveQuery struct {
-	Preset   string    `json:"preset"`
-	IDs      []string  `json:"ids"`
-	Types    []string  `json:"types"`
-	Every    string    `json:"every"`
-	GroupBy  *[]string `json:"groupBy"`
-	Timezone string    `json:"timezone"`
-	Legend   string    `json:"legend"`
+	Preset  string    `json:"preset"`
+	IDs     []string  `json:"ids"`
+	Types   []string  `json:"types"`
+	GroupBy *[]string `json:"groupBy"`
+	Legend  string    `json:"legend"`
+
+	parameters url.Values
 }
+
+// applied are the fields of a live query that the gateway applies to what the backend streams. All others are parameters of the backend's stream.
+var applied = map[string]bool{"groupBy": true, "legend": true}
 
 // parseLive reads a channel's query and makes sure it is the one the path stands for: subscribers of a channel share one stream, whose query is
 // whatever its first subscriber sent.
@@ -62,6 +65,10 @@ func parseLive(path string, raw json.RawMessage) (liveQuery, error) {
 	if query.Preset == "" {
 		return liveQuery{}, errors.New("the live channel's query has no preset")
 	}
+	var err error
+	if query.parameters, err = streamParameters(envelope.Query); err != nil {
+		return liveQuery{}, fmt.Errorf("the live channel's query cannot be read: %w", err)
+	}
 	return query, nil
 }
 
@@ -71,14 +78,32 @@ func liveHash(text string) string {
 	return fmt.Sprintf("%016x", sum.Sum64())
 }
 
-func (q liveQuery) parameters() url.Values {
-	parameters := url.Values{"preset": {q.Preset}}
-	for name, value := range map[string]string{"ids": strings.Join(q.IDs, ","), "types": strings.Join(q.Types, ","), "every": q.Every, "timezone": q.Timezone} {
-		if value != "" {
-			parameters.Set(name, value)
+// streamParameters turns the fields of a query into those of GET /v1/stream, whatever they are: the backend refuses what it does not know.
+func streamParameters(text string) (url.Values, error) {
+	var fields map[string]any
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&fields); err != nil {
+		return nil, err
+	}
+	parameters := url.Values{}
+	for name, value := range fields {
+		if applied[name] || value == nil {
+			continue
+		}
+		list, isList := value.([]any)
+		if !isList {
+			list = []any{value}
+		}
+		words := make([]string, len(list))
+		for i, one := range list {
+			words[i] = fmt.Sprint(one)
+		}
+		if joined := strings.Join(words, ","); joined != "" {
+			parameters.Set(name, joined)
 		}
 	}
-	return parameters
+	return parameters, nil
 }
 
 // SubscribeStream lets everyone listen who may query the data source (Grafana has checked that), to a channel that makes sense.
@@ -172,7 +197,7 @@ func (e senderError) Error() string { return e.err.Error() }
 func (c *client) follow(ctx context.Context, query liveQuery, send func(*data.Frame) error) error {
 	connection, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	body, err := c.open(connection, "stream", query.parameters())
+	body, err := c.open(connection, "stream", query.parameters)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,25 @@
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
-import { QUERY_VERSION, type Calculation, type IdPreset, type Label, type UserpulseQuery } from '../../src/types.ts';
+import type { Preset, RankedPreset } from '../../contract/presets.ts';
+import {
+  readQuery,
+  type Calculation,
+  type Label,
+  type QueryFieldName,
+  type QueryFields,
+} from '../../contract/query.ts';
 
 export const PLUGIN_ID = 'userpulse-interactions-datasource';
 /** The data source that a dashboard's own `datasource` variable picks: no dashboard names an instance. */
 export const DATASOURCE = { type: PLUGIN_ID, uid: '${datasource}' } as const;
 
 /** What the query editor saves: one definition for both ways to make a dashboard. */
-type SavedQuery = { -readonly [K in keyof UserpulseQuery]: UserpulseQuery[K] };
+type SavedQuery = { -readonly [K in keyof QueryFields]: QueryFields[K] };
+
+/** A method for every field that is not set by the constructor or by Grafana: a field without one does not compile. */
+type Setters = Record<
+  Exclude<QueryFieldName, 'version' | 'preset' | 'ids' | 'n' | 'annotation' | 'filters'>,
+  (...values: never[]) => unknown
+>;
 
 /**
  * A Userpulse query for dashboards written in TypeScript with `@grafana/grafana-foundation-sdk`:
@@ -17,30 +30,23 @@ type SavedQuery = { -readonly [K in keyof UserpulseQuery]: UserpulseQuery[K] };
  *
  * Ids, types and durations may be dashboard variables (`$user`). What a query may hold is said in the query editor's help.
  */
-export class UserpulseQueryBuilder implements Builder<Dataquery> {
+export class UserpulseQueryBuilder implements Builder<Dataquery>, Setters {
+  #refId = 'A';
+  #datasource: { readonly type: string; readonly uid: string } = DATASOURCE;
   readonly #query: SavedQuery;
 
-  constructor(preset: SavedQuery['preset'], ids: readonly string[] = []) {
-    this.#query = {
-      refId: 'A',
-      version: QUERY_VERSION,
-      datasource: { ...DATASOURCE },
-      preset,
-      ids: [...ids],
-      types: [],
-      every: 'auto',
-      calc: 'count',
-    };
+  constructor(preset: Preset, ids: readonly string[] = []) {
+    this.#query = { ...readQuery({ preset }).values, ids: [...ids] };
   }
 
   refId(refId: string): this {
-    this.#query.refId = refId;
+    this.#refId = refId;
     return this;
   }
 
   /** Another data source than the one the dashboard's variable picks, for alert rules, which have no variables. */
   datasource(uid: string): this {
-    this.#query.datasource = { type: PLUGIN_ID, uid };
+    this.#datasource = { type: PLUGIN_ID, uid };
     return this;
   }
 
@@ -79,6 +85,12 @@ export class UserpulseQueryBuilder implements Builder<Dataquery> {
     return this;
   }
 
+  /** IANA zone in which windows are aligned; without one that of the dashboard, and UTC in alerts and public dashboards. */
+  timezone(zone: string): this {
+    this.#query.timezone = zone;
+    return this;
+  }
+
   live(): this {
     this.#query.live = true;
     return this;
@@ -86,11 +98,19 @@ export class UserpulseQueryBuilder implements Builder<Dataquery> {
 
   build(): Dataquery {
     // The SDK tells queries from other objects by this method's presence in the type; it plays no part in the JSON.
-    return { ...this.#query, _implementsDataqueryVariant: undefined } as unknown as Dataquery;
+    const { version, ...query } = this.#query;
+    const datasource = { ...this.#datasource };
+    return {
+      refId: this.#refId,
+      version,
+      datasource,
+      ...query,
+      _implementsDataqueryVariant: undefined,
+    } as unknown as Dataquery;
   }
 
   /** For `top` only. */
-  of(of: IdPreset, n: number): this {
+  of(of: RankedPreset, n: number): this {
     this.#query.of = of;
     this.#query.n = n;
     return this;
@@ -103,4 +123,4 @@ export const received = (...ids: readonly string[]): UserpulseQueryBuilder =>
 export const share = (...ids: readonly string[]): UserpulseQueryBuilder => new UserpulseQueryBuilder('share', ids);
 export const everyone = (): UserpulseQueryBuilder => new UserpulseQueryBuilder('everyone');
 /** The `n` users or shares with the most interactions in the range. */
-export const top = (of: IdPreset, n = 10): UserpulseQueryBuilder => new UserpulseQueryBuilder('top').of(of, n);
+export const top = (of: RankedPreset, n = 10): UserpulseQueryBuilder => new UserpulseQueryBuilder('top').of(of, n);

@@ -1,9 +1,10 @@
 import { QueryVariableBuilder, VariableRefresh, VariableSort } from '@grafana/grafana-foundation-sdk/dashboard';
-import { QUERY_VERSION, type IdPreset, type UserpulseVariableQuery } from '../../src/types.ts';
+import type { RankedPreset } from '../../contract/presets.ts';
+import { QUERY_VERSION, type VariableFields } from '../../contract/query.ts';
 import { DATASOURCE } from './query.ts';
 
 /** The SDK takes a variable's query as a plain record; the type of ours is kept up to here. */
-const plain = (query: UserpulseVariableQuery): Record<string, unknown> => ({ ...query });
+const plain = (query: { readonly refId: string } & VariableFields): Record<string, unknown> => ({ ...query });
 
 /** Interaction types that occurred in the time range, several at once; "All" asks for no type filter at all. */
 export function typeVariable(): QueryVariableBuilder {
@@ -19,7 +20,7 @@ export function typeVariable(): QueryVariableBuilder {
 }
 
 /** The busiest ids of the time range to choose from; any other id can be entered. */
-export function idVariable(of: IdPreset, label: string): QueryVariableBuilder {
+export function idVariable(of: RankedPreset, label: string): QueryVariableBuilder {
   return new QueryVariableBuilder('id')
     .label(label)
     .description(

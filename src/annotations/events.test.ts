@@ -85,7 +85,7 @@ it('marks the creation of shares from their ids, without asking the backend', as
 });
 
 it('reads an annotation that was saved half filled in', () => {
-  expect(annotationSupport.prepareAnnotation?.({ name: 'x', target: { refId: 'Anno', ids: '88' } })).toMatchObject({
+  expect(annotationSupport.prepareAnnotation?.({ name: 'x', target: { refId: 'Anno', ids: ['88'] } })).toMatchObject({
     target: { version: 1, preset: 'received', ids: ['88'], annotation: { kind: 'threshold', threshold: 100 } },
   });
 });

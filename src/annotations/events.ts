@@ -1,10 +1,11 @@
 import { createDataFrame, FieldType } from '@grafana/data';
 import type { AnnotationEvent, DataFrame, Field } from '@grafana/data';
+import { shareCreated } from '../../contract/ids.ts';
+import type { Annotation } from '../../contract/query.ts';
 import { windowMs } from '../live/channel.ts';
-import { shareCreated } from '../share.ts';
-import type { Annotation, UserpulseQuery } from '../types.ts';
+import type { UserpulseQuery } from '../types.ts';
 
-/** Marks of the shares of a query at the time that is in their ids. Nobody needs to be asked. */
+/** Marks of the shares of a query at the time that is in their ids. The backend is not asked. */
 export function createdFrame({ refId, ids }: UserpulseQuery): DataFrame {
   const known = ids.flatMap((id) => {
     const created = shareCreated(id);

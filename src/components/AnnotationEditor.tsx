@@ -2,23 +2,24 @@ import { useMemo, useState } from 'react';
 import type { QueryEditorProps } from '@grafana/data';
 import { Combobox, RadioButtonGroup } from '@grafana/ui';
 import { annotationQuery } from '../annotations/query.ts';
-import type { UserpulseDataSource } from '../datasource.ts';
-import { labels } from '../labels.ts';
-import { DEFAULT_ANNOTATION } from '../query/defaults.ts';
-import { isIdPreset, PRESETS } from '../query/limits.ts';
-import { migrateQuery } from '../query/migrate.ts';
+import { isIdPreset, SERIES_PRESETS } from '../../contract/presets.ts';
+import { ANNOTATION_KINDS, type AnnotationKind } from '../../contract/query.ts';
+import type { UserpulseApi } from '../services.ts';
+import { texts } from '../texts.ts';
+import { DEFAULT_ANNOTATION, DEFAULT_ANNOTATION_QUERY } from '../query/defaults.ts';
+import { changeSaved, type Change } from '../query/saved.ts';
 import { validateQuery } from '../query/validate.ts';
-import { selectors } from '../selectors.ts';
-import { ANNOTATION_KINDS } from '../types.ts';
 import type { UserpulseOptions, UserpulseQuery } from '../types.ts';
 import { ErrorBoundary } from './ErrorBoundary.tsx';
 import { EditorField, EditorRow } from './fields/EditorField.tsx';
 import { IdsField } from './fields/IdsField.tsx';
-import { WINDOW_SUGGESTIONS } from './fields/options.ts';
+import { calculationOptions, presetOptions, WINDOW_SUGGESTIONS } from './fields/options.ts';
 import { TextInput } from './fields/TextInput.tsx';
 import { TypesSelect } from './fields/TypesSelect.tsx';
+import { useIdsByKind } from './fields/useIdsByKind.ts';
+import { RefusedAlert } from './RefusedAlert.tsx';
 
-type Props = QueryEditorProps<UserpulseDataSource, UserpulseQuery, UserpulseOptions>;
+type Props = QueryEditorProps<UserpulseApi, UserpulseQuery, UserpulseOptions>;
 
 export function AnnotationEditor(props: Props) {
   return (
@@ -28,44 +29,52 @@ export function AnnotationEditor(props: Props) {
   );
 }
 
-const text = labels.annotation;
-const SERIES_PRESETS = PRESETS.filter((preset) => preset !== 'top');
+const text = texts.annotation;
 const CALCULATIONS = ['count', 'rate'] as const;
 const id = (field: string) => `userpulse-annotation-${field}`;
 
 function AnnotationForm({ query: saved, onChange, datasource, range: givenRange, data }: Props) {
-  const query = useMemo(() => annotationQuery(saved), [saved]);
+  const { query, problems: refused } = useMemo(() => annotationQuery(saved), [saved]);
   const [threshold, setThreshold] = useState<string>();
   const range = givenRange ?? data?.timeRange;
   const annotation = query.annotation ?? DEFAULT_ANNOTATION;
   const problems = validateQuery(query, datasource.isTemplate);
-  const change = (fields: Partial<UserpulseQuery>) => onChange(migrateQuery({ ...query, ...fields }));
+  const change = (fields: Change<UserpulseQuery>) =>
+    onChange(changeSaved({ ...DEFAULT_ANNOTATION_QUERY, ...saved }, fields));
+  const idsWith = useIdsByKind(query);
+  const changeKind = (kind: AnnotationKind) =>
+    // Only shares tell when they were created.
+    change({
+      annotation: { ...annotation, kind },
+      ...(kind === 'created' && { preset: 'share', ids: idsWith('share') }),
+    });
   const wrongThreshold = threshold !== undefined && !(Number(threshold) > 0);
 
   return (
-    <div data-testid={selectors.annotationEditor.root}>
+    <div>
+      <RefusedAlert problems={refused} onRemove={() => onChange(query)} />
       <EditorRow>
         <EditorField htmlFor={id('kind')} label={text.kind.label} help={text.kind.help} width={24}>
           <Combobox
             id={id('kind')}
             options={ANNOTATION_KINDS.map((value) => ({ value, ...text.kind.options[value] }))}
             value={annotation.kind}
-            onChange={({ value }) => change({ annotation: { ...annotation, kind: value } })}
+            onChange={({ value }) => changeKind(value)}
           />
         </EditorField>
         {annotation.kind === 'threshold' && (
           <EditorField
             htmlFor={id('preset')}
-            label={labels.query.preset.label}
-            help={labels.query.preset.help}
+            label={texts.query.preset.label}
+            help={texts.query.preset.help}
             width="auto"
           >
             <RadioButtonGroup
               id={id('preset')}
-              aria-label={labels.query.preset.label}
-              options={SERIES_PRESETS.map((value) => ({ value, ...labels.preset[value] }))}
-              value={query.preset}
-              onChange={(preset) => change({ preset })}
+              aria-label={texts.query.preset.label}
+              options={presetOptions(SERIES_PRESETS)}
+              value={refused.has('preset') ? undefined : query.preset}
+              onChange={(preset) => change({ preset, ids: idsWith(preset) })}
             />
           </EditorField>
         )}
@@ -84,8 +93,8 @@ function AnnotationForm({ query: saved, onChange, datasource, range: givenRange,
           <>
             <EditorField
               htmlFor={id('types')}
-              label={labels.query.types.label}
-              help={labels.query.types.help}
+              label={texts.query.types.label}
+              help={texts.query.types.help}
               width={24}
               grow
               problem={problems.types}
@@ -97,24 +106,24 @@ function AnnotationForm({ query: saved, onChange, datasource, range: givenRange,
                 onChange={(types) => change({ types })}
               />
             </EditorField>
-            <EditorField htmlFor={id('calc')} label={labels.query.calc.label} help={labels.query.calc.help} width={18}>
+            <EditorField htmlFor={id('calc')} label={texts.query.calc.label} help={texts.query.calc.help} width={18}>
               <Combobox
                 id={id('calc')}
-                options={CALCULATIONS.map((value) => ({ value, ...labels.calc[value] }))}
+                options={calculationOptions(CALCULATIONS)}
                 value={query.calc}
                 onChange={({ value }) => change({ calc: value })}
               />
             </EditorField>
             <EditorField
               htmlFor={id('every')}
-              label={labels.query.every.label}
-              help={labels.query.every.help}
+              label={texts.query.every.label}
+              help={texts.query.every.help}
               width={16}
               problem={problems.every}
             >
               <TextInput
                 id={id('every')}
-                label={labels.query.every.label}
+                label={texts.query.every.label}
                 value={query.every}
                 suggestions={WINDOW_SUGGESTIONS}
                 onCommit={(every) => change({ every })}

@@ -3,9 +3,8 @@ import type { ReactElement, ReactNode } from 'react';
 import { css } from '@emotion/css';
 import type { DataSourcePluginOptionsEditorProps, GrafanaTheme2 } from '@grafana/data';
 import { Alert, Input, SecretInput, SecretTextArea, Switch, useStyles2 } from '@grafana/ui';
-import { labels } from '../labels.ts';
-import { timeoutProblem, urlProblem } from '../settings.ts';
-import { selectors } from '../selectors.ts';
+import { texts } from '../texts.ts';
+import { timeoutProblem, urlProblem } from './configProblems.ts';
 import type { UserpulseOptions, UserpulseSecrets } from '../types.ts';
 import { ErrorBoundary } from './ErrorBoundary.tsx';
 import { SettingField } from './fields/SettingField.tsx';
@@ -20,7 +19,7 @@ export function ConfigEditor(props: Props) {
   );
 }
 
-const text = labels.config;
+const text = texts.config;
 const WIDTH = 50;
 
 function ConfigForm({ options, onOptionsChange }: Props) {
@@ -59,13 +58,12 @@ function ConfigForm({ options, onOptionsChange }: Props) {
   const wrongUrl = visitedUrl ? urlProblem(options.url) : undefined;
 
   return (
-    <div className={styles.form} data-testid={selectors.configEditor.root}>
+    <div className={styles.form}>
       {readOnly && <Alert severity="info" title={text.readOnly} />}
 
       <Section title={text.connection.title} description={text.connection.description}>
         <SettingField label={text.url.label} description={text.url.description} id={id('url')} problem={wrongUrl}>
           <Input
-            data-testid={selectors.configEditor.url}
             width={WIDTH}
             value={options.url}
             placeholder={text.url.placeholder}
@@ -83,7 +81,6 @@ function ConfigForm({ options, onOptionsChange }: Props) {
             'apiToken',
             <SecretInput
               {...secret('apiToken')}
-              data-testid={selectors.configEditor.token}
               width={WIDTH}
               placeholder={text.token.placeholder}
               onChange={(event) => setSecret('apiToken', event.currentTarget.value.trim())}
@@ -97,7 +94,6 @@ function ConfigForm({ options, onOptionsChange }: Props) {
           problem={wrongTimeout}
         >
           <Input
-            data-testid={selectors.configEditor.timeout}
             width={16}
             type="number"
             min={1}

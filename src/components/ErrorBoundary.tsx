@@ -1,7 +1,7 @@
 import { Component } from 'react';
 import type { ReactNode } from 'react';
 import { Alert, Button } from '@grafana/ui';
-import { labels } from '../labels.ts';
+import { texts } from '../texts.ts';
 
 interface Props {
   readonly children: ReactNode;
@@ -29,12 +29,12 @@ export class ErrorBoundary extends Component<Props, State> {
     const { error } = this.state;
     if (!error) return this.props.children;
     return (
-      <Alert title={labels.errorBoundary.title} severity="error">
+      <Alert title={texts.errorBoundary.title} severity="error">
         <p>
-          {labels.errorBoundary.body} <code>{error.message}</code>
+          {texts.errorBoundary.body} <code>{error.message}</code>
         </p>
         <Button size="sm" variant="secondary" onClick={() => this.setState({ error: undefined })}>
-          {labels.errorBoundary.retry}
+          {texts.errorBoundary.retry}
         </Button>
       </Alert>
     );

@@ -1,7 +1,7 @@
 import { css } from '@emotion/css';
 import type { GrafanaTheme2, QueryEditorHelpProps } from '@grafana/data';
 import { useStyles2 } from '@grafana/ui';
-import { labels } from '../labels.ts';
+import { texts } from '../texts.ts';
 import { describeQuery } from '../query/describe.ts';
 import { EXAMPLES } from '../query/examples.ts';
 import { selectors } from '../selectors.ts';
@@ -10,10 +10,10 @@ import type { UserpulseQuery } from '../types.ts';
 /** Grafana shows it in Explore and under "Help" of a query. A click on an example takes its place in the query. */
 export function QueryEditorHelp({ onClickExample, query }: QueryEditorHelpProps<UserpulseQuery>) {
   const styles = useStyles2(getStyles);
-  const { presets, rest } = labels.help;
+  const { presets, rest } = texts.help;
   return (
     <div className={styles.page}>
-      <h2>{labels.help.title}</h2>
+      <h2>{texts.help.title}</h2>
       <ul className={styles.examples}>
         {EXAMPLES.map((example) => {
           const asked = { refId: 'A', ...example.query };

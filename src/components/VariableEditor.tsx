@@ -1,19 +1,20 @@
 import type { QueryEditorProps } from '@grafana/data';
 import { Combobox } from '@grafana/ui';
-import type { UserpulseDataSource } from '../datasource.ts';
-import { labels } from '../labels.ts';
-import { ID_PRESETS, MAX_TOP } from '../query/limits.ts';
-import { migrateVariableQuery } from '../query/migrate.ts';
-import { selectors } from '../selectors.ts';
-import { VARIABLE_LISTS } from '../types.ts';
+import { MAX_TOP } from '../../contract/limits.ts';
+import { VARIABLE_LISTS } from '../../contract/query.ts';
+import type { UserpulseApi } from '../services.ts';
+import { texts } from '../texts.ts';
+import { changeSavedVariable, readSavedVariable, type Change } from '../query/saved.ts';
 import type { UserpulseOptions, UserpulseQuery, UserpulseVariableQuery } from '../types.ts';
 import { useState } from 'react';
 import { ErrorBoundary } from './ErrorBoundary.tsx';
 import { EditorField, EditorRow } from './fields/EditorField.tsx';
+import { RANKING_OPTIONS } from './fields/options.ts';
 import { TextInput } from './fields/TextInput.tsx';
 import { TypesSelect } from './fields/TypesSelect.tsx';
+import { RefusedAlert } from './RefusedAlert.tsx';
 
-type Props = QueryEditorProps<UserpulseDataSource, UserpulseQuery, UserpulseOptions, UserpulseVariableQuery>;
+type Props = QueryEditorProps<UserpulseApi, UserpulseQuery, UserpulseOptions, UserpulseVariableQuery>;
 
 export function VariableEditor(props: Props) {
   return (
@@ -28,11 +29,12 @@ const validCount = (text: string) => /^\d+$/.test(text) && Number(text) >= 1 && 
 
 function VariableForm({ query: saved, onChange, datasource }: Props) {
   const [count, setCount] = useState<string>();
-  const query = migrateVariableQuery(saved);
-  const text = labels.variable;
-  const change = (fields: Partial<UserpulseVariableQuery>) => onChange({ ...query, ...fields });
+  const { query, problems: refused } = readSavedVariable(saved);
+  const text = texts.variable;
+  const change = (fields: Change<UserpulseVariableQuery>) => onChange(changeSavedVariable(saved, fields));
   return (
-    <div data-testid={selectors.variableEditor.root}>
+    <div>
+      <RefusedAlert problems={refused} onRemove={() => onChange(query)} />
       <EditorRow>
         <EditorField htmlFor={id('list')} label={text.list.label} help={text.list.help} width={30}>
           <Combobox
@@ -44,36 +46,31 @@ function VariableForm({ query: saved, onChange, datasource }: Props) {
         </EditorField>
         {query.list !== 'types' && (
           <>
-            <EditorField htmlFor={id('of')} label={labels.query.of.label} help={labels.query.of.help} width={34}>
+            <EditorField htmlFor={id('of')} label={texts.query.of.label} help={texts.query.of.help} width={34}>
               <Combobox
                 id={id('of')}
-                options={ID_PRESETS.map((value) => ({ value, label: labels.of[value] }))}
+                options={RANKING_OPTIONS}
                 value={query.of}
                 onChange={({ value }) => change({ of: value })}
               />
             </EditorField>
             <EditorField
               htmlFor={id('n')}
-              label={labels.query.n.label}
-              help={labels.query.n.help}
+              label={texts.query.n.label}
+              help={texts.query.n.help}
               width={12}
-              problem={count !== undefined && !validCount(count) ? labels.query.n.invalid : undefined}
+              problem={count !== undefined && !validCount(count) ? texts.invalidCount : undefined}
             >
               <TextInput
                 id={id('n')}
                 type="number"
-                label={labels.query.n.label}
+                label={texts.query.n.label}
                 value={String(query.n)}
                 onDraft={setCount}
                 onCommit={(typed) => validCount(typed) && change({ n: Number(typed) })}
               />
             </EditorField>
-            <EditorField
-              htmlFor={id('types')}
-              label={labels.query.types.label}
-              help={labels.query.types.help}
-              width={30}
-            >
+            <EditorField htmlFor={id('types')} label={texts.query.types.label} help={texts.query.types.help} width={30}>
               <TypesSelect
                 id={id('types')}
                 datasource={datasource}

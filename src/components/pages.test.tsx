@@ -5,7 +5,7 @@ import userEvent, { PointerEventsCheckLevel } from '@testing-library/user-event'
 import { describe, expect, it, vi } from 'vitest';
 import { annotationSupport } from '../annotations/support.ts';
 import { EXAMPLES } from '../query/examples.ts';
-import { migrateVariableQuery } from '../query/migrate.ts';
+import { readSavedVariable } from '../query/saved.ts';
 import { selectors } from '../selectors.ts';
 import { dataSource, query, RANGE } from '../testing/datasource.ts';
 import type { UserpulseOptions, UserpulseQuery, UserpulseSecrets, UserpulseVariableQuery } from '../types.ts';
@@ -122,7 +122,7 @@ describe('the settings page', () => {
 describe('a variable', () => {
   let last: UserpulseVariableQuery;
   function Page() {
-    const [saved, setSaved] = useState(migrateVariableQuery('types'));
+    const [saved, setSaved] = useState(readSavedVariable('types').query);
     last = saved;
     return (
       <VariableEditor datasource={dataSource(BACKEND)} query={saved} onChange={setSaved} onRunQuery={() => undefined} />

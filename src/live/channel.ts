@@ -1,5 +1,6 @@
 import { FieldType, LiveChannelScope } from '@grafana/data';
 import type { DataFrame, LiveChannelAddress } from '@grafana/data';
+import { STREAM_FIELDS } from '../../contract/query.ts';
 import type { UserpulseQuery } from '../types.ts';
 
 /** FNV-1a, 64 bits, of the text's UTF-8 bytes, as 16 hex digits. The gateway computes the same (pkg/README.md, "Live"). */
@@ -11,10 +12,10 @@ export function fnv1a64(text: string): string {
   return hash.toString(16).padStart(16, '0');
 }
 
-/** The gateway's channel for a query without variables; the order of the fields is part of the agreement. */
+/** The gateway's channel for a query without variables. */
 export function liveAddress(dataSourceUid: string, query: UserpulseQuery, every: string): LiveChannelAddress {
-  const { preset, ids, types, groupBy, timezone, legend } = query;
-  const text = JSON.stringify({ preset, ids, types, every, groupBy, timezone, legend });
+  const asked = { ...query, every };
+  const text = JSON.stringify(Object.fromEntries(STREAM_FIELDS.map((name) => [name, asked[name]])));
   return {
     scope: LiveChannelScope.DataSource,
     stream: dataSourceUid,

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { fnv1a64, liveEvery } from './channel.ts';
 import { mergeWindows } from './merge.ts';
 import { query } from '../testing/datasource.ts';
-import type { Calculation } from '../types.ts';
+import type { Calculation } from '../../contract/query.ts';
 
 const MINUTE = 60_000;
 

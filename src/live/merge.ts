@@ -1,6 +1,6 @@
 import { FieldType } from '@grafana/data';
 import type { DataFrame, Field } from '@grafana/data';
-import type { Calculation } from '../types.ts';
+import type { Calculation } from '../../contract/query.ts';
 import { windowMs } from './channel.ts';
 
 type Value = number | null;

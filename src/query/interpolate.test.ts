@@ -51,6 +51,7 @@ describe('a set of ids or types', () => {
     ['multiplies out two variables in one entry', ['${suffix}${user}'], ['0188', '01677', '0288', '02677']],
     ['has no member where a variable has no value', ['$none', '$empty'], []],
     ['leaves an unknown variable for the backend to refuse', ['$nobody'], ['$nobody']],
+    ['takes text without a variable as it is, as alerts do', [' 88, 677'], ['88, 677']],
     ['is empty without entries', [], []],
   ])('%s', (_, entries, expected) => {
     expect(expandSet(entries, replace)).toEqual(expected);
@@ -71,6 +72,7 @@ describe('a set of ids or types', () => {
 
   it.each(['*', '.*', '.+', '$__all'])('takes %s as all types, which is no filter', (all) => {
     expect(expandTypes(['like', '$all'], replaceWith({ all }))).toEqual([]);
+    expect(expandTypes(['like', all], replaceWith({}))).toEqual(['like', all]);
   });
 });
 
@@ -80,6 +82,7 @@ describe('a duration', () => {
     ['$__interval', '30s'],
     ['${__interval_ms}ms', '30000ms'],
     ['$__interval_ms', '30000ms'],
+    ['30000', '30000'],
     ['$__range', '3600s'],
     ['auto', 'auto'],
     ['', ''],
@@ -111,8 +114,8 @@ describe('a query', () => {
   } as const;
   const replace = replaceWith({ user: ['1', '2'], type: ['like'], shift: '', name: 'x' });
 
-  it('asks without ids where its preset takes none, though they stay saved', () => {
-    expect(interpolateQuery({ ...query, preset: 'everyone' }, replace).ids).toEqual([]);
+  it('keeps ids where its preset takes none, for the backend to refuse', () => {
+    expect(interpolateQuery({ ...query, preset: 'everyone' }, replace).ids).toEqual(['1', '2']);
     expect(interpolateQuery({ ...query, preset: 'received' }, replace).ids).toEqual(['1', '2']);
   });
 
@@ -154,7 +157,7 @@ it.each([
   [undefined, 'utc', 'UTC'],
   [undefined, 'Asia/Tokyo', 'Asia/Tokyo'],
   ['America/New_York', 'utc', 'America/New_York'],
-  ['utc', 'Asia/Tokyo', 'UTC'],
+  ['utc', 'Asia/Tokyo', 'utc'],
 ])('a query of zone %s on a dashboard of zone %s has windows in %s', (own, dashboard, expected) => {
   expect(resolveTimezone(own, dashboard, 'Europe/Berlin')).toBe(expected);
 });

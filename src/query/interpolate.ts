@@ -1,7 +1,5 @@
 import type { ScopedVars, TimeRange } from '@grafana/data';
 import type { UserpulseQuery } from '../types.ts';
-import { isIdPreset } from './limits.ts';
-import { splitList } from './migrate.ts';
 
 /** Grafana's `templateSrv.replace` with the variables in scope bound: `format` gets a variable's value, one or several. */
 export type Replace = (text: string, format?: (value: unknown) => string) => string;
@@ -10,6 +8,9 @@ export type Replace = (text: string, format?: (value: unknown) => string) => str
 const OPEN = '\uE000';
 const CLOSE = '\uE001';
 const MARKS = /[\uE000\uE001]/g;
+
+/** Ids and types are separated by commas or white space wherever people type several; neither can contain one. */
+export const splitList = (text: string): string[] => text.split(/[\s,;]+/).filter((part) => part !== '');
 
 /** What stands for "all types" when a variable's custom "All" value gives it. */
 const ALL = new Set(['*', '.*', '.+', '$__all']);
@@ -27,38 +28,48 @@ function parseEnclosed(json: string): string[] {
 }
 
 /**
+ * The members that one entry stands for. Without a variable it is one member, whatever it holds: alerts and public dashboards, which replace
+ * nothing, read it as that too.
+ */
+function membersOf(entry: string, replace: Replace): readonly string[] {
+  const replaced = replace(entry.replace(MARKS, ''), enclose);
+  if (replaced === entry) return [entry.trim()];
+  const pieces = replaced.split(/(\uE000[^\uE001]*\uE001)/);
+  const choices = pieces.reduce<string[]>(
+    (soFar, piece) => {
+      const rights = piece.startsWith(OPEN) ? parseEnclosed(piece.slice(1, -1)) : [piece];
+      return soFar.flatMap((left) => rights.map((right) => left + right));
+    },
+    [''],
+  );
+  return choices.flatMap(splitList);
+}
+
+/**
  * The set that a list of entries stands for. A variable with several values gives several members, never the text `{a,b}`;
  * text around a variable goes to each of its values; explicit formats such as `${user:csv}` work too. Order is kept, each
  * member comes once.
  */
-export function expandSet(entries: readonly string[], replace: Replace): string[] {
-  const members = entries.flatMap((entry) => {
-    const pieces = replace(entry.replace(MARKS, ''), enclose).split(/(\uE000[^\uE001]*\uE001)/);
-    return pieces.reduce<string[]>(
-      (soFar, piece) => {
-        const choices = piece.startsWith(OPEN) ? parseEnclosed(piece.slice(1, -1)) : [piece];
-        return soFar.flatMap((left) => choices.map((right) => left + right));
-      },
-      [''],
-    );
-  });
-  return [...new Set(members.flatMap(splitList))];
-}
+export const expandSet = (entries: readonly string[], replace: Replace): string[] => [
+  ...new Set(entries.flatMap((entry) => membersOf(entry, replace))),
+];
 
 /** As {@link expandSet}; a variable whose "All" is written `*` or `.*` means all types, that is the empty list. */
 export function expandTypes(entries: readonly string[], replace: Replace): string[] {
-  const types = expandSet(entries, replace);
-  return types.some((type) => ALL.has(type)) ? [] : types;
+  const members = entries.map((entry) => ({ entry, types: membersOf(entry, replace) }));
+  const all = members.some(({ entry, types }) => types.some((type) => type !== entry.trim() && ALL.has(type)));
+  return all ? [] : [...new Set(members.flatMap(({ types }) => types))];
 }
 
-/** A duration with its variables replaced. A bare number, as `$__interval_ms` gives it, is milliseconds. */
+/** A duration with its variables replaced. A bare number that a variable gives, as `$__interval_ms` does, is milliseconds. */
 export function expandDuration(text: string, replace: Replace): string {
   const duration = replace(text, (value) => valuesOf(value)[0] ?? '').trim();
-  return /^\d+$/.test(duration) ? `${duration}ms` : duration;
+  return duration !== text.trim() && /^\d+$/.test(duration) ? `${duration}ms` : duration;
 }
 
 /**
- * A query without variables, as the backend takes it. Preset and calculation take none; the legend keeps its braces.
+ * A query without variables, as the backend takes it. Preset and calculation take none; the legend keeps its braces. What is wrong stays as it
+ * is: the backend refuses it.
  * @param meansAll whether an entry of `types` is a variable that stands for all types
  */
 export function interpolateQuery(
@@ -70,8 +81,7 @@ export function interpolateQuery(
   const compareTo = expandDuration(compareText, replace);
   return {
     ...rest,
-    // Ids stay in the saved query when its preset changes, so that changing back finds them.
-    ids: isIdPreset(query.preset) ? expandSet(query.ids, replace) : [],
+    ids: expandSet(query.ids, replace),
     types: query.types.some(meansAll) ? [] : expandTypes(query.types, replace),
     every: expandDuration(query.every, replace) || 'auto',
     ...(compareTo !== '' && { compareTo }),
@@ -117,11 +127,11 @@ export function rangeVars({ from, to }: TimeRange): ScopedVars {
 }
 
 /**
- * The zone in which windows are aligned. Grafana says `browser`, `utc` or nothing where it has no IANA name; the backend
- * only knows IANA names.
+ * The zone in which windows are aligned: the query's own as it is, else the dashboard's. For the latter Grafana says `browser`, `utc` or nothing
+ * where it has no IANA name; the backend only knows IANA names.
  */
 export function resolveTimezone(queryZone: string | undefined, dashboardZone: string, browserZone: string): string {
-  const zone = queryZone ?? dashboardZone;
-  if (zone === 'utc') return 'UTC';
-  return zone === '' || zone === 'browser' ? browserZone : zone;
+  if (queryZone !== undefined) return queryZone;
+  if (dashboardZone === 'utc') return 'UTC';
+  return dashboardZone === '' || dashboardZone === 'browser' ? browserZone : dashboardZone;
 }

@@ -1,7 +1,7 @@
 import type { DataFrame, DataQueryRequest } from '@grafana/data';
 import { lastValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';
-import { migrateVariableQuery } from '../query/migrate.ts';
+import { readSavedVariable } from '../query/saved.ts';
 import { dataSource, RANGE, request } from '../testing/datasource.ts';
 import type { UserpulseVariableQuery } from '../types.ts';
 
@@ -44,7 +44,15 @@ it('offers each prefix once, by the scheme that the backend has', async () => {
 });
 
 it('offers types for a query that is only a word, as provisioned files may have it', () => {
-  expect(migrateVariableQuery('top').list).toBe('top');
+  expect(readSavedVariable('top').query.list).toBe('top');
+});
+
+it('refuses a query that is wrong instead of offering something else', async () => {
+  await expect(values({ list: 'shares' })).rejects.toThrow(
+    'list "shares" is not known. Use one of types, top, prefixes.',
+  );
+  await expect(values({ list: 'top', of: 'everyone' })).rejects.toThrow('of "everyone" is not known.');
+  await expect(values({ list: 'top', n: '5' })).rejects.toThrow('n must be a whole number from 1 to 1000');
 });
 
 it('fails with the backend’s words', async () => {

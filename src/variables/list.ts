@@ -1,6 +1,5 @@
 import type { TimeRange } from '@grafana/data';
-import { prefixOf } from '../../backend/src/schema/buckets.ts';
-import type { PrefixScheme } from '../../backend/src/schema/buckets.ts';
+import { prefixOf, type PrefixScheme } from '../../contract/prefix.ts';
 import type { Resources } from '../resources.ts';
 import type { UserpulseVariableQuery } from '../types.ts';
 

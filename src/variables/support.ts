@@ -1,30 +1,31 @@
 import { createDataFrame, CustomVariableSupport, FieldType } from '@grafana/data';
 import type { DataQueryRequest, DataQueryResponse } from '@grafana/data';
-import { from, map } from 'rxjs';
+import { from, map, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { VariableEditor } from '../components/VariableEditor.tsx';
-import type { UserpulseDataSource } from '../datasource.ts';
-import { migrateVariableQuery } from '../query/migrate.ts';
+import { problemsText, readSavedVariable } from '../query/saved.ts';
+import type { UserpulseApi } from '../services.ts';
 import type { UserpulseOptions, UserpulseQuery, UserpulseVariableQuery } from '../types.ts';
 import { listValues } from './list.ts';
 
 /** Dashboard variables: each lists one thing that the backend knows. */
 export class UserpulseVariableSupport extends CustomVariableSupport<
-  UserpulseDataSource,
+  UserpulseApi,
   UserpulseVariableQuery,
   UserpulseQuery,
   UserpulseOptions
 > {
   override editor = VariableEditor;
-  private readonly datasource: UserpulseDataSource;
+  private readonly datasource: UserpulseApi;
 
-  constructor(datasource: UserpulseDataSource) {
+  constructor(datasource: UserpulseApi) {
     super();
     this.datasource = datasource;
   }
 
   override query(request: DataQueryRequest<UserpulseVariableQuery>): Observable<DataQueryResponse> {
-    const query = migrateVariableQuery(request.targets[0]);
+    const { query, problems } = readSavedVariable(request.targets[0]);
+    if (problems.size > 0) return throwError(() => new Error(problemsText(problems)));
     const types = this.datasource.expandTypes(query.types, request.scopedVars);
     return from(listValues({ ...query, types }, this.datasource.resources, request.range)).pipe(
       map((values) => ({

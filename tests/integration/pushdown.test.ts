@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
-import type { QueryInput } from '../../backend/src/query/request.ts';
+import type { QueryFields } from '../../contract/query.ts';
 import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxWrite, parts } from '../support/parts.ts';
@@ -44,13 +44,13 @@ beforeAll(async () => {
 });
 afterAll(() => reader.close());
 
-const PRESETS: readonly Pick<QueryInput, 'preset' | 'ids'>[] = [
+const PRESETS: readonly Partial<QueryFields>[] = [
   { preset: 'made', ids: ['123456'] },
   { preset: 'received', ids: ['123456'] },
   { preset: 'share', ids: [SHARE] },
   { preset: 'everyone' },
 ];
-const SHAPES: readonly (readonly [string, Partial<QueryInput>, string, number])[] = [
+const SHAPES: readonly (readonly [string, Partial<QueryFields>, string, number])[] = [
   ['in UTC', { every: '10m' }, 'UTC', 1],
   ['of some types', { every: '1h', types: ['like', 'view'] }, 'UTC', 1],
   ['of local days across a clock change', { every: '1d' }, 'Europe/Paris', 1],

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
 import type { Flux } from '../../backend/src/flux/literals.ts';
 import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
-import type { FrameJson, QueryInput, QueryRequest } from '../../backend/src/query/request.ts';
+import type { FrameJson } from '../../contract/answers.ts';
+import { CALCULATION_NAMES, type Label, type QueryFields } from '../../contract/query.ts';
+import type { QueryRequest } from '../../backend/src/query/request.ts';
 import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
 import { prefixOf, type Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxApi, influxWrite, parts } from '../support/parts.ts';
@@ -106,7 +108,7 @@ const ZONES = [
 
 interface Case {
   readonly request: QueryRequest;
-  readonly query: QueryInput;
+  readonly query: { readonly refId: string } & Partial<QueryFields>;
   readonly length: Length;
   readonly fromMs: number;
   readonly toMs: number;
@@ -130,12 +132,12 @@ function randomCase(seed: number): Case {
       : preset === 'share'
         ? SHARES.slice(0, 1 + random.below(3))
         : [...USERS, SILENT].slice(random.below(3)).slice(0, 1 + random.below(3));
-  const groupBy = random.pick([['id', 'type'], ['id'], ['type'], []]);
-  const calc = random.pick(['count', 'rate', 'cumulative', 'total']);
+  const groupBy = random.pick<readonly Label[]>([['id', 'type'], ['id'], ['type'], []]);
+  const calc = random.pick(CALCULATION_NAMES);
   // The oracle compares by number of the window, so it wants windows that divide the shift.
   const comparable = !long || every === '1d';
   const compareDays = comparable && random.next() < 0.4 ? random.pick([1, 7]) : undefined;
-  const query: QueryInput = {
+  const query: { readonly refId: string } & Partial<QueryFields> = {
     refId: 'A',
     preset,
     ids,

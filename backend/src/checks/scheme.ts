@@ -1,26 +1,20 @@
+import { ID_KINDS } from '../../../contract/ids.ts';
+import { ID_ROLES, ROLES, type IdRole } from '../../../contract/roles.ts';
 import { UserpulseError } from '../errors.ts';
 import { counted } from '../format.ts';
 import { duration, flux, string } from '../flux/literals.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import {
   FIELD,
-  ID_PRESETS,
   MEASUREMENT,
   prefixOf,
   prefixSchemeText,
   schemeOf,
-  type IdPreset,
   type PrefixScheme,
   type Schema,
 } from '../schema/buckets.ts';
 import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
 import { judgeScheme, schemesThatExplain, spreadText } from './spread.ts';
-
-const SETTING: Readonly<Record<IdPreset, string>> = {
-  made: 'USERPULSE_USER_PREFIX',
-  received: 'USERPULSE_USER_PREFIX',
-  share: 'USERPULSE_SHARE_PREFIX',
-};
 
 /**
  * Time ranges to sample, in ms, one after the other until there are enough points: a busy system is judged by its last second, a quiet one by its
@@ -49,12 +43,10 @@ export function schemeCheck(reader: InfluxReader, schema: Schema): Check {
   return {
     name: 'scheme',
     run: async (signal) => {
-      let samples: ReadonlyMap<IdPreset, Sample>;
+      let samples: ReadonlyMap<IdRole, Sample>;
       try {
         samples = new Map(
-          await Promise.all(
-            ID_PRESETS.map(async (role) => [role, await sample(reader, role, schema, signal)] as const),
-          ),
+          await Promise.all(ID_ROLES.map(async (role) => [role, await sample(reader, role, schema, signal)] as const)),
         );
       } catch (error) {
         return warned(
@@ -69,8 +61,8 @@ export function schemeCheck(reader: InfluxReader, schema: Schema): Check {
 }
 
 /** The result for all three buckets: the worst of them. */
-export function judgeSamples(samples: ReadonlyMap<IdPreset, Sample>, schema: Schema): CheckResult {
-  const verdicts = ID_PRESETS.map((role) => judge(role, samples.get(role) ?? NOTHING, schema));
+export function judgeSamples(samples: ReadonlyMap<IdRole, Sample>, schema: Schema): CheckResult {
+  const verdicts = ID_ROLES.map((role) => judge(role, samples.get(role) ?? NOTHING, schema));
   const bad = verdicts.find((v) => v.state === 'error') ?? verdicts.find((v) => v.state === 'warning');
   if (bad !== undefined) return bad;
   const seen = verdicts.filter((v) => v.message !== '');
@@ -82,10 +74,10 @@ export function judgeSamples(samples: ReadonlyMap<IdPreset, Sample>, schema: Sch
   );
 }
 
-function judge(role: IdPreset, { points, whole }: Sample, schema: Schema): CheckResult {
+function judge(role: IdRole, { points, whole }: Sample, schema: Schema): CheckResult {
   const scheme = schemeOf(role, schema);
   const bucket = schema.buckets[role];
-  const setting = SETTING[role];
+  const setting = ID_KINDS[ROLES[role].ids].prefixSetting;
   if (points.length === 0) return passed('scheme', '');
   const foreign = points.filter((p) => prefixOf(p.id, scheme) !== p.prefix);
   const example = foreign[0];
@@ -105,13 +97,13 @@ function judge(role: IdPreset, { points, whole }: Sample, schema: Schema): Check
   const verdict = judgeScheme(new Set(points.map((p) => p.id)), scheme);
   const { current } = verdict;
   // An ObjectId begins with its second, so shares created together share a prefix. Only too many of them are a problem.
-  if (role === 'share' && current.fullest > MOST_SHARES)
+  if (ROLES[role].ids === 'share' && current.fullest > MOST_SHARES)
     return warned(
       'scheme',
       `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: ${current.ids} recent IDs of ${bucket} are on ${counted(current.prefixes, 'prefix', 'prefixes')}, ${current.fullest} of them on the same one.`,
       change(setting, { ...scheme, length: Math.min(8, scheme.length + 1) }),
     );
-  if (role !== 'share' && verdict.otherIsBetter)
+  if (ROLES[role].ids !== 'share' && verdict.otherIsBetter)
     return warned(
       'scheme',
       `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: of ${current.ids} recent IDs of ${bucket}, ${spreadText(current, scheme)}; ${spreadText(verdict.bestSpread, verdict.best)}.`,
@@ -126,7 +118,7 @@ function judge(role: IdPreset, { points, whole }: Sample, schema: Schema): Check
 const change = (setting: string, scheme: PrefixScheme): string =>
   `In a new installation, set ${setting}=${prefixSchemeText(scheme)}. With existing data, create new buckets, set it for ingest and serve, and fill the buckets with "userpulse replay".`;
 
-async function sample(reader: InfluxReader, role: IdPreset, schema: Schema, signal: AbortSignal): Promise<Sample> {
+async function sample(reader: InfluxReader, role: IdRole, schema: Schema, signal: AbortSignal): Promise<Sample> {
   let best = NOTHING;
   for (const backMs of LOOK_BACK_MS) {
     const found = await recent(reader, role, schema, backMs, signal);
@@ -140,7 +132,7 @@ async function sample(reader: InfluxReader, role: IdPreset, schema: Schema, sign
 
 async function recent(
   reader: InfluxReader,
-  role: IdPreset,
+  role: IdRole,
   schema: Schema,
   backMs: number,
   signal: AbortSignal,

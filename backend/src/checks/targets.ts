@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { Config, Environment } from '../config.ts';
+import { byRole } from '../../../contract/roles.ts';
+import { bucketSetting, type BucketSetting, type Config, type Environment } from '../config.ts';
 import type { BucketNames, Schema } from '../schema/buckets.ts';
 import type { ArchiveTarget } from '../archive/archive-check.ts';
 import type { InfluxTarget } from '../influx/api.ts';
@@ -14,18 +15,10 @@ export const influxTarget = (config: Config<'influxHost' | 'influxOrg' | 'influx
   token: config.influxToken,
 });
 
-export const bucketNames = (
-  config: Config<'bucketMade' | 'bucketReceived' | 'bucketShare' | 'bucketTotal'>,
-): BucketNames => ({
-  made: config.bucketMade,
-  received: config.bucketReceived,
-  share: config.bucketShare,
-  total: config.bucketTotal,
-});
+export const bucketNames = (config: Config<BucketSetting>): BucketNames =>
+  byRole((role) => config[bucketSetting(role)]);
 
-export const schemaOf = (
-  config: Config<'bucketMade' | 'bucketReceived' | 'bucketShare' | 'bucketTotal' | 'userPrefix' | 'sharePrefix'>,
-): Schema => ({
+export const schemaOf = (config: Config<BucketSetting | 'userPrefix' | 'sharePrefix'>): Schema => ({
   buckets: bucketNames(config),
   userPrefix: config.userPrefix,
   sharePrefix: config.sharePrefix,

@@ -1,3 +1,4 @@
+import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks, worst, type CheckResult, type CheckState } from '../check.ts';
@@ -27,7 +28,7 @@ export const registerDoctor: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; with the "start" token of setup everything can be checked
-  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
+  ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
   USERPULSE_STREAM, USERPULSE_ARCHIVE, USERPULSE_CHECKPOINT, USERPULSE_ARCHIVE_MAX_AGE_MS
   AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials`,

@@ -1,3 +1,4 @@
+import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { openArchiveWriter } from '../archive/open-archive.ts';
 import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
@@ -57,7 +58,7 @@ export const registerIngest: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
-  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
+  ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              as serve has them
   USERPULSE_STREAM                           Kinesis stream

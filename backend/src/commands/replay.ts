@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { resolve } from 'node:path';
+import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { openArchiveReader } from '../archive/open-archive.ts';
 import { createS3Client } from '../archive/s3.ts';
 import { preflightReplay } from '../checks/preflight.ts';
@@ -66,7 +67,7 @@ export const registerReplay: RegisterCommand = (program, context) => {
       `
 Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
-  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
+  ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where to write, and with which prefix scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
+import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { cached } from '../checks/cached.ts';
@@ -46,7 +47,7 @@ export const registerServe: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "serve" token of setup is enough
-  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL
+  ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              as ingest has them
   USERPULSE_LISTEN                           HOST:PORT, default 127.0.0.1:8088

@@ -1,15 +1,11 @@
-import type { SettingName } from '../config.ts';
+import { BUCKET_ROLES } from '../../../contract/roles.ts';
+import { bucketSetting, type BucketSetting, type SettingName } from '../config.ts';
 
 /* Settings that commands use together, in the order in which their problems are reported. */
 
 export const INFLUX_SETTINGS = ['influxHost', 'influxOrg', 'influxToken'] as const satisfies readonly SettingName[];
 
-export const BUCKET_SETTINGS = [
-  'bucketMade',
-  'bucketReceived',
-  'bucketShare',
-  'bucketTotal',
-] as const satisfies readonly SettingName[];
+export const BUCKET_SETTINGS: readonly BucketSetting[] = BUCKET_ROLES.map(bucketSetting);
 
 /** What schemaOf reads. */
 export const SCHEMA_SETTINGS = [

@@ -1,6 +1,6 @@
 import { callInflux, influxMessage, type InfluxAnswer, type InfluxTarget } from '../influx/api.ts';
 import { influxUnreachable, refusalOf } from '../influx/influx-check.ts';
-import { BUCKET_SETTING } from '../influx/buckets-check.ts';
+import { ROLES } from '../../../contract/roles.ts';
 import { errorOf } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
 import { BUCKET_ROLES, type BucketNames, type BucketRole } from '../schema/buckets.ts';
@@ -103,13 +103,13 @@ export class InfluxAdmin {
         });
         continue;
       }
-      const answer = await this.#call(`create bucket "${name}" (${BUCKET_SETTING[role]})`, {
+      const answer = await this.#call(`create bucket "${name}" (${ROLES[role].setting})`, {
         method: 'POST',
         path: 'api/v2/buckets',
         body: JSON.stringify({
           orgID: orgId,
           name,
-          description: DESCRIPTION[role],
+          description: `Userpulse: ${ROLES[role].content}`,
           retentionRules: retentionSeconds === 0 ? [] : [{ type: 'expire', everySeconds: retentionSeconds }],
         }),
       });
@@ -217,10 +217,3 @@ export class InfluxAdmin {
     });
   }
 }
-
-const DESCRIPTION: Readonly<Record<BucketRole, string>> = {
-  made: 'Userpulse: interactions made by a user',
-  received: 'Userpulse: interactions received by a user',
-  share: 'Userpulse: interactions received by a share',
-  total: 'Userpulse: all interactions, by type only',
-};

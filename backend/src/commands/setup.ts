@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { archiveCheck } from '../archive/archive-check.ts';
@@ -48,7 +49,7 @@ export const registerSetup: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the token must be an operator token
-  USERPULSE_BUCKET_MADE, _RECEIVED, _SHARE, _TOTAL, USERPULSE_RETENTION
+  ${BUCKET_SETTINGS_TEXT}, USERPULSE_RETENTION
                                              names of the buckets, and the retention of new ones
   USERPULSE_STREAM                           Kinesis stream
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR

@@ -1,6 +1,7 @@
-import { FIELD, MEASUREMENT, TOTAL_FIELD, TYPE_TAG, type IdPreset, type Schema } from '../schema/buckets.ts';
+import { isIdPreset, roleOf, type RankedPreset, type SeriesPreset } from '../../../contract/presets.ts';
+import { FIELD, MEASUREMENT, TOTAL_FIELD, TYPE_TAG, type Schema } from '../schema/buckets.ts';
 import { duration, flux, join, none, string, time, type Flux } from './literals.ts';
-import { anyOf, idTest, isIdPreset, PRESET_TABLE, type SeriesPreset } from './presets.ts';
+import { anyOf, idTest } from './predicates.ts';
 
 /**
  * Windows that InfluxDB itself counts in. They are UTC windows of one length, because only those are pushed down into its storage
@@ -42,11 +43,12 @@ const AND = flux` and `;
  */
 export function countStream(stream: CountStream, schema: Schema): Flux {
   const { preset } = stream;
+  const role = roleOf(preset);
   const tests: Flux[] = [flux`${column.measurement} == ${string(MEASUREMENT)}`];
   const ids = isIdPreset(preset) ? idTest(preset, stream.ids, schema) : undefined;
   if (ids !== undefined) tests.push(anyOf(column.prefix, ids.prefixes.map(string)));
   if (stream.types.length > 0) tests.push(anyOf(column.type, stream.types.map(string)));
-  tests.push(flux`${column.field} == ${string(FIELD[PRESET_TABLE[preset].role])}`);
+  tests.push(flux`${column.field} == ${string(FIELD[role])}`);
   if (ids !== undefined) tests.push(anyOf(column.value, ids.literals));
 
   const count =
@@ -58,7 +60,7 @@ export function countStream(stream: CountStream, schema: Schema): Flux {
         }, fn: count, timeSrc: "_start", createEmpty: false)
   |> keep(columns: ["_time", "_value", "type"])`;
 
-  return flux`from(bucket: ${string(schema.buckets[PRESET_TABLE[preset].role])})
+  return flux`from(bucket: ${string(schema.buckets[role])})
   |> range(start: ${time(stream.fromMs)}, stop: ${time(stream.toMs)})
   |> filter(fn: (r) => ${join(tests, AND)})
 ${count}
@@ -80,7 +82,7 @@ export const countScript = (streams: readonly CountStream[], schema: Schema): Fl
  */
 export function idScript(
   read: {
-    readonly preset: IdPreset;
+    readonly preset: RankedPreset;
     readonly types: readonly string[];
     readonly fromMs: number;
     readonly toMs: number;

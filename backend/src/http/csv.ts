@@ -1,4 +1,4 @@
-import type { InteractionsResult } from '../query/request.ts';
+import type { InteractionsResult } from '../../../contract/answers.ts';
 
 /** RFC 4180: quoted where it must be. */
 const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

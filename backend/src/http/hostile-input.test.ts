@@ -104,7 +104,7 @@ describe('what else can be wrong', () => {
     ['an every that is no duration', { preset: 'everyone', every: 'hourly' }, /every/],
     ['a hostile every', { preset: 'everyone', every: '1h) |> drop(' }, /every/],
     ['a hostile compareTo', { preset: 'everyone', compareTo: '1d)' }, /compareTo/],
-    ['top of nothing', { preset: 'top' }, /of/],
+    ['top of nothing', { preset: 'top', of: '' }, /of/],
     ['top of something else', { preset: 'top', of: 'everyone' }, /made, received/],
     ['top 0', { preset: 'top', of: 'made', n: 0 }, /n/],
     ['top 1.5', { preset: 'top', of: 'made', n: 1.5 }, /n/],

@@ -44,7 +44,12 @@ export function describeIssues(issues: readonly Issue[], context: string): strin
 function describeIssue(issue: Issue, context: string): string {
   const name = fieldName(issue.path, context);
   if (issue.keys !== undefined) {
-    return `${issue.keys.map((k) => JSON.stringify(k.slice(0, 60))).join(', ')} ${issue.keys.length === 1 ? 'is not a parameter' : 'are not parameters'} here`;
+    const one = issue.keys.length === 1;
+    const not =
+      context === 'querystring'
+        ? `${one ? 'is not a parameter' : 'are not parameters'} here`
+        : `${one ? 'is not a member' : 'are not members'} of the ${context}`;
+    return `${issue.keys.map((k) => JSON.stringify(k.slice(0, 60))).join(', ')} ${not}`;
   }
   const typed = /^Invalid input: expected ([a-z]+), received ([A-Za-z]+)$/.exec(issue.message);
   const [, expected = '', received = ''] = typed ?? [];

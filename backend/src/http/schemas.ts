@@ -1,20 +1,18 @@
 import { z } from 'zod';
 import { CHECK_NAMES } from '../check.ts';
-import {
-  CALCULATIONS,
-  LABELS,
-  MAX_IDS,
-  MAX_QUERIES,
-  MAX_SERIES,
-  MAX_TOP,
-  MAX_WINDOWS,
-  PRESETS,
-  queryRequestSchema,
-} from '../query/request.ts';
+import { ID_KIND_NAMES, ID_KINDS } from '../../../contract/ids.ts';
+import type { FieldTable, Form } from '../../../contract/fields.ts';
+import { MAX_IDS, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../contract/limits.ts';
+import { ID_PRESETS, PRESET_NAMES, RANKED_PRESETS, SERIES_PRESETS } from '../../../contract/presets.ts';
+import { CALCULATION_NAMES, GRAFANA_FIELDS, LABELS, QUERY_FIELDS } from '../../../contract/query.ts';
+import { byRole, ROLES } from '../../../contract/roles.ts';
+import { envelopeSchema, refIdSchema } from '../query/request.ts';
 
 /** Form of what comes in by path and query string, and of what goes out; the OpenAPI document is made of these. */
 
 const USER_EXAMPLE = '9007199254740993';
+
+const oneOf = (names: readonly string[]): string => `One of ${names.join(', ')}.`;
 
 /** `types=like,share` or `types=like&types=share`. Empty parts are left out. */
 const list = (description: string, example: string) =>
@@ -58,10 +56,11 @@ const every = z
   .meta({ description: 'Window length: a Flux duration such as 10m or 1d, or auto (the default).', example: '1h' });
 
 export const interactionsParams = z.object({
-  preset: z.string().meta({ description: 'made, received or share.', example: 'received' }),
-  id: z
-    .string()
-    .meta({ description: 'User id (1 to 2^63-1) or share id (24 lowercase hex characters).', example: USER_EXAMPLE }),
+  preset: z.string().meta({ description: oneOf(ID_PRESETS), example: 'received' }),
+  id: z.string().meta({
+    description: `An id of the preset: ${ID_KIND_NAMES.map((kind) => `a ${ID_KINDS[kind].noun} ID is ${ID_KINDS[kind].what}`).join(', ')}.`,
+    example: USER_EXAMPLE,
+  }),
 });
 
 export const interactionsQuery = z.strictObject({
@@ -73,7 +72,7 @@ export const interactionsQuery = z.strictObject({
     .string()
     .max(32)
     .optional()
-    .meta({ description: `${CALCULATIONS.join(', ')}; default count.`, example: 'count' }),
+    .meta({ description: `${CALCULATION_NAMES.join(', ')}; default count.`, example: 'count' }),
   timezone,
   format: z
     .enum(['json', 'csv'], 'must be json or csv')
@@ -83,9 +82,11 @@ export const interactionsQuery = z.strictObject({
 
 export const topQuery = z.strictObject({
   of: z
-    .string({ error: (issue) => (issue.input === undefined ? 'is required: made, received or share' : undefined) })
+    .string({
+      error: (issue) => (issue.input === undefined ? `is required: one of ${RANKED_PRESETS.join(', ')}` : undefined),
+    })
     .max(32)
-    .meta({ description: 'made, received or share.', example: 'received' }),
+    .meta({ description: oneOf(RANKED_PRESETS), example: 'received' }),
   types,
   from,
   to,
@@ -107,10 +108,10 @@ export const typesQuery = z.strictObject({
 export const streamQuery = z.strictObject({
   preset: z
     .string({
-      error: (issue) => (issue.input === undefined ? 'is required: made, received, share or everyone' : undefined),
+      error: (issue) => (issue.input === undefined ? `is required: one of ${SERIES_PRESETS.join(', ')}` : undefined),
     })
     .max(64)
-    .meta({ description: 'made, received, share or everyone.', example: 'received' }),
+    .meta({ description: oneOf(SERIES_PRESETS), example: 'received' }),
   ids: list(`Ids, at most ${MAX_IDS}; none for everyone.`, USER_EXAMPLE),
   types,
   every: z
@@ -233,7 +234,7 @@ export const translateResponse = z
 
 export const interactionsResponse = z
   .object({
-    preset: z.enum(PRESETS),
+    preset: z.enum(PRESET_NAMES),
     id: z.string(),
     every: z.string(),
     from: z.string(),
@@ -279,17 +280,17 @@ export const typesResponse = z
 export const schemaResponse = z
   .object({
     version: z.string(),
-    buckets: z.object({ made: z.string(), received: z.string(), share: z.string(), total: z.string() }),
+    buckets: z.object(byRole(() => z.string())),
     prefix: z.object({ user: z.string(), share: z.string() }).meta({ description: 'first:N or last:N of the id.' }),
     presets: z.array(
       z.object({
-        name: z.enum(PRESETS),
+        name: z.enum(PRESET_NAMES),
         description: z.string(),
-        ids: z.enum(['user', 'share', 'none']).meta({ description: 'What its ids are.' }),
+        ids: z.enum([...ID_KIND_NAMES, 'none']).meta({ description: 'What its ids are.' }),
         live: z.boolean().meta({ description: 'Whether /v1/stream knows it.' }),
       }),
     ),
-    calculations: z.array(z.object({ name: z.enum(CALCULATIONS), description: z.string() })),
+    calculations: z.array(z.object({ name: z.enum(CALCULATION_NAMES), description: z.string() })),
     groupBy: z.array(z.enum(LABELS)),
     every: z.object({ auto: z.array(z.string()).meta({ description: 'Lengths that auto chooses from.' }) }),
     limits: z.object({
@@ -304,12 +305,7 @@ export const schemaResponse = z
     description: 'What a query editor needs to know.',
     example: {
       version: '0.1.0',
-      buckets: {
-        made: 'interactions_made',
-        received: 'interactions_received',
-        share: 'interactions_share',
-        total: 'interactions_total',
-      },
+      buckets: byRole((role) => ROLES[role].bucket),
       prefix: { user: 'first:4', share: 'first:6' },
       presets: [{ name: 'received', description: 'Interactions received by users', ids: 'user', live: true }],
       calculations: [{ name: 'count', description: 'Interactions in each window' }],
@@ -369,7 +365,54 @@ export const queryRequestExample = {
     { refId: 'B', preset: 'top', of: 'received', n: 10 },
   ],
 };
-export const queryRequestBody = queryRequestSchema.meta({ example: queryRequestExample });
+
+/** A query as the document describes it; contract/fields.ts reads it. */
+const documented = (form: Form): z.ZodType => {
+  switch (form.kind) {
+    case 'choice':
+      return z.enum(form.of);
+    case 'choices':
+      return z.array(z.enum(form.of));
+    case 'text':
+      return z.string().max(form.maxLength);
+    case 'texts':
+      return z.array(z.string().max(form.maxLength)).max(form.maxItems);
+    case 'ids':
+      return z.array(z.union([z.string().max(form.maxLength), z.number().int()])).max(form.maxItems);
+    case 'whole':
+      return z.number().int().min(form.min).max(form.max);
+    case 'number':
+      return z.number().gt(form.above);
+    case 'flag':
+      return z.boolean();
+    case 'version':
+      return z.number().int();
+    case 'object':
+      return z.object(documentedFields(form.fields));
+    case 'filters':
+      return z.array(z.looseObject({ key: z.string(), operator: z.string(), value: z.string() }));
+    default:
+      return form satisfies never;
+  }
+};
+
+const documentedFields = (table: FieldTable): Record<string, z.ZodType> =>
+  Object.fromEntries(
+    Object.entries(table).map(([name, { form, description }]) => [
+      name,
+      documented(form).optional().meta({ description }),
+    ]),
+  );
+
+export const queryRequestBody = envelopeSchema
+  .extend({
+    queries: z
+      .array(z.object({ refId: refIdSchema, ...documentedFields(QUERY_FIELDS) }))
+      .min(1)
+      .max(MAX_QUERIES)
+      .meta({ description: `Fields that Grafana adds (${[...GRAFANA_FIELDS].slice(1).join(', ')}) are ignored.` }),
+  })
+  .meta({ example: queryRequestExample });
 
 export const readyResponse = z.object({ ready: z.literal(true) }).meta({ example: { ready: true } });
 export const aliveResponse = z.object({ alive: z.literal(true) }).meta({ example: { alive: true } });

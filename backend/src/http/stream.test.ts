@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it, vi } from 'vitest';
 import { UserpulseError } from '../errors.ts';
-import type { LiveWindow } from '../query/request.ts';
+import type { LiveWindow } from '../../../contract/answers.ts';
 import { sseComment, sseEvent, sseWrite } from './sse.ts';
 import { AUTHORIZED, fakeService, testServer } from './testing.ts';
 

@@ -2,7 +2,8 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { passed } from '../check.ts';
 import type { InfluxReader } from '../influx/reader.ts';
-import type { QueryRequest, QueryResponse } from '../query/request.ts';
+import type { QueryResponse } from '../../../contract/answers.ts';
+import type { QueryRequest } from '../query/request.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { buildServer, type ServerOptions } from './server.ts';
@@ -34,7 +35,7 @@ export function fakeService(overrides: Partial<QueryService> = {}): QueryService
         ),
       }),
     translate: (request) => ({
-      results: Object.fromEntries(request.queries.map((q) => [q.refId, { flux: `flux of ${q.preset}` }])),
+      results: Object.fromEntries(request.queries.map((q) => [q.refId, { flux: `flux of ${String(q['preset'])}` }])),
     }),
     interactions: (input) =>
       Promise.resolve({

@@ -1,3 +1,4 @@
+import { ROLES } from '../../../contract/roles.ts';
 import { BUCKET_ROLES, type BucketNames, type BucketRole } from '../schema/buckets.ts';
 import { failed, passed, type Check, type CheckResult } from '../check.ts';
 import { callInflux, influxMessage, type InfluxTarget } from './api.ts';
@@ -5,14 +6,6 @@ import { influxUnreachable, refusalOf } from './influx-check.ts';
 
 /** How a command uses the buckets: ingest writes, serve reads. */
 export type BucketUse = 'read' | 'write';
-
-/** The setting that names each bucket. */
-export const BUCKET_SETTING: Readonly<Record<BucketRole, string>> = {
-  made: 'USERPULSE_BUCKET_MADE',
-  received: 'USERPULSE_BUCKET_RECEIVED',
-  share: 'USERPULSE_BUCKET_SHARE',
-  total: 'USERPULSE_BUCKET_TOTAL',
-};
 
 /**
  * Do the four buckets exist, and does the token allow what the command needs? Works with the narrow tokens of `setup`.
@@ -139,7 +132,7 @@ export function judgeBuckets(
   const forbidden = (use: BucketUse): readonly BucketRole[] =>
     BUCKET_ROLES.filter((role) => problems.some((p) => p.role === role && p.use === use && p.is === 'forbidden'));
   const list = (roles: readonly BucketRole[]): string =>
-    `${roles.length === 1 ? 'bucket' : 'buckets'} ${roles.map((role) => `"${buckets[role]}" (${BUCKET_SETTING[role]})`).join(', ')}`;
+    `${roles.length === 1 ? 'bucket' : 'buckets'} ${roles.map((role) => `"${buckets[role]}" (${ROLES[role].setting})`).join(', ')}`;
   const texts = [
     ...(missing.length > 0 ? [`${list(missing)} ${missing.length === 1 ? 'does' : 'do'} not exist`] : []),
     ...(['read', 'write'] as const).flatMap((use) => {

@@ -2,10 +2,10 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Logger } from 'pino';
 import { Pool } from 'undici';
+import { ROLES } from '../../../contract/roles.ts';
 import { networkReason } from '../network.ts';
 import { influxMessage, type InfluxTarget } from './api.ts';
 import type { Clock } from '../clock.ts';
-import { BUCKET_SETTING } from './buckets-check.ts';
 import type { BucketNames, BucketRole } from '../schema/buckets.ts';
 import type { LineBlock } from '../schema/line-block.ts';
 import { withoutToken } from '../secrets.ts';
@@ -218,13 +218,13 @@ export class InfluxSink implements PointSink {
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `The token in INFLUX_TOKEN may not write to bucket "${buckets[role]}" (${BUCKET_SETTING[role]}): ${error.message}. ${RETRYING}`,
+          message: `The token in INFLUX_TOKEN may not write to bucket "${buckets[role]}" (${ROLES[role].setting}): ${error.message}. ${RETRYING}`,
         };
       case 404:
         return {
           kind: 'retry',
           reason: 'not_found',
-          message: `${host} has no bucket "${buckets[role]}" (${BUCKET_SETTING[role]}) in organisation "${target.org}" (INFLUX_ORG): ${error.message}. Create it with "userpulse setup". ${RETRYING}`,
+          message: `${host} has no bucket "${buckets[role]}" (${ROLES[role].setting}) in organisation "${target.org}" (INFLUX_ORG): ${error.message}. Create it with "userpulse setup". ${RETRYING}`,
         };
       case 429:
       case 503:

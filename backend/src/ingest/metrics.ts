@@ -1,3 +1,4 @@
+import { BUCKET_ROLES } from '../../../contract/roles.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RejectionCode } from '../event/event.ts';
 import type { ShardStatus } from './status.ts';
@@ -100,7 +101,7 @@ export function createIngestMetrics(registry: Registry) {
   };
   // A counter that appears with its first failure is missed by rate(): those that alerts use exist from the start.
   for (const code of REJECTION_CODES) metrics.rejected.inc({ code }, 0);
-  for (const bucket of ['made', 'received', 'share', 'total']) metrics.pointCollisions.inc({ bucket }, 0);
+  for (const bucket of BUCKET_ROLES) metrics.pointCollisions.inc({ bucket }, 0);
   return metrics;
 }
 

@@ -1,6 +1,6 @@
+import { MAX_SERIES } from '../../../contract/limits.ts';
 import type { CountHandler } from '../influx/count-reader.ts';
 import { tooManySeries, type Reading, type SeriesPlan } from './plan.ts';
-import { MAX_SERIES } from './request.ts';
 import type { Window } from './windows.ts';
 
 /** Labels of a series; one that the query does not group by is absent. */

@@ -1,6 +1,6 @@
+import { MAX_WINDOWS } from '../../../contract/limits.ts';
 import { UserpulseError } from '../errors.ts';
 import { DAY_MS, formatDuration, HOUR_MS, parseDuration, WEEK_MS, type Duration } from './duration.ts';
-import { MAX_WINDOWS } from './request.ts';
 import { localWindows, type Window } from './windows.ts';
 import type { Zone } from './zone.ts';
 

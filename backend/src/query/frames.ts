@@ -1,6 +1,7 @@
+import type { FrameField, FrameJson, FrameMeta, TopResult } from '../../../contract/answers.ts';
+import type { Calculation } from '../../../contract/query.ts';
 import type { Series, SeriesKey } from './counts.ts';
 import type { SeriesPlan, TopPlan } from './plan.ts';
-import type { Calculation, FrameField, FrameJson, FrameMeta, TopResult } from './request.ts';
 import type { Window } from './windows.ts';
 
 type Notice = NonNullable<FrameMeta['notices']>[number];

@@ -4,7 +4,7 @@ import { UserpulseError } from '../errors.ts';
 import type { Series } from './counts.ts';
 import { LiveHub } from './live.ts';
 import type { SeriesPlan } from './plan.ts';
-import type { LiveWindow } from './request.ts';
+import type { LiveWindow } from '../../../contract/answers.ts';
 
 /** An InfluxDB that holds events as [time in ms, type], and a clock that stands where it is put. */
 class World {
@@ -190,8 +190,8 @@ describe('a live stream', () => {
   it.each([
     [{ every: 'auto' }, 'definite every'],
     [{ every: '0s' }, 'is zero'],
-    [{ preset: 'top', ids: [] }, 'of what'],
-    [{ ids: ['x'] }, 'not valid'],
+    [{ preset: 'top', ids: [] }, 'no windows'],
+    [{ ids: ['x'] }, 'not a valid user ID'],
     [{ timezone: 'Mars/Olympus' }, 'not known'],
   ])('with %j is refused at once', (over, message) => {
     expect(() => new World().hub.subscribe({ ...REQUEST, ...over }, new AbortController().signal)).toThrow(message);

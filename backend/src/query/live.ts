@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
+import type { LiveWindow } from '../../../contract/answers.ts';
+import { SERIES_PRESETS } from '../../../contract/presets.ts';
 import { UserpulseError } from '../errors.ts';
 import type { Series } from './counts.ts';
 import { DAY_MS, type Duration } from './duration.ts';
 import { planQuery, type SeriesPlan } from './plan.ts';
-import type { LiveWindow, QueryInput } from './request.ts';
+import type { AskedQuery } from './request.ts';
 import { localWindows, type Window } from './windows.ts';
 import { zoneOf, type Zone } from './zone.ts';
 
@@ -88,7 +90,7 @@ export class LiveHub {
 }
 
 interface FeedSpec {
-  readonly query: QueryInput;
+  readonly query: AskedQuery & Pick<SeriesPlan, 'preset' | 'ids' | 'types'>;
   readonly every: Duration;
   readonly zone: Zone;
 }
@@ -100,13 +102,8 @@ function specOf(request: LiveRequest, nowMs: number): FeedSpec {
     throw new UserpulseError('bad_request', 'A stream needs a definite every.', {
       hint: 'Give a duration, for example every=10s.',
     });
-  const query: QueryInput = {
-    refId: 'live',
-    preset: request.preset,
-    ids: [...request.ids],
-    types: [...request.types],
-    every,
-  };
+  const { preset, ids, types } = request;
+  const query: AskedQuery = { refId: 'live', preset, ids, types, every };
   // Validates everything, on a range that has very few windows whatever their length.
   const plan = planQuery(query, {
     fromMs: nowMs,
@@ -117,9 +114,9 @@ function specOf(request: LiveRequest, nowMs: number): FeedSpec {
   });
   if (plan.kind !== 'series')
     throw new UserpulseError('bad_request', `preset "${request.preset}" has no windows to stream.`, {
-      hint: 'Use made, received, share or everyone.',
+      hint: `Use one of ${SERIES_PRESETS.join(', ')}.`,
     });
-  return { query: { ...query, ids: [...plan.ids], types: [...plan.types] }, every: plan.every, zone };
+  return { query: { ...query, preset: plan.preset, ids: plan.ids, types: plan.types }, every: plan.every, zone };
 }
 
 /** Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. */

@@ -1,23 +1,15 @@
+import { MAX_SERIES, MAX_WINDOWS } from '../../../contract/limits.ts';
+import type { RankedPreset, SeriesPreset } from '../../../contract/presets.ts';
+import { DEFAULT_TOP, LABELS, type Calculation, type Label, type SavedField } from '../../../contract/query.ts';
 import { UserpulseError } from '../errors.ts';
 import { MIN_TIME_MS } from '../flux/literals.ts';
-import type { SeriesPreset } from '../flux/presets.ts';
 import type { CountStream, Grain } from '../flux/translate.ts';
-import type { IdPreset } from '../schema/buckets.ts';
 import { DAY_MS, formatDuration, parseDuration, type Duration } from './duration.ts';
 import { chooseWindows } from './every.ts';
-import {
-  CALCULATIONS,
-  LABELS,
-  MAX_SERIES,
-  MAX_WINDOWS,
-  PRESETS,
-  type Calculation,
-  type Label,
-  type QueryInput,
-} from './request.ts';
-import { oneOf, parseIds, parseTopCount, parseTopOf, parseTypes, type Range } from './validate.ts';
+import type { AskedQuery } from './request.ts';
+import { parseQuery, type Range } from './validate.ts';
 import { localWindows, toInstant, toLocal, type Shift, type Window } from './windows.ts';
-import type { Zone } from './zone.ts';
+import { zoneOf, type Zone } from './zone.ts';
 
 /** Part of the plan that is read as one: the range as asked, or the same range earlier. */
 export interface Reading extends Range {
@@ -44,7 +36,7 @@ export interface SeriesPlan {
 export interface TopPlan extends Range {
   readonly kind: 'top';
   readonly refId: string;
-  readonly of: IdPreset;
+  readonly of: RankedPreset;
   readonly types: readonly string[];
   readonly n: number;
 }
@@ -62,28 +54,36 @@ export interface PlanContext extends Range {
  * What is to be read and computed for a query. Pure.
  * @throws UserpulseError bad_request, too_many_windows
  */
-export function planQuery(query: QueryInput, context: PlanContext): Plan {
-  const preset = oneOf(PRESETS, query.preset, 'preset');
-  const { refId } = query;
-  const { fromMs, toMs } = context;
-  const types = parseTypes(query.types);
-  if (preset === 'top') {
-    if (query.ids?.some((id) => id.trim() !== '') === true)
-      throw new UserpulseError('bad_request', 'preset "top" takes no ids.', { hint: 'Leave ids out.' });
-    return { kind: 'top', refId, of: parseTopOf(query.of), types, n: parseTopCount(query.n), fromMs, toMs };
-  }
-  const ids = parseIds(preset, query.ids);
-  const calc = query.calc === undefined || query.calc === '' ? 'count' : oneOf(CALCULATIONS, query.calc, 'calc');
-  const groupBy = new Set((query.groupBy ?? LABELS).map((label) => oneOf(LABELS, label, 'groupBy')));
-  const compareText = query.compareTo?.trim() ?? '';
-  const compareTo = compareText === '' ? undefined : parseDuration(compareText, 'compareTo');
+export function planQuery(asked: AskedQuery, request: PlanContext): Plan {
+  const { refId } = asked;
+  const {
+    preset,
+    ids,
+    types,
+    every,
+    calc,
+    groupBy: labels,
+    compareTo: compareText,
+    of,
+    n,
+    timezone,
+    ...saved
+  } = parseQuery(asked);
+  // Fields that decide nothing here. One that should, and is not taken above, does not compile.
+  saved satisfies { readonly [K in Exclude<keyof typeof saved, SavedField>]: never };
+  const { fromMs, toMs } = request;
+  if (preset === 'top')
+    return { kind: 'top', refId, of: of ?? DEFAULT_TOP.of, types, n: n ?? DEFAULT_TOP.n, fromMs, toMs };
+  const context = timezone === undefined ? request : { ...request, zone: zoneOf(timezone) };
+  const groupBy = new Set(labels ?? LABELS);
+  const compareTo = compareText === undefined ? undefined : parseDuration(compareText, 'compareTo');
   const least = seriesAtLeast(ids, types, groupBy) * (compareTo === undefined ? 1 : 2);
   if (least > MAX_SERIES) throw tooManySeries(least);
 
   const choice =
     calc === 'total'
       ? { every: wholeRange(context), windows: [{ startMs: fromMs, endMs: toMs, index: 0, occurrence: 0 }] }
-      : chooseWindows(query.every, context, context);
+      : chooseWindows(every, context, context);
   const what = { preset, ids, types, groupBy };
   return {
     kind: 'series',
@@ -94,7 +94,7 @@ export function planQuery(query: QueryInput, context: PlanContext): Plan {
     zone: context.zone,
     now: { fromMs, toMs, windows: choice.windows, streams: streamsOf(what, '', context, choice.windows, choice.every) },
     compare:
-      compareTo === undefined
+      compareTo === undefined || compareText === undefined
         ? undefined
         : { text: compareText, earlier: earlierReading(what, calc, compareTo, choice.every, choice.windows, context) },
   };

@@ -2,7 +2,9 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { UserpulseError } from '../errors.ts';
 import type { InfluxReader } from '../influx/reader.ts';
-import type { FrameJson, QueryInput, QueryRequest, QueryResult } from './request.ts';
+import type { FrameJson, QueryResult } from '../../../contract/answers.ts';
+import type { QueryFields } from '../../../contract/query.ts';
+import type { QueryRequest } from './request.ts';
 import { createQueryService, type QueryService } from './service.ts';
 
 const schema = {
@@ -35,7 +37,7 @@ const service = (influx: InfluxReader, now = Date.parse('2026-02-01T00:00:00Z'))
   createQueryService({ influx, schema, now: () => now, logger: pino({ level: 'silent' }) });
 
 const DAY = { from: '2026-01-05T00:00:00Z', to: '2026-01-06T00:00:00Z' };
-const ask = (query: Partial<QueryInput>, over: Partial<QueryRequest> = {}): QueryRequest => ({
+const ask = (query: Readonly<Record<string, unknown>>, over: Partial<QueryRequest> = {}): QueryRequest => ({
   ...DAY,
   queries: [{ refId: 'A', preset: 'made', ids: ['123456'], every: '12h', ...query }],
   ...over,
@@ -87,7 +89,7 @@ describe('a query', () => {
     expect(none.data.values[1]).toEqual([0, 0]);
   });
 
-  it.each<[QueryInput['groupBy'], object[], (number | null)[][]]>([
+  it.each<[QueryFields['groupBy'], object[], (number | null)[][]]>([
     [
       ['id'],
       [{ id: '1' }, { id: '2' }],
@@ -220,6 +222,89 @@ describe('a query', () => {
     expect(cut.schema.meta?.notices).toBeUndefined();
     const future = await frame(reader({}), ask({}, { to: '2026-03-01T00:00:00Z' }));
     expect(future.schema.meta?.notices).toEqual([expect.objectContaining({ severity: 'info' })]);
+  });
+
+  it.each<[string, Record<string, unknown>, string]>([
+    [
+      'of the wrong form, each field at once',
+      { ids: '5', n: 'ten' },
+      'ids must be an array, not a string ("5"). n must be a whole number from 1 to 1000, not a string ("ten").',
+    ],
+    [
+      'with a field that is not known',
+      { window: '1h' },
+      '"window" is not a field of a query. Remove it. The fields are preset,',
+    ],
+    [
+      'with an id as an inexact number',
+      { ids: [9007199254740993, 88] },
+      'ids[0] is a JSON number that cannot be read exactly',
+    ],
+    ['with a text for a switch', { live: 'yes' }, 'live must be true or false, not a string ("yes").'],
+    [
+      'saved by a newer plugin',
+      { version: 2 },
+      'The query was saved by a newer version of the plugin (query version 2;',
+    ],
+    [
+      'with filters that only a dashboard applies',
+      { filters: [{ key: 'type', operator: '=', value: 'like' }] },
+      'Write the types into the query',
+    ],
+    ['with a variable that has no value', { ids: ['$user'] }, 'alerts and public dashboards have no variables'],
+    ['with ids that its preset does not have', { preset: 'everyone' }, 'preset "everyone" takes no ids.'],
+  ])('%s is refused, and its neighbour is answered', async (_case, fields, message) => {
+    const asked = ask(fields);
+    const { results } = await service(reader({ '123456': [] })).query({
+      ...asked,
+      queries: [...asked.queries, { refId: 'B', preset: 'made', ids: [123456] }],
+    });
+    expect(results['A']).toEqual({
+      error: expect.stringContaining(message),
+      errorCode: 'bad_request',
+      status: 400,
+      frames: [],
+    });
+    expect(frameOf(results['B']).schema.fields[1]?.labels).toEqual({ id: '123456' });
+    const translated = service(reader({})).translate(asked).results['A'];
+    expect(translated).toMatchObject({ error: expect.stringContaining(message), status: 400 });
+  });
+
+  it('takes a saved query as it is: null is absent, and what plugin and Grafana keep with it says nothing', () => {
+    const flux = (fields: Record<string, unknown>) => service(reader({})).translate(ask(fields)).results['A'];
+    const nulls = { types: null, calc: null, groupBy: null, compareTo: null, of: null, n: null, timezone: null };
+    const saved = {
+      version: 1,
+      legend: '{{id}}',
+      live: true,
+      annotation: { kind: 'threshold', threshold: 5 },
+      filters: [],
+    };
+    const grafana = {
+      hide: false,
+      key: 'Q-1',
+      datasource: { uid: 'u' },
+      intervalMs: 1,
+      maxDataPoints: 2,
+      queryCachingTTL: 3,
+    };
+    expect(flux({ ...nulls, ...saved, ...grafana })).toEqual(flux({}));
+    expect(flux({})).toHaveProperty('flux');
+  });
+
+  it('has everyone, and the ten users who received most, where it says nothing else', async () => {
+    const plain = service(reader({ everyone: [] }));
+    expect((await plain.query({ ...DAY, queries: [{ refId: 'A' }] })).results['A']).toMatchObject({ status: 200 });
+    const { results } = plain.translate({ ...DAY, queries: [{ refId: 'A', preset: 'top' }] });
+    expect(results['A']).toMatchObject({ flux: expect.stringContaining('r._field == "received"') });
+  });
+
+  it('aligns its windows in its own time zone before that of the request', async () => {
+    const influx = reader({ '123456': [] });
+    const answer = await frame(influx, ask({ every: '1d', timezone: 'Asia/Tokyo' }, { timezone: 'Europe/Berlin' }));
+    expect(answer.data.values[0]?.[0]).toBe(Date.parse('2026-01-05T00:00:00+09:00'));
+    const bad = await service(influx).query(ask({ timezone: 'Mars/Olympus' }));
+    expect(bad.results['A']).toMatchObject({ error: expect.stringContaining('Mars'), status: 400 });
   });
 
   it('fails alone, with a message that says what to change', async () => {

@@ -1,4 +1,13 @@
 import type { Logger } from 'pino';
+import type {
+  InteractionsResult,
+  LiveWindow,
+  QueryResponse,
+  QueryResult,
+  TopResult,
+} from '../../../contract/answers.ts';
+import { MAX_SERIES } from '../../../contract/limits.ts';
+import { ID_PRESETS, isIdPreset } from '../../../contract/presets.ts';
 import { STATUS, UserpulseError } from '../errors.ts';
 import type { Flux } from '../flux/literals.ts';
 import { countScript, idScript, typesScript } from '../flux/translate.ts';
@@ -17,17 +26,9 @@ import {
   type SeriesPlan,
   type TopPlan,
 } from './plan.ts';
-import {
-  MAX_SERIES,
-  type InteractionsResult,
-  type LiveWindow,
-  type QueryRequest,
-  type QueryResponse,
-  type QueryResult,
-  type TopResult,
-} from './request.ts';
+import type { QueryRequest } from './request.ts';
 import { IdCounter } from './top.ts';
-import { parseInstant, parseRange, parseTopCount, parseTopOf, parseTypes } from './validate.ts';
+import { parseInstant, parseRange } from './validate.ts';
 import { zoneOf } from './zone.ts';
 
 /** RFC 3339 with an offset, or epoch milliseconds as a number or a string of digits. */
@@ -162,36 +163,30 @@ class InfluxQueryService implements QueryService {
   }
 
   async interactions(input: InteractionsInput, signal?: AbortSignal): Promise<InteractionsResult> {
-    const range = parseRange(input.from, input.to);
-    const context: PlanContext = {
-      ...range,
-      zone: zoneOf(input.timezone),
-      intervalMs: undefined,
-      maxDataPoints: undefined,
-    };
+    const context = contextOf(input);
     const plan = planQuery(
       {
         refId: 'A',
         preset: input.preset,
         ids: [input.id],
-        types: input.types === undefined ? [] : [...input.types],
-        ...(input.every === undefined ? {} : { every: input.every }),
-        ...(input.calc === undefined ? {} : { calc: input.calc }),
+        types: input.types,
+        every: input.every,
+        calc: input.calc,
         groupBy: ['type'],
       },
       context,
     );
-    if (plan.kind !== 'series' || plan.preset === 'everyone')
+    if (plan.kind !== 'series' || !isIdPreset(plan.preset))
       throw new UserpulseError('bad_request', `preset "${input.preset}" has no ids.`, {
-        hint: 'Use made, received or share.',
+        hint: `Use one of ${ID_PRESETS.join(', ')}.`,
       });
     const series = await this.#series(plan, signal);
     return {
       preset: plan.preset,
       id: plan.ids[0] ?? input.id,
       every: everyText(plan),
-      from: new Date(range.fromMs).toISOString(),
-      to: new Date(range.toMs).toISOString(),
+      from: new Date(context.fromMs).toISOString(),
+      to: new Date(context.toMs).toISOString(),
       series: series.map(({ type, values }) => ({
         // Empty where no type was asked for and nothing happened.
         type: type ?? '',
@@ -201,19 +196,11 @@ class InfluxQueryService implements QueryService {
   }
 
   async top(input: TopInput, signal?: AbortSignal): Promise<TopResult> {
-    const n = parseTopCount(input.n);
-    const counter = await this.#countIds(
-      {
-        kind: 'top',
-        refId: 'A',
-        of: parseTopOf(input.of),
-        types: parseTypes(input.types),
-        ...parseRange(input.from, input.to),
-        n,
-      },
-      signal,
-    );
-    return { top: counter.top(n) };
+    const { of, types, n, from, to } = input;
+    const plan = planQuery({ refId: 'A', preset: 'top', of, types, n }, contextOf({ from, to }));
+    if (plan.kind !== 'top') throw new Error('The preset "top" has a plan of its own.');
+    const counter = await this.#countIds(plan, signal);
+    return { top: counter.top(plan.n) };
   }
 
   async types(
@@ -323,7 +310,7 @@ class InfluxQueryService implements QueryService {
   }
 }
 
-function contextOf(request: QueryRequest): PlanContext {
+function contextOf(request: Omit<QueryRequest, 'queries'>): PlanContext {
   return {
     ...parseRange(request.from, request.to),
     zone: zoneOf(request.timezone),

@@ -1,6 +1,7 @@
+import type { TopResult } from '../../../contract/answers.ts';
+import { ID_KINDS } from '../../../contract/ids.ts';
+import { idKindOf, type RankedPreset } from '../../../contract/presets.ts';
 import { UserpulseError } from '../errors.ts';
-import type { IdPreset } from '../schema/buckets.ts';
-import type { TopResult } from './request.ts';
 
 /** Digits of the longest id, a share's; a user's has at most 19. */
 const MOST_DIGITS = 24;
@@ -18,7 +19,7 @@ const CARRIAGE_RETURN = 0x0d;
  * hex, are packed four bits each into 96 bits, which keeps every digit of both kinds and orders user ids as numbers and share ids as text.
  */
 export class IdCounter {
-  readonly #of: IdPreset;
+  readonly #of: RankedPreset;
   readonly #table: IdTable;
   /** The line that has begun: digits since its last comma, four bits each, the latest lowest. */
   #high = 0;
@@ -34,7 +35,7 @@ export class IdCounter {
   #expects: 'header' | 'id' | 'error' = 'header';
 
   /** @param mostIds bound of distinct ids, each of which takes at most 64 bytes */
-  constructor(of: IdPreset, mostIds = 5_000_000) {
+  constructor(of: RankedPreset, mostIds = 5_000_000) {
     this.#of = of;
     this.#table = new IdTable(mostIds);
   }
@@ -146,7 +147,7 @@ export class IdCounter {
   top(n: number): TopResult['top'] {
     return this.#table.top(n).map(({ high, middle, low, count }) => {
       const digits = [high, middle, low].map((word) => word.toString(16).padStart(8, '0')).join('');
-      return { id: this.#of === 'share' ? digits : digits.replace(/^0+/, ''), count };
+      return { id: ID_KINDS[idKindOf(this.#of)].stored === 'string' ? digits : digits.replace(/^0+/, ''), count };
     });
   }
 }

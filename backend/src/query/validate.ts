@@ -1,14 +1,17 @@
+import { isIdPreset } from '../../../contract/presets.ts';
+import { problemText, quoted, type Problem } from '../../../contract/problem.ts';
+import { readQuery, type QueryFields } from '../../../contract/query.ts';
+import { idsProblem, typesProblem } from '../../../contract/rules.ts';
 import { UserpulseError } from '../errors.ts';
 import { parseRfc3339 } from '../event/timestamp.ts';
 import { MAX_TIME_MS, MIN_TIME_MS } from '../flux/literals.ts';
-import { isIdPreset, PRESET_TABLE, type SeriesPreset } from '../flux/presets.ts';
-import type { IdPreset } from '../schema/buckets.ts';
-import { MAX_IDS, MAX_SERIES, MAX_TOP } from './request.ts';
+import type { AskedQuery } from './request.ts';
 
 /** Checks of single parameters. Each throws UserpulseError `bad_request` with a message that says what to change. */
-const bad = (message: string, hint: string): UserpulseError => new UserpulseError('bad_request', message, { hint });
+const bad = (message: string, hint: string): UserpulseError => badRequest({ message, hint });
 
-const quoted = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+export const badRequest = ({ message, hint }: Problem): UserpulseError =>
+  new UserpulseError('bad_request', message, hint === undefined ? {} : { hint });
 
 /** @returns epoch ms */
 export function parseInstant(value: string | number, name: string): number {
@@ -45,71 +48,27 @@ export function parseRange(from: string | number, to: string | number): Range {
   return { fromMs, toMs };
 }
 
-/** The member of a closed list that a text names. */
-export function oneOf<T extends string>(list: readonly T[], value: string, name: string): T {
-  const found = list.find((item) => item === value);
-  if (found === undefined) throw bad(`${name} ${quoted(value)} is not known.`, `Use one of ${list.join(', ')}.`);
-  return found;
-}
-
-const trimmed = (values: readonly string[]): string[] => [...new Set(values.map((value) => value.trim()))];
-
-/** Ids of a preset: required, trimmed, each once; or none, where the preset has none. */
-export function parseIds(preset: SeriesPreset, ids: readonly string[] | undefined): string[] {
-  const list = trimmed(ids ?? []);
-  if (!isIdPreset(preset)) {
-    // An empty variable of a dashboard arrives as an empty string.
-    if (list.some((id) => id !== ''))
-      throw bad(`preset "${preset}" takes no ids.`, 'Leave ids out, or use preset made, received or share.');
-    return [];
+/** Form and content of a query's fields; durations and zones are read where they are used. */
+export function parseQuery(asked: AskedQuery): QueryFields {
+  const { values, problems } = readQuery(asked);
+  if (problems.size > 0) {
+    const all = [...problems.values()];
+    const shown = all.slice(0, MAX_SHOWN).map(problemText);
+    throw new UserpulseError(
+      'bad_request',
+      all.length > shown.length ? `${shown.join(' ')} And ${all.length - shown.length} more.` : shown.join(' '),
+    );
   }
-  const kind = PRESET_TABLE[preset].id;
-  if (list.length === 0)
+  const { preset, ids, types, filters = [] } = values;
+  const problem = idsProblem(preset, ids) ?? typesProblem(types);
+  if (problem !== undefined) throw badRequest(problem);
+  if (filters.length > 0)
     throw bad(
-      `preset "${preset}" needs ids.`,
-      `Give 1 to ${MAX_IDS}, each ${kind.what}, for example "${kind.example}".`,
+      'The query carries ad-hoc filters, which only a dashboard applies.',
+      'Write the types into the query, and remove the filters.',
     );
-  if (list.length > MAX_IDS)
-    throw bad(
-      `${list.length} ids are more than the ${MAX_IDS} that one query may have.`,
-      'Spread them over several queries.',
-    );
-  for (const id of list)
-    if (!kind.valid(id))
-      throw bad(
-        `id ${quoted(id)} is not valid for preset "${preset}".`,
-        `An id is ${kind.what}, for example "${kind.example}".`,
-      );
-  return list;
+  return { ...values, ids: isIdPreset(preset) ? ids : [] };
 }
 
-/** As docs/contract.md has it (Event). */
-const TYPE = /^[a-z][a-z0-9_]{0,31}$/;
-
-/** Types to keep, each once; empty means all. */
-export function parseTypes(types: readonly string[] | undefined): string[] {
-  const list = trimmed(types ?? []);
-  for (const type of list)
-    if (!TYPE.test(type))
-      throw bad(
-        `type ${quoted(type)} is not valid.`,
-        'A type begins with a lowercase letter and has at most 32 of a-z, 0-9 and _, for example "like".',
-      );
-  if (list.length > MAX_SERIES)
-    throw bad(`${list.length} types are more than ${MAX_SERIES}.`, 'Leave types empty for all of them.');
-  return list;
-}
-
-const TOP_OF = ['made', 'received', 'share'] as const satisfies readonly IdPreset[];
-
-export function parseTopOf(of: string | undefined): IdPreset {
-  if (of === undefined) throw bad('preset "top" needs to know of what.', `Give of: ${TOP_OF.join(', ')}.`);
-  return oneOf(TOP_OF, of, 'of');
-}
-
-export function parseTopCount(n: number | undefined): number {
-  const count = n ?? 10;
-  if (!Number.isInteger(count) || count < 1 || count > MAX_TOP)
-    throw bad(`n ${count} is not valid.`, `Use a whole number from 1 to ${MAX_TOP}.`);
-  return count;
-}
+/** Problems of one query that are told at once. */
+const MAX_SHOWN = 5;

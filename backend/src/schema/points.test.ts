@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ID_KINDS } from '../../../contract/ids.ts';
+import { ROLES } from '../../../contract/roles.ts';
 import type { InteractionEvent } from '../event/event.ts';
-import type { Schema } from './buckets.ts';
+import { BUCKET_ROLES, FIELD, type Schema } from './buckets.ts';
 import { pointsOf, renderLine } from './points.ts';
 
 const schema: Schema = {
@@ -30,6 +32,14 @@ describe('the points of an event', () => {
       'share: interaction,prefix=4ff3e1,type=like share="4ff3e1c0aaaaaaaaaaaaaaaa" 1341392702123000045',
       'total: interaction,type=like made=9223372036854775807i,received=12i,share="4ff3e1c0aaaaaaaaaaaaaaaa" 1341392702123000045',
     ]);
+  });
+
+  it.each(BUCKET_ROLES)('of the bucket %s begin with its field, as the type of its ids is stored', (role) => {
+    const point = pointsOf(event, schema).find((one) => one.role === role);
+    const { ids } = ROLES[role];
+    const value = ids !== undefined && ID_KINDS[ids].stored === 'string' ? /^"[^"]+"/ : /^\d+i/;
+    expect(point?.field).toMatch(new RegExp(`^${FIELD[role]}=${value.source.slice(1)}`));
+    expect(point?.series.includes(',prefix=')).toBe(ids !== undefined);
   });
 
   it('follow the prefix scheme', () => {

@@ -2,9 +2,8 @@ import { useEffect, useState } from 'react';
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { ClipboardButton, Icon, useStyles2 } from '@grafana/ui';
-import { labels } from '../../labels.ts';
+import { texts } from '../../texts.ts';
 import { messageOf } from '../../resources.ts';
-import { selectors } from '../../selectors.ts';
 import { FluxText } from './FluxText.tsx';
 
 interface Props {
@@ -25,23 +24,22 @@ export function FluxPreview({ id, translate, open, onToggle }: Props) {
   const styles = useStyles2(getStyles);
   const answer = useAnswer(open ? translate : undefined);
   return (
-    <div data-testid={selectors.queryEditor.flux}>
+    <div>
       <div className={styles.head}>
         <button
           type="button"
           className={styles.toggle}
           aria-expanded={open}
           aria-controls={`${id}-flux`}
-          data-testid={selectors.queryEditor.fluxToggle}
           onClick={() => onToggle(!open)}
         >
           <Icon name={open ? 'angle-down' : 'angle-right'} />
-          {labels.flux.title}
-          {!open && <span className={styles.hint}>{labels.flux.show}</span>}
+          {texts.flux.title}
+          {!open && <span className={styles.hint}>{texts.flux.show}</span>}
         </button>
         {open && answer?.kind === 'flux' && (
           <ClipboardButton size="sm" variant="secondary" fill="text" icon="copy" getText={() => answer.text}>
-            {labels.flux.copy}
+            {texts.flux.copy}
           </ClipboardButton>
         )}
       </div>
@@ -54,8 +52,8 @@ export function FluxPreview({ id, translate, open, onToggle }: Props) {
 
 function Body({ answer, incomplete }: { readonly answer: Answer | undefined; readonly incomplete: boolean }) {
   const styles = useStyles2(getStyles);
-  if (incomplete) return <p className={styles.note}>{labels.flux.incomplete}</p>;
-  if (!answer) return <p className={styles.note}>{labels.flux.loading}</p>;
+  if (incomplete) return <p className={styles.note}>{texts.flux.incomplete}</p>;
+  if (!answer) return <p className={styles.note}>{texts.flux.loading}</p>;
   if (answer.kind === 'error') {
     return (
       <p className={styles.error} role="status">

@@ -1,7 +1,7 @@
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { useStyles2 } from '@grafana/ui';
-import { labels } from '../../labels.ts';
+import { texts } from '../../texts.ts';
 import { selectors } from '../../selectors.ts';
 
 type Kind = 'comment' | 'string' | 'number' | 'call' | 'operator' | 'plain';
@@ -42,7 +42,7 @@ export function FluxText({ text }: { readonly text: string }) {
   const styles = useStyles2(getStyles);
   return (
     // Focusable, so that a keyboard can scroll it.
-    <pre className={styles.pre} tabIndex={0} aria-label={labels.flux.text} data-testid={selectors.queryEditor.fluxText}>
+    <pre className={styles.pre} tabIndex={0} aria-label={texts.flux.text} data-testid={selectors.queryEditor.fluxText}>
       {tokenize(text).map((token, index) =>
         token.kind === 'plain' ? (
           token.text

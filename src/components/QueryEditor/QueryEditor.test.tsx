@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { UserpulseDataSource } from '../../datasource.ts';
 import { selectors } from '../../selectors.ts';
 import { dataSource, query, RANGE } from '../../testing/datasource.ts';
+import { texts } from '../../texts.ts';
 import type { UserpulseQuery } from '../../types.ts';
 import { QueryEditor } from './index.tsx';
 
@@ -98,7 +99,7 @@ describe('ids', () => {
   });
 
   it.each([
-    ['received', 'Users', 'abc', 'user ids are whole numbers'],
+    ['received', 'Users', 'abc', 'User IDs are whole numbers'],
     ['received', 'Users', '9223372036854775808', 'too large'],
     ['share', 'Shares', '5F2C9B7A1D4E8A0012AB34CD', 'lower case'],
   ] as const)('of %s say what is wrong with them', async (preset, label, typed, text) => {
@@ -112,7 +113,7 @@ describe('ids', () => {
 
   it('say that one is missing, and what one looks like', () => {
     open({ preset: 'share' });
-    expect(problem()).toContain('Enter a share id');
+    expect(problem()).toContain('needs a share ID');
   });
 
   it('of a share tell when it was created', () => {
@@ -124,8 +125,12 @@ describe('ids', () => {
     const { user } = open({ preset: 'received', ids: ['88'] });
     await user.click(screen.getByLabelText('Everyone'));
     expect(screen.queryByLabelText('Users')).toBeNull();
-    await user.click(screen.getByLabelText('Made'));
+    // Saved with a query that takes none, the backend would refuse them.
+    expect(last.ids).toEqual([]);
+    await user.click(screen.getByLabelText('Made by user'));
     expect(last).toMatchObject({ preset: 'made', ids: ['88'] });
+    await user.click(screen.getByLabelText('Received by share'));
+    expect(last).toMatchObject({ preset: 'share', ids: [] });
   });
 });
 
@@ -144,7 +149,7 @@ describe('windows and comparison', () => {
     const { user } = open();
     await user.clear(field('Window'));
     await user.type(field('Window'), '10x');
-    expect(problem()).toContain('"10x" is no duration');
+    expect(problem()).toContain('"10x" is not a duration');
     expect(last.every).toBe('auto');
     await user.keyboard('{Backspace}m{Enter}');
     expect(screen.queryByRole('alert')).toBeNull();
@@ -198,6 +203,40 @@ it('asks a ranking of whom and how many', async () => {
   await user.type(field('How many'), '25{Enter}');
   expect(last).toMatchObject({ preset: 'top', of: 'share', n: 25 });
   expect(screen.queryByLabelText('Window')).toBeNull();
+});
+
+describe('a saved query that the backend refuses', () => {
+  const wrong = { preset: 'likes', ids: ['88'], window: '1h' } as unknown as Partial<UserpulseQuery>;
+
+  it('shows why, in the backend’s words, and is not corrected by changing something else', async () => {
+    const { user, datasource } = open(wrong);
+    expect(problem()).toContain('preset "likes" is not known. Use one of made, received, share, everyone, top.');
+    expect(problem()).toContain('"window" is not a field of a query.');
+    for (const radio of screen.getAllByRole('radio')) expect(radio).toHaveProperty('checked', false);
+    await user.click(field('Live'));
+    expect(last).toMatchObject({ ...wrong, live: true });
+    await user.click(screen.getByRole('button', { name: /^Flux/ }));
+    expect(datasource.asked.some(({ path }) => path === 'translate')).toBe(false);
+  });
+
+  it('loses what is wrong when somebody asks for it', async () => {
+    const { user } = open(wrong);
+    await user.click(screen.getByRole('button', { name: 'Remove what is refused' }));
+    expect(last).toEqual(query());
+  });
+});
+
+it('has a control for every field of a query', () => {
+  const editors: Partial<UserpulseQuery>[] = [{ preset: 'made' }, { preset: 'share' }, { preset: 'top' }];
+  const shown = editors.flatMap((fields) => {
+    const { unmount } = render(<Editor saved={query(fields)} datasource={dataSource(BACKEND)} />);
+    const found = Object.values({ ...texts.query, ...texts.ids }).filter(
+      ({ label }) => screen.queryAllByLabelText(label).length > 0,
+    );
+    unmount();
+    return found.map(({ label }) => label);
+  });
+  expect(new Set(shown)).toEqual(new Set(Object.values({ ...texts.query, ...texts.ids }).map(({ label }) => label)));
 });
 
 it('switches live on', async () => {

@@ -2,45 +2,61 @@ import { useCallback, useMemo, useState } from 'react';
 import { css } from '@emotion/css';
 import type { GrafanaTheme2, QueryEditorProps } from '@grafana/data';
 import { Combobox, RadioButtonGroup, Switch, useStyles2 } from '@grafana/ui';
-import type { UserpulseDataSource } from '../../datasource.ts';
-import { groupByKey, labels } from '../../labels.ts';
-import { CALCULATIONS, ID_PRESETS, isIdPreset, LABELS, PRESETS } from '../../query/limits.ts';
-import { migrateQuery } from '../../query/migrate.ts';
+import { problemText } from '../../../contract/problem.ts';
+import { isIdPreset, PRESET_NAMES, type Preset } from '../../../contract/presets.ts';
+import { CALCULATION_NAMES, DEFAULT_TOP, LABELS } from '../../../contract/query.ts';
+import { changeSaved, readSaved, withoutProblems, type Change } from '../../query/saved.ts';
 import { isValid, validateQuery } from '../../query/validate.ts';
 import { selectors } from '../../selectors.ts';
+import type { UserpulseApi } from '../../services.ts';
+import { groupByKey, texts } from '../../texts.ts';
 import type { UserpulseOptions, UserpulseQuery } from '../../types.ts';
 import { EditorField, EditorRow } from '../fields/EditorField.tsx';
 import { IdsField } from '../fields/IdsField.tsx';
-import { COMPARE_SUGGESTIONS, LEGEND_SUGGESTIONS, timezoneOptions, WINDOW_SUGGESTIONS } from '../fields/options.ts';
+import {
+  calculationOptions,
+  COMPARE_SUGGESTIONS,
+  LEGEND_SUGGESTIONS,
+  presetOptions,
+  RANKING_OPTIONS,
+  timezoneOptions,
+  WINDOW_SUGGESTIONS,
+} from '../fields/options.ts';
 import { TextInput } from '../fields/TextInput.tsx';
 import { TypesSelect } from '../fields/TypesSelect.tsx';
+import { useIdsByKind } from '../fields/useIdsByKind.ts';
+import { RefusedAlert } from '../RefusedAlert.tsx';
 import { FluxPreview } from './FluxPreview.tsx';
 
-export type QueryFormProps = QueryEditorProps<UserpulseDataSource, UserpulseQuery, UserpulseOptions>;
+export type QueryFormProps = QueryEditorProps<UserpulseApi, UserpulseQuery, UserpulseOptions>;
 
-/** A change of some fields; `undefined` takes a field away. */
-type Change = { readonly [K in keyof UserpulseQuery]?: UserpulseQuery[K] | undefined };
-
-const text = labels.query;
+const text = texts.query;
 
 export function QueryForm({ query: saved, onChange, onRunQuery, datasource, range: givenRange, data }: QueryFormProps) {
   const styles = useStyles2(getStyles);
-  const query = useMemo(() => migrateQuery(saved), [saved]);
-  const [draft, setDraft] = useState<Change>({});
+  const { query, problems: refused } = useMemo(() => readSaved(saved), [saved]);
+  const [draft, setDraft] = useState<Change<UserpulseQuery>>({});
+  const idsWith = useIdsByKind(query);
   const [fluxOpen, setFluxOpen] = useState(false);
   const range = givenRange ?? data?.timeRange;
   const { isTemplate } = datasource;
 
-  const change = (fields: Change) => {
-    onChange(migrateQuery({ ...query, ...fields }));
+  const put = (next: UserpulseQuery) => {
+    onChange(next);
     onRunQuery();
   };
+  const change = (fields: Change<UserpulseQuery>) => put(changeSaved(saved, fields));
+  const changePreset = (preset: Preset) =>
+    change({ preset, ids: idsWith(preset), ...(preset !== 'top' && { of: undefined, n: undefined }) });
   const draftOf = (field: 'every' | 'compareTo' | 'legend') => (typed: string | undefined) =>
     setDraft(typed === undefined || typed.trim() === '' ? {} : { [field]: typed.trim() });
 
   const rangeMs = range && range.to.valueOf() - range.from.valueOf();
   const problems = validateQuery({ ...query, ...stripUndefined(draft) }, isTemplate, rangeMs);
-  const complete = isValid(problems);
+  const wrongCount = query.preset === 'top' ? refused.get('n') : undefined;
+  // What has no control that could say it.
+  const elsewhere = wrongCount ? new Map([...refused].filter(([field]) => field !== 'n')) : refused;
+  const complete = refused.size === 0 && isValid(problems);
 
   const idPreset = isIdPreset(query.preset) ? query.preset : undefined;
 
@@ -61,15 +77,15 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
 
   return (
     <div className={styles.editor} data-testid={selectors.queryEditor.root}>
+      <RefusedAlert problems={elsewhere} onRemove={() => put(withoutProblems(saved))} />
       <EditorRow>
         <EditorField htmlFor={id('preset')} label={text.preset.label} help={text.preset.help} width="auto">
           <RadioButtonGroup
             id={id('preset')}
-            data-testid={selectors.queryEditor.preset}
             aria-label={text.preset.label}
-            options={PRESETS.map((value) => ({ value, ...labels.preset[value] }))}
-            value={query.preset}
-            onChange={(preset) => change({ preset })}
+            options={presetOptions(PRESET_NAMES)}
+            value={refused.has('preset') ? undefined : query.preset}
+            onChange={changePreset}
           />
         </EditorField>
         {idPreset && (
@@ -88,19 +104,23 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
             <EditorField htmlFor={id('of')} label={text.of.label} help={text.of.help} width={32}>
               <Combobox
                 id={id('of')}
-                data-testid={selectors.queryEditor.of}
-                options={ID_PRESETS.map((value) => ({ value, label: labels.of[value] }))}
-                value={query.of ?? null}
+                options={RANKING_OPTIONS}
+                value={refused.has('of') ? null : (query.of ?? DEFAULT_TOP.of)}
                 onChange={({ value }) => change({ of: value })}
               />
             </EditorField>
-            <EditorField htmlFor={id('n')} label={text.n.label} help={text.n.help} width={12} problem={problems.n}>
+            <EditorField
+              htmlFor={id('n')}
+              label={text.n.label}
+              help={text.n.help}
+              width={12}
+              problem={wrongCount && problemText(wrongCount)}
+            >
               <TextInput
                 id={id('n')}
                 type="number"
                 label={text.n.label}
-                data-testid={selectors.queryEditor.n}
-                value={String(query.n ?? '')}
+                value={String(saved.n ?? DEFAULT_TOP.n)}
                 onCommit={(n) => change({ n: Number(n) })}
               />
             </EditorField>
@@ -128,9 +148,8 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
           <EditorField htmlFor={id('calc')} label={text.calc.label} help={text.calc.help} width={18}>
             <Combobox
               id={id('calc')}
-              data-testid={selectors.queryEditor.calc}
-              options={CALCULATIONS.map((value) => ({ value, ...labels.calc[value] }))}
-              value={query.calc}
+              options={calculationOptions(CALCULATION_NAMES)}
+              value={refused.has('calc') ? null : query.calc}
               onChange={({ value }) => change({ calc: value })}
             />
           </EditorField>
@@ -145,7 +164,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
               <TextInput
                 id={id('every')}
                 label={text.every.label}
-                data-testid={selectors.queryEditor.every}
                 value={query.every}
                 suggestions={WINDOW_SUGGESTIONS}
                 onDraft={draftOf('every')}
@@ -156,7 +174,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
           <EditorField htmlFor={id('groupBy')} label={text.groupBy.label} help={text.groupBy.help} width={18}>
             <Combobox
               id={id('groupBy')}
-              data-testid={selectors.queryEditor.groupBy}
               options={groupByOptions(idPreset !== undefined)}
               value={shownGroupBy(query, idPreset !== undefined)}
               onChange={({ value }) => change({ groupBy: LABELS.filter((label) => value.split(',').includes(label)) })}
@@ -172,7 +189,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
             <TextInput
               id={id('compareTo')}
               label={text.compareTo.label}
-              data-testid={selectors.queryEditor.compareTo}
               placeholder={text.compareTo.placeholder}
               value={query.compareTo ?? ''}
               suggestions={COMPARE_SUGGESTIONS}
@@ -190,7 +206,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
             <TextInput
               id={id('legend')}
               label={text.legend.label}
-              data-testid={selectors.queryEditor.legend}
               placeholder={text.legend.placeholder}
               value={query.legend ?? ''}
               suggestions={LEGEND_SUGGESTIONS}
@@ -201,7 +216,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
           <EditorField htmlFor={id('timezone')} label={text.timezone.label} help={text.timezone.help} width={22}>
             <Combobox
               id={id('timezone')}
-              data-testid={selectors.queryEditor.timezone}
               isClearable
               placeholder={text.timezone.placeholder}
               options={timezones()}
@@ -214,7 +228,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
               <div className={styles.switch}>
                 <Switch
                   id={id('live')}
-                  data-testid={selectors.queryEditor.live}
                   value={query.live ?? false}
                   onChange={(event) => change({ live: event.currentTarget.checked })}
                 />
@@ -237,11 +250,11 @@ let zones: ReturnType<typeof timezoneOptions> | undefined;
 const timezones = () => (zones ??= timezoneOptions());
 
 /** Everyone has no ids to split by. */
-const groupByOptions = (withIds: boolean) => labels.groupBy.filter(({ value }) => withIds || !value.includes('id'));
+const groupByOptions = (withIds: boolean) => texts.groupBy.filter(({ value }) => withIds || !value.includes('id'));
 const shownGroupBy = (query: UserpulseQuery, withIds: boolean) =>
   withIds ? groupByKey(query.groupBy) : (query.groupBy ?? LABELS).includes('type') ? 'type' : '';
 
-const stripUndefined = (change: Change): Partial<UserpulseQuery> =>
+const stripUndefined = (change: Change<UserpulseQuery>): Partial<UserpulseQuery> =>
   Object.fromEntries(Object.entries(change).filter((entry: [string, unknown]) => entry[1] !== undefined));
 
 const getStyles = (theme: GrafanaTheme2) => ({

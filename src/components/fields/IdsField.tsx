@@ -1,16 +1,17 @@
 import type { TimeRange } from '@grafana/data';
-import type { UserpulseDataSource } from '../../datasource.ts';
-import { labels } from '../../labels.ts';
-import { shareIdProblem, userIdProblem } from '../../query/validate.ts';
-import { shareCreated } from '../../share.ts';
-import type { IdPreset } from '../../types.ts';
+import { shareCreated, type IdKind } from '../../../contract/ids.ts';
+import { idKindOf, type IdPreset } from '../../../contract/presets.ts';
+import { problemText } from '../../../contract/problem.ts';
+import { idProblem } from '../../../contract/rules.ts';
+import type { EditorServices } from '../../services.ts';
+import { texts } from '../../texts.ts';
 import { EditorField } from './EditorField.tsx';
 import { IdsInput } from './IdsInput.tsx';
 import { useIdSuggestions } from './useIdSuggestions.ts';
 
 interface Props {
   readonly id: string;
-  readonly datasource: UserpulseDataSource;
+  readonly datasource: EditorServices;
   readonly preset: IdPreset;
   readonly ids: readonly string[];
   readonly range: TimeRange | undefined;
@@ -18,16 +19,17 @@ interface Props {
   readonly onChange: (ids: readonly string[]) => void;
 }
 
-/** The users or shares of a question. */
+/** The users or shares that a query is about. */
 export function IdsField({ id, datasource, preset, ids, range, problem, onChange }: Props) {
   const { suggestions, load } = useIdSuggestions(datasource, preset, range);
-  const share = preset === 'share';
-  const { label, help, placeholder } = share ? labels.query.shares : labels.query.users;
+  const kind = idKindOf(preset);
+  const { label, help, placeholder } = texts.ids[kind];
+  const noteOf = NOTE[kind];
   return (
     <EditorField htmlFor={id} label={label} help={help} width={32} grow problem={problem}>
       <IdsInput
-        // Text that was typed for users is no share's.
-        key={share ? 'share' : 'user'}
+        // Text that was typed for users belongs to no share.
+        key={kind}
         id={id}
         label={label}
         placeholder={placeholder}
@@ -36,12 +38,21 @@ export function IdsField({ id, datasource, preset, ids, range, problem, onChange
         onOpen={load}
         onChange={onChange}
         isTemplate={datasource.isTemplate}
-        problemOf={share ? shareIdProblem : userIdProblem}
-        {...(share && { noteOf: createdNote })}
+        problemOf={(one) => {
+          const wrong = idProblem(kind, one);
+          return wrong && problemText(wrong);
+        }}
+        {...(noteOf && { noteOf })}
       />
     </EditorField>
   );
 }
+
+/** What an id itself tells. */
+const NOTE: Readonly<Record<IdKind, ((id: string) => string | undefined) | undefined>> = {
+  user: undefined,
+  share: createdNote,
+};
 
 function createdNote(shareId: string): string | undefined {
   const created = shareCreated(shareId);

@@ -3,8 +3,8 @@ import type { ClipboardEvent, KeyboardEvent } from 'react';
 import { css, cx } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { Icon, useStyles2 } from '@grafana/ui';
-import { labels } from '../../labels.ts';
-import { splitList } from '../../query/migrate.ts';
+import { texts } from '../../texts.ts';
+import { splitList } from '../../query/interpolate.ts';
 import { selectors } from '../../selectors.ts';
 import { comboboxProps, SuggestionPopup, useSuggestionList } from './Suggestions.tsx';
 import type { Suggestion } from './Suggestions.tsx';
@@ -46,11 +46,11 @@ export function IdsInput(props: Props) {
     setText('');
     if (fresh.length === 0) return;
     onChange([...ids, ...fresh]);
-    setSaid(labels.ids.added(fresh.join(', ')));
+    setSaid(texts.idsInput.added(fresh.join(', ')));
   };
   const remove = (entry: string) => {
     onChange(ids.filter((other) => other !== entry));
-    setSaid(labels.ids.removed(entry));
+    setSaid(texts.idsInput.removed(entry));
     input.current?.focus();
   };
   const list = useSuggestionList(offered, add);
@@ -104,7 +104,7 @@ export function IdsInput(props: Props) {
             <button
               type="button"
               className={styles.remove}
-              aria-label={labels.ids.remove(entry)}
+              aria-label={texts.idsInput.remove(entry)}
               onClick={() => remove(entry)}
             >
               <Icon name="times" size="sm" />

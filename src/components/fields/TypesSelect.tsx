@@ -1,13 +1,12 @@
 import { useCallback } from 'react';
 import { MultiCombobox } from '@grafana/ui';
 import type { ComboboxOption } from '@grafana/ui';
-import type { UserpulseDataSource } from '../../datasource.ts';
-import { labels } from '../../labels.ts';
-import { selectors } from '../../selectors.ts';
+import type { EditorServices } from '../../services.ts';
+import { texts } from '../../texts.ts';
 
 interface Props {
   readonly id: string;
-  readonly datasource: UserpulseDataSource;
+  readonly datasource: EditorServices;
   readonly types: readonly string[];
   readonly onChange: (types: readonly string[]) => void;
   readonly invalid?: boolean;
@@ -29,11 +28,10 @@ export function TypesSelect({ id, datasource, types, onChange, invalid = false }
   return (
     <MultiCombobox
       id={id}
-      data-testid={selectors.queryEditor.types}
       options={load}
       value={types.map((value) => ({ value, label: value }))}
       onChange={(chosen) => onChange(chosen.map(({ value }) => value))}
-      placeholder={labels.query.types.placeholder}
+      placeholder={texts.query.types.placeholder}
       invalid={invalid}
       isClearable
       createCustomValue

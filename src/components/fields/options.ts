@@ -1,4 +1,21 @@
+import { PRESETS, RANKED_PRESETS, type Preset } from '../../../contract/presets.ts';
+import { CALCULATIONS, type Calculation } from '../../../contract/query.ts';
 import type { Suggestion } from './Suggestions.tsx';
+
+export const presetOptions = <P extends Preset>(presets: readonly P[]) =>
+  presets.map((value) => {
+    const { label, description } = PRESETS[value];
+    return { value, label, description };
+  });
+
+export const calculationOptions = <C extends Calculation>(calculations: readonly C[]) =>
+  calculations.map((value) => {
+    const { label, description } = CALCULATIONS[value];
+    return { value, label, description };
+  });
+
+/** Who can be ranked, and by what. */
+export const RANKING_OPTIONS = RANKED_PRESETS.map((value) => ({ value, label: PRESETS[value].ids.ranking }));
 
 const each = (texts: Readonly<Record<string, string>>): Suggestion[] =>
   Object.entries(texts).map(([value, description]) => ({ value, description }));

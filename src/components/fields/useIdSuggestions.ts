@@ -1,19 +1,20 @@
 import { useCallback, useMemo, useState } from 'react';
 import type { TimeRange } from '@grafana/data';
-import type { UserpulseDataSource } from '../../datasource.ts';
-import { labels } from '../../labels.ts';
-import type { IdPreset, TopAnswer } from '../../types.ts';
+import type { TopResult } from '../../../contract/answers.ts';
+import type { RankedPreset } from '../../../contract/presets.ts';
+import type { EditorServices } from '../../services.ts';
+import { texts } from '../../texts.ts';
 import type { Suggestion } from './Suggestions.tsx';
 
 const HOW_MANY = 10;
 
 /** The dashboard's variables, and the most active ids of the time range once they were asked for. */
 export function useIdSuggestions(
-  datasource: UserpulseDataSource,
-  of: IdPreset,
+  datasource: EditorServices,
+  of: RankedPreset,
   range: TimeRange | undefined,
 ): { readonly suggestions: readonly Suggestion[]; readonly load: () => void } {
-  const [top, setTop] = useState<{ readonly key: string; readonly ids: TopAnswer['top'] }>();
+  const [top, setTop] = useState<{ readonly key: string; readonly ids: TopResult['top'] }>();
   // One request per question and hour of the range: these are hints, not results.
   const key = range
     ? `${of}/${Math.floor(range.from.valueOf() / 3_600_000)}/${Math.floor(range.to.valueOf() / 3_600_000)}`
@@ -32,11 +33,11 @@ export function useIdSuggestions(
   const ids = top?.key === key ? top.ids : undefined;
   const suggestions = useMemo(
     () => [
-      ...datasource.variableNames().map((name) => ({ value: `$${name}`, group: labels.ids.variables })),
+      ...datasource.variableNames().map((name) => ({ value: `$${name}`, group: texts.idsInput.variables })),
       ...(ids ?? []).map(({ id, count }) => ({
         value: id,
-        description: labels.ids.interactions(count),
-        group: labels.ids.top,
+        description: texts.idsInput.interactions(count),
+        group: texts.idsInput.top,
       })),
     ],
     [datasource, ids],

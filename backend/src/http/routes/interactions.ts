@@ -1,12 +1,13 @@
+import { ID_PRESETS } from '../../../../contract/presets.ts';
+import { UserpulseError } from '../../errors.ts';
 import { interactionsCsv, prefersCsv } from '../csv.ts';
 import { csvResponse, interactionsParams, interactionsQuery, interactionsResponse } from '../schemas.ts';
 import { answerQuery, errors, QUERY_ERRORS, sendJson, type App, type V1 } from '../v1.ts';
-import { UserpulseError } from '../../errors.ts';
 import { presetLabel } from './query.ts';
 
-const PATHS = ['made', 'received', 'share'];
+const PATHS: readonly string[] = ID_PRESETS;
 
-/** `GET /v1/interactions/{made|received|share}/{id}`: plain series for an app, as JSON or CSV. */
+/** `GET /v1/interactions/{preset}/{id}`, for every preset with ids: plain series for an app, as JSON or CSV. */
 export function registerInteractions(app: App, v1: V1): void {
   app.route({
     method: 'GET',

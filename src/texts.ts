@@ -1,42 +1,25 @@
-import type { AnnotationKind, Calculation, IdPreset, Label, Preset, VariableList } from './types.ts';
+import type { IdKind } from '../contract/ids.ts';
+import { MAX_TOP } from '../contract/limits.ts';
+import type { AnnotationKind, Label, QueryFieldName, VariableList } from '../contract/query.ts';
+
+/** Fields of a query that the query editor has a control for; that of ids depends on their kind. */
+export type EditedField = Exclude<QueryFieldName, 'version' | 'annotation' | 'filters'>;
+
+interface FieldText {
+  readonly label: string;
+  readonly help: string;
+  readonly placeholder?: string;
+}
 
 /** All texts of the editors, so that one concept is called the same everywhere. */
-export const labels = {
+export const texts = {
   errorBoundary: {
     title: 'This editor stopped working',
     body: 'The saved query is unchanged. Reason:',
     retry: 'Try again',
   },
-  preset: {
-    made: { label: 'Made', description: 'What users do' },
-    received: { label: 'Received', description: 'What users receive from others' },
-    share: { label: 'Share', description: 'What shares (posts) receive' },
-    everyone: { label: 'Everyone', description: 'All interactions, whoever took part' },
-    top: { label: 'Top', description: 'The users or shares with the most interactions' },
-  } satisfies Record<Preset, { label: string; description: string }>,
-  calc: {
-    count: { label: 'Count', description: 'Interactions in each window' },
-    rate: { label: 'Rate', description: 'Interactions per second, averaged over each window' },
-    cumulative: { label: 'Running sum', description: 'Added up from the start of the time range' },
-    total: { label: 'Total', description: 'One number for the whole time range' },
-  } satisfies Record<Calculation, { label: string; description: string }>,
-  of: {
-    made: 'Users, by interactions made',
-    received: 'Users, by interactions received',
-    share: 'Shares, by interactions received',
-  } satisfies Record<IdPreset, string>,
   query: {
     preset: { label: 'Question', help: 'Whose interactions are counted.' },
-    users: {
-      label: 'Users',
-      placeholder: 'User ids, e.g. 88, or $user',
-      help: 'User ids or variables, separated by comma, space or Enter. Each id is a series of its own unless "Split by" sums them.',
-    },
-    shares: {
-      label: 'Shares',
-      placeholder: 'Share ids, or $share',
-      help: 'Share ids (24 characters of 0–9 and a–f) or variables, separated by comma, space or Enter.',
-    },
     types: {
       label: 'Types',
       placeholder: 'All types',
@@ -68,11 +51,24 @@ export const labels = {
       help: 'New windows arrive as they happen, without a refresh. Needs a time range that ends now.',
     },
     of: { label: 'Ranking', help: 'Who is ranked, and by what.' },
-    n: {
-      label: 'How many',
-      help: 'Number of rows, 1 to 1000.',
-      invalid: 'Enter a whole number from 1 to 1000.',
+    n: { label: 'How many', help: `Number of rows, 1 to ${MAX_TOP}.` },
+  } satisfies Record<Exclude<EditedField, 'ids'>, FieldText>,
+  ids: {
+    user: {
+      label: 'Users',
+      placeholder: 'User ids, e.g. 88, or $user',
+      help: 'User ids or variables, separated by comma, space or Enter. Each id is a series of its own unless "Split by" sums them.',
     },
+    share: {
+      label: 'Shares',
+      placeholder: 'Share ids, or $share',
+      help: 'Share ids (24 characters of 0–9 and a–f) or variables, separated by comma, space or Enter.',
+    },
+  } satisfies Record<IdKind, FieldText>,
+  invalidCount: `Enter a whole number from 1 to ${MAX_TOP}.`,
+  refused: {
+    title: 'The backend refuses this query',
+    remove: 'Remove what is refused',
   },
   groupBy: [
     { value: 'id,type', label: 'Id and type' },
@@ -80,7 +76,7 @@ export const labels = {
     { value: 'id', label: 'Id' },
     { value: '', label: 'Nothing (one sum)' },
   ] as readonly { readonly value: string; readonly label: string }[],
-  ids: {
+  idsInput: {
     remove: (id: string) => `Remove ${id}`,
     added: (ids: string) => `${ids} added`,
     removed: (id: string) => `${id} removed`,

@@ -1,9 +1,11 @@
 import { createDataFrame, LoadingState } from '@grafana/data';
 import type { DataFrame, DataQueryError, DataQueryResponse } from '@grafana/data';
-import { filterTypes } from './adhoc.ts';
-import { createdFrame } from './annotations/events.ts';
-import { messageOf } from './resources.ts';
-import type { UserpulseQuery } from './types.ts';
+import { problemText } from '../../contract/problem.ts';
+import { idsProblem } from '../../contract/rules.ts';
+import { createdFrame } from '../annotations/events.ts';
+import { messageOf } from '../resources.ts';
+import type { UserpulseQuery } from '../types.ts';
+import { filterTypes } from './filters.ts';
 
 /** Queries for the gateway, and the answers that needed no asking. */
 export interface Prepared {
@@ -18,6 +20,8 @@ export function prepare(targets: readonly UserpulseQuery[], known: readonly stri
   for (const { filters = [], ...target } of targets) {
     if (target.annotation?.kind === 'created') {
       prepared.data.push(createdFrame(target));
+      const problem = idsProblem('share', target.ids);
+      if (problem !== undefined) prepared.errors.push({ refId: target.refId, message: problemText(problem) });
       continue;
     }
     try {

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { DEFAULT_QUERY } from './defaults.ts';
 import { describeQuery } from './describe.ts';
 import { EXAMPLES } from './examples.ts';
-import { migrateQuery, migrateVariableQuery } from './migrate.ts';
+import { changeSaved, isWellFormed, problemsText, readSaved, readSavedVariable, withoutProblems } from './saved.ts';
+import type { UserpulseQuery } from '../types.ts';
 import { isValid, validateQuery } from './validate.ts';
 
 describe('a saved query', () => {
   it.each<[string, unknown, object]>([
     ['without anything is the default', { refId: 'B' }, { refId: 'B', ...DEFAULT_QUERY }],
-    ['that is no object is the default', 'text', { refId: 'A', ...DEFAULT_QUERY }],
     [
       'of version 1 stays as it is',
       {
@@ -36,24 +36,9 @@ describe('a saved query', () => {
       },
     ],
     [
-      'written by hand may have id, type and window',
-      { preset: 'made', id: '88', type: 'like', window: '1h' },
-      { refId: 'A', ...DEFAULT_QUERY, preset: 'made', ids: ['88'], types: ['like'], every: '1h' },
-    ],
-    [
-      'may have lists as text',
-      { preset: 'made', ids: '88, 677 88' },
-      { refId: 'A', ...DEFAULT_QUERY, preset: 'made', ids: ['88', '677'] },
-    ],
-    [
       'may have an id as a number',
       { preset: 'made', ids: [88] },
       { refId: 'A', ...DEFAULT_QUERY, preset: 'made', ids: ['88'] },
-    ],
-    [
-      'with unknown words falls back for those alone',
-      { preset: 'nonsense', calc: 'sum', ids: ['1'] },
-      { refId: 'A', ...DEFAULT_QUERY, ids: ['1'] },
     ],
     [
       'keeps what Grafana owns',
@@ -61,14 +46,9 @@ describe('a saved query', () => {
       { refId: 'C', hide: true, datasource: { uid: 'u' }, ...DEFAULT_QUERY },
     ],
     [
-      'of a ranking is complete',
-      { preset: 'top' },
-      { refId: 'A', ...DEFAULT_QUERY, preset: 'top', of: 'received', n: 10 },
-    ],
-    [
-      'loses what belongs to a ranking with it',
-      { preset: 'made', of: 'made', n: 5 },
-      { refId: 'A', ...DEFAULT_QUERY, preset: 'made' },
+      'keeps what belongs to a ranking',
+      { preset: 'top', of: 'made', n: 5 },
+      { refId: 'A', ...DEFAULT_QUERY, preset: 'top', of: 'made', n: 5 },
     ],
     ['has no empty texts', { compareTo: ' ', legend: '', timezone: '' }, { refId: 'A', ...DEFAULT_QUERY }],
     [
@@ -77,14 +57,41 @@ describe('a saved query', () => {
       { refId: 'A', ...DEFAULT_QUERY, annotation: { kind: 'created', threshold: 100 } },
     ],
   ])('%s', (_, saved, expected) => {
-    expect(migrateQuery(saved)).toEqual(expected);
+    expect(readSaved(saved)).toEqual({ query: expected, problems: new Map() });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['an unknown preset', { preset: 'likes', ids: ['88'] }, 'preset "likes" is not known. Use one of made,'],
+    ['a count as text', { preset: 'top', n: '10' }, 'n must be a whole number from 1 to 1000, not a string ("10").'],
+    ['an id that lost digits', { preset: 'made', ids: [9007199254740993, 88] }, 'Write it in quotes.'],
+    ['a list as text', { preset: 'made', ids: '88, 677' }, 'ids must be an array'],
+    [
+      'a field that does not exist',
+      { preset: 'made', ids: ['88'], window: '1h' },
+      '"window" is not a field of a query.',
+    ],
+    ['a word for a switch', { live: 'on' }, 'live must be true or false'],
+    ['a wrong kind of annotation', { annotation: { kind: 'mark' } }, 'annotation: kind "mark" is not known.'],
+    ['a newer version', { version: 2 }, 'newer version of the plugin'],
+    ['no object', 'text', 'The query must be an object'],
+  ])('with %s cannot run, and says so in the backend’s words', (_, saved, text) => {
+    expect(isWellFormed(saved)).toBe(false);
+    expect(problemsText(readSaved(saved).problems)).toContain(text);
+  });
+
+  it('keeps a wrong field while another one is changed, until somebody takes it away', () => {
+    const wrong = { refId: 'A', preset: 'likes', ids: ['88'], x: 1 } as unknown as UserpulseQuery;
+    const changed = changeSaved(wrong, { every: '1h', compareTo: ' ', legend: undefined });
+    expect(changed).toEqual({ refId: 'A', ...DEFAULT_QUERY, preset: 'likes', ids: ['88'], every: '1h', x: 1 });
+    expect(changeSaved(changed, { preset: 'made' })).toMatchObject({ preset: 'made', x: 1 });
+    expect(withoutProblems(changed)).toEqual({ refId: 'A', ...DEFAULT_QUERY, every: '1h' });
   });
 
   it('is read without failing whatever was saved, and reading it again changes nothing', () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true }), (saved) => {
-        const once = migrateQuery(saved);
-        expect(migrateQuery(once)).toEqual(once);
+        const { query } = readSaved(readSaved(saved).query);
+        expect(readSaved(query).query).toEqual(query);
       }),
     );
   });
@@ -98,7 +105,7 @@ it.each([
     { list: 'top', of: 'share', n: 5, types: ['like'] },
   ],
 ])('reads the variable query %j', (saved, expected) => {
-  expect(migrateVariableQuery(saved)).toMatchObject({ version: 1, ...expected });
+  expect(readSavedVariable(saved).query).toMatchObject({ version: 1, ...expected });
 });
 
 it.each([
@@ -112,11 +119,11 @@ it.each([
   [{ preset: 'top', of: 'share', n: 5 }, 'Top 5 shares'],
   [{ preset: 'everyone', live: true }, 'Everyone · count per window · live'],
 ])('calls %j "%s"', (fields, text) => {
-  expect(describeQuery(migrateQuery(fields))).toBe(text);
+  expect(describeQuery(readSaved(fields).query)).toBe(text);
 });
 
 it.each(EXAMPLES)('has an example that runs: $title', ({ query }) => {
   const asked = { refId: 'A', ...query };
-  expect(migrateQuery(asked)).toEqual(asked);
+  expect(readSaved(asked)).toEqual({ query: asked, problems: new Map() });
   expect(isValid(validateQuery(asked, (text) => text.startsWith('$')))).toBe(true);
 });

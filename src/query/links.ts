@@ -1,50 +1,23 @@
 import { FieldType, isDataFrame } from '@grafana/data';
 import type { DataFrame, DataLink, DataQueryResponse, Field } from '@grafana/data';
-import type { IdPreset, UserpulseQuery } from './types.ts';
-
-/** The bundled dashboard of each question; its `uid` is fixed in `src/dashboards/`, its variable is named `id`. */
-export const DASHBOARD_UIDS: Readonly<Record<IdPreset, string>> = {
-  made: 'userpulse-made',
-  received: 'userpulse-received',
-  share: 'userpulse-share',
-};
-
-const LINKS: Readonly<Record<IdPreset, readonly { readonly to: IdPreset; readonly title: string }[]>> = {
-  made: [
-    { to: 'made', title: 'What user $ID did' },
-    { to: 'received', title: 'What user $ID received' },
-  ],
-  received: [
-    { to: 'received', title: 'What user $ID received' },
-    { to: 'made', title: 'What user $ID did' },
-  ],
-  share: [{ to: 'share', title: 'What share $ID received' }],
-};
+import { dashboardUid, isIdPreset, PRESETS, sameIds, type IdPreset } from '../../contract/presets.ts';
+import { DEFAULT_TOP } from '../../contract/query.ts';
+import type { UserpulseQuery } from '../types.ts';
 
 function linksTo(preset: IdPreset, id: string, currentDashboard: string | undefined): DataLink[] {
-  return LINKS[preset]
-    .filter(({ to }) => DASHBOARD_UIDS[to] !== currentDashboard)
-    .map(({ to, title }) => ({
-      title: title.replace('$ID', () => id),
+  return sameIds(preset)
+    .filter((to) => dashboardUid(to) !== currentDashboard)
+    .map((to) => ({
+      title: PRESETS[to].ids.link(id),
       // ${__url_time_range} keeps the range; percentencode is Grafana's own escaping for a value in a URL.
-      url: `/d/${DASHBOARD_UIDS[to]}?\${__url_time_range}&var-id=${id}`,
+      url: `/d/${dashboardUid(to)}?\${__url_time_range}&var-id=${id}`,
     }));
 }
 
 /** Whose ids a query's answer holds, if anyone's. */
-function idsOf(query: UserpulseQuery): IdPreset | undefined {
-  switch (query.preset) {
-    case 'made':
-    case 'received':
-    case 'share':
-      return query.preset;
-    case 'top':
-      return query.of;
-    case 'everyone':
-      return undefined;
-    default:
-      return query.preset satisfies never;
-  }
+function idsOf({ preset, of = DEFAULT_TOP.of }: UserpulseQuery): IdPreset | undefined {
+  if (isIdPreset(preset)) return preset;
+  return preset === 'top' ? of : undefined;
 }
 
 /**

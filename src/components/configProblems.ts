@@ -1,13 +1,13 @@
-import { labels } from './labels.ts';
+import { texts } from '../texts.ts';
 
 /** What is wrong with the backend's address, if anything. The gateway checks it again. */
 export function urlProblem(text: string): string | undefined {
-  if (text.trim() === '') return labels.config.url.missing;
+  if (text.trim() === '') return texts.config.url.missing;
   try {
     const { protocol, hostname } = new URL(text.trim());
-    return (protocol === 'http:' || protocol === 'https:') && hostname !== '' ? undefined : labels.config.url.invalid;
+    return (protocol === 'http:' || protocol === 'https:') && hostname !== '' ? undefined : texts.config.url.invalid;
   } catch {
-    return labels.config.url.invalid;
+    return texts.config.url.invalid;
   }
 }
 
@@ -16,5 +16,5 @@ export function timeoutProblem(text: string): string | undefined {
   if (text.trim() === '') return undefined;
   return /^\d{1,3}$/.test(text.trim()) && Number(text) >= 1 && Number(text) <= 600
     ? undefined
-    : labels.config.timeout.invalid;
+    : texts.config.timeout.invalid;
 }

@@ -1,10 +1,10 @@
-import type { TypeFilter } from './types.ts';
+import type { AdHocFilter } from '../../contract/fields.ts';
 
 /** The one key that ad-hoc filters can have: ids have millions of values and belong in the query. */
 export const FILTER_KEY = 'type';
 
 /** Grafana's operators, and whether a type passes. A regular expression must match the whole type, as in Grafana's other sources. */
-const OPERATORS: Readonly<Record<string, (filter: TypeFilter) => (type: string) => boolean>> = {
+const OPERATORS: Readonly<Record<string, (filter: AdHocFilter) => (type: string) => boolean>> = {
   '=': (f) => (type) => type === f.value,
   '!=': (f) => (type) => type !== f.value,
   '=~': (f) => matcher(f),
@@ -15,19 +15,19 @@ const OPERATORS: Readonly<Record<string, (filter: TypeFilter) => (type: string) 
 
 const not = (test: (type: string) => boolean) => (type: string) => !test(type);
 
-const valuesOf = (filter: TypeFilter): readonly string[] => filter.values ?? [filter.value];
+const valuesOf = (filter: AdHocFilter): readonly string[] => filter.values ?? [filter.value];
 
-function matcher(filter: TypeFilter): (type: string) => boolean {
+function matcher(filter: AdHocFilter): (type: string) => boolean {
   let pattern: RegExp;
   try {
     pattern = new RegExp(`^(?:${filter.value})$`);
   } catch {
-    throw new FilterError(`The filter ${show(filter)} is no valid regular expression. Correct or remove it.`);
+    throw new FilterError(`The filter ${show(filter)} is not a valid regular expression. Correct or remove it.`);
   }
   return (type) => pattern.test(type);
 }
 
-const show = (filter: TypeFilter): string => `"${filter.key} ${filter.operator} ${valuesOf(filter).join(' | ')}"`;
+const show = (filter: AdHocFilter): string => `"${filter.key} ${filter.operator} ${valuesOf(filter).join(' | ')}"`;
 
 /** A filter that cannot be applied. Leaving it out would show numbers that look filtered and are not. */
 export class FilterError extends Error {
@@ -35,7 +35,7 @@ export class FilterError extends Error {
 }
 
 /** True when the filters can be decided by the asked types alone, without knowing which types exist. */
-export function needsKnownTypes(types: readonly string[], filters: readonly TypeFilter[]): boolean {
+export function needsKnownTypes(types: readonly string[], filters: readonly AdHocFilter[]): boolean {
   return types.length === 0 && filters.length > 0 && !filters.some((f) => f.operator === '=' || f.operator === '=|');
 }
 
@@ -47,7 +47,7 @@ export function needsKnownTypes(types: readonly string[], filters: readonly Type
  */
 export function filterTypes(
   types: readonly string[],
-  filters: readonly TypeFilter[],
+  filters: readonly AdHocFilter[],
   known: readonly string[],
 ): { readonly types: readonly string[]; readonly nothing: boolean } {
   if (filters.length === 0) return { types, nothing: false };

@@ -1,0 +1,116 @@
+import type { IdKind } from './ids.ts';
+import { RANKED_ROLES, ROLES, type BucketRole, type IdRole } from './roles.ts';
+
+/** One question of the query editor. */
+export interface PresetRow {
+  /** The bucket that its windows are counted in; undefined for a ranking, which has no windows. */
+  readonly role: BucketRole | undefined;
+  /** The editor's option. */
+  readonly label: string;
+  /** The option's tooltip, and the text of `/v1/schema`. */
+  readonly description: string;
+  /** Before the ids in a one-line summary: `Made by 88`. */
+  readonly summary: string;
+  /** For presets with ids: the option of a ranking, the title of a link to an id's dashboard, and that dashboard's title and subject. */
+  readonly ids?: {
+    readonly ranking: string;
+    readonly link: (id: string) => string;
+    readonly title: string;
+    readonly counted: string;
+  };
+}
+
+/**
+ * Every preset, in the editor's order. What a new one needs:
+ *
+ * 1. its row here; with a bucket of its own also a row in roles.ts and its points in backend/src/schema/points.ts,
+ * 2. with ids of a new kind a row in ids.ts and the texts of its field in src/texts.ts,
+ * 3. with ids: `includes` of src/plugin.json for its dashboard, which provisioning/typescript/generate.ts writes.
+ *
+ * All else (HTTP addresses and their documentation, Flux, metric labels, editor, variables, links, dashboards) follows from the tables; the
+ * compiler or a test names the place that is left out.
+ */
+export const PRESETS = {
+  made: {
+    role: 'made',
+    label: 'Made by user',
+    description: 'Interactions that users make',
+    summary: 'Made by',
+    ids: {
+      ranking: 'Users, by interactions made',
+      link: (id) => `What user ${id} did`,
+      title: 'Made by a user',
+      counted: 'interactions that the selected users made',
+    },
+  },
+  received: {
+    role: 'received',
+    label: 'Received by user',
+    description: 'Interactions that users receive from others',
+    summary: 'Received by',
+    ids: {
+      ranking: 'Users, by interactions received',
+      link: (id) => `What user ${id} received`,
+      title: 'Received by a user',
+      counted: 'interactions that the selected users received',
+    },
+  },
+  share: {
+    role: 'share',
+    label: 'Received by share',
+    description: 'Interactions that shares (posts) receive',
+    summary: 'Received by share',
+    ids: {
+      ranking: 'Shares, by interactions received',
+      link: (id) => `What share ${id} received`,
+      title: 'Received by a share',
+      counted: 'interactions that the selected shares received',
+    },
+  },
+  everyone: {
+    role: 'total',
+    label: 'Everyone',
+    description: 'All interactions, whoever took part',
+    summary: 'Everyone',
+  },
+  top: {
+    role: undefined,
+    label: 'Top',
+    description: 'The users or shares with the most interactions',
+    summary: 'Top',
+  },
+} as const satisfies Record<string, PresetRow>;
+
+export type Preset = keyof typeof PRESETS;
+export const PRESET_NAMES = Object.keys(PRESETS) as readonly Preset[];
+
+/** Presets that give series of windows. `top` is not one of them: it counts ids. */
+export type SeriesPreset = Exclude<Preset, 'top'>;
+export const SERIES_PRESETS = PRESET_NAMES.filter((preset) => preset !== 'top');
+
+/** Presets about ids. Each is named as the role whose bucket it reads. */
+export type IdPreset = { [P in Preset]: (typeof PRESETS)[P] extends { ids: object } ? P : never }[Preset] & IdRole;
+export const ID_PRESETS = PRESET_NAMES.filter((preset): preset is IdPreset => 'ids' in PRESETS[preset]);
+
+/** Presets whose ids can be ranked by `top`. */
+export type RankedPreset = {
+  [P in IdPreset]: (typeof ROLES)[P]['totalField'] extends string ? P : never;
+}[IdPreset];
+export const RANKED_PRESETS = ID_PRESETS.filter((preset): preset is RankedPreset =>
+  (RANKED_ROLES as readonly BucketRole[]).includes(preset),
+);
+
+export const isPreset = (text: string): text is Preset => (PRESET_NAMES as readonly string[]).includes(text);
+export const isIdPreset = (preset: Preset): preset is IdPreset => 'ids' in PRESETS[preset];
+
+export const roleOf = (preset: SeriesPreset): BucketRole => PRESETS[preset].role;
+export const idKindOf = (preset: IdPreset): IdKind => ROLES[preset].ids;
+
+/** The presets about the same kind of ids, this one first: an id of one can be asked of them all. */
+export const sameIds = (preset: IdPreset): readonly IdPreset[] => [
+  preset,
+  ...ID_PRESETS.filter((other) => other !== preset && idKindOf(other) === idKindOf(preset)),
+];
+
+/** The bundled dashboard of each preset with ids; its `uid` is fixed, its variable is named `id`. */
+export const dashboardUid = (preset: IdPreset): string => `userpulse-${preset}`;

@@ -1,0 +1,69 @@
+import { ID_KINDS, type IdKind } from './ids.ts';
+import { MAX_IDS, MAX_SERIES } from './limits.ts';
+import { ID_PRESETS, idKindOf, isIdPreset, type Preset } from './presets.ts';
+import { NO_VALUE, quoted, VARIABLE, type Problem } from './problem.ts';
+
+/** Rules for what fields hold, besides their form (fields.ts). The editor shows what the backend will say. */
+
+/** True where a text holds a variable that will be replaced before the query runs. */
+export type IsVariable = (text: string) => boolean;
+const never: IsVariable = () => false;
+
+export const idProblem = (kind: IdKind, id: string): Problem | undefined => {
+  const problem = ID_KINDS[kind].problem(id);
+  return problem !== undefined && VARIABLE.test(id)
+    ? { message: `${quoted(id)} is not a valid ${ID_KINDS[kind].noun} ID: ${NO_VALUE}` }
+    : problem;
+};
+
+/** Ids of a preset: at least one where it is about ids, none elsewhere. */
+export function idsProblem(preset: Preset, ids: readonly string[], isVariable = never): Problem | undefined {
+  if (!isIdPreset(preset))
+    // An empty variable of a dashboard arrives as an empty string.
+    return ids.some((id) => id !== '')
+      ? {
+          message: `preset "${preset}" takes no ids.`,
+          hint: `Leave ids out, or use one of the presets ${ID_PRESETS.join(', ')}.`,
+        }
+      : undefined;
+  const kind = idKindOf(preset);
+  const { noun, what, example } = ID_KINDS[kind];
+  if (ids.length === 0)
+    return {
+      message: `ids is empty: preset "${preset}" needs a ${noun} ID.`,
+      hint: `Give 1 to ${MAX_IDS}, each ${what}, for example "${example}".`,
+    };
+  if (ids.length > MAX_IDS)
+    return {
+      message: `${ids.length} ids are more than the ${MAX_IDS} that one query may have.`,
+      hint: 'Spread them over several queries.',
+    };
+  return firstProblem(ids, (id) => (isVariable(id) ? undefined : idProblem(kind, id)));
+}
+
+/** As the event contract has it (docs/contract.md). */
+const TYPE = /^[a-z][a-z0-9_]{0,31}$/;
+
+export function typeProblem(type: string): Problem | undefined {
+  if (TYPE.test(type)) return undefined;
+  return VARIABLE.test(type)
+    ? { message: `type ${quoted(type)} is not valid: ${NO_VALUE}` }
+    : {
+        message: `type ${quoted(type)} is not valid.`,
+        hint: 'A type begins with a lowercase letter and has at most 32 of a-z, 0-9 and _, for example "like".',
+      };
+}
+
+export function typesProblem(types: readonly string[], isVariable = never): Problem | undefined {
+  const wrong = firstProblem(types, (type) => (isVariable(type) ? undefined : typeProblem(type)));
+  if (wrong !== undefined || types.length <= MAX_SERIES) return wrong;
+  return { message: `${types.length} types are more than ${MAX_SERIES}.`, hint: 'Leave types empty for all of them.' };
+}
+
+function firstProblem(texts: readonly string[], problemOf: (text: string) => Problem | undefined): Problem | undefined {
+  for (const text of texts) {
+    const problem = problemOf(text);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
