@@ -24,13 +24,18 @@ process.stdin.resume().once('end', end);
 process.once('SIGINT', end);
 process.once('SIGTERM', end);
 
+const schema = z.object({
+  generation: z.enum(GENERATIONS, { error: `--generation must be one of ${GENERATIONS.join(', ')}.` }),
+  'backend-url': z.url({ error: '--backend-url must be the URL of userpulse serve or start.' }),
+});
+
 try {
+  const { data: options, error } = schema.safeParse(values);
+  if (error !== undefined) throw new Error(error.issues.map(({ message }) => message).join(' '));
   const { listen, 'gateway-log': gatewayLog } = values;
   const host = await startPluginHost({
-    generation: z.enum(GENERATIONS).parse(values.generation),
-    backendUrl: z
-      .url({ error: '--backend-url must be the URL of userpulse serve or start.' })
-      .parse(values['backend-url']),
+    generation: options.generation,
+    backendUrl: options['backend-url'],
     token: process.env['USERPULSE_API_TOKEN'] ?? '',
     ...(listen === undefined ? {} : { listen }),
     ...(gatewayLog === undefined ? {} : { gatewayLog }),
