@@ -13,6 +13,7 @@ import { mutate, MUTATIONS } from './list.ts';
 
 const SHARED = ['node_modules'];
 const COPIED = [
+  'contract',
   'backend',
   'tests',
   'tools',
