@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
+import { VERSION_1_FILES } from '../../backend/src/checkpoint/version-1.fixture.ts';
 import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { baseOffset } from '../../backend/src/schema/identity.ts';
 import { findHiggsFile, readHiggsLines } from '../../tools/higgs.ts';
@@ -322,6 +323,24 @@ describe('userpulse replay of an archive that is not as it was written', () => {
     expect((await replay(env, '--from', '2013/01/01', '--to', '2013/01/02')).error?.code).toBe('not_found');
     const missing = await replay({ ...env, USERPULSE_ARCHIVE: 'file:///no/such/folder' }, ...ALL_DAYS);
     expect(missing.error?.code).toBe('archive_not_found');
+  });
+});
+
+describe('userpulse replay beside a checkpoint', () => {
+  it('goes on with that of its stream only, here one that 0.1 has written', async () => {
+    const { env } = await archived(testEvents(5));
+    const checkpoint = await temporaryFolder('checkpoint');
+    for (const [file, text] of Object.entries(VERSION_1_FILES)) await writeFile(join(checkpoint, file), text);
+    const beside = { ...env, USERPULSE_CHECKPOINT: pathToFileURL(checkpoint).href };
+    const of = (stream: string) => replay({ ...beside, USERPULSE_STREAM: stream }, ...ALL_DAYS, '--dry-run');
+    expect((await of('another')).error).toMatchObject({
+      code: 'checkpoint_unusable',
+      message: expect.stringContaining('belongs to stream "interactions"'),
+    });
+    expect((await of('')).error?.message).toContain('USERPULSE_STREAM is not set');
+    const end = await of('interactions');
+    expect(end.error).toBeUndefined();
+    expect(end.stderr).not.toContain('Found no checkpoint');
   });
 });
 

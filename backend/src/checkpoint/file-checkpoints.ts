@@ -75,6 +75,16 @@ export class FileCheckpointStore implements CheckpointStore {
   }
 }
 
+/** See hasCheckpoints. */
+export async function hasCheckpointFolder(url: URL): Promise<boolean> {
+  const folder = fileURLToPath(url);
+  try {
+    return (await listed(folder)).some(isShardFile);
+  } catch (error) {
+    throw asUnusable(folder, error, 'read access');
+  }
+}
+
 /** See readCheckpoints. An absent folder holds nothing. */
 export async function readCheckpointFolder(url: URL, stream: string): Promise<StoredCheckpoints> {
   const folder = fileURLToPath(url);

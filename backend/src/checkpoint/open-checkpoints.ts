@@ -1,9 +1,15 @@
 import type { Check } from '../check.ts';
 import type { CheckpointStore, StoredCheckpoints } from './checkpoint-store.ts';
-import { checkpointFolderCheck, FileCheckpointStore, readCheckpointFolder } from './file-checkpoints.ts';
+import {
+  checkpointFolderCheck,
+  FileCheckpointStore,
+  hasCheckpointFolder,
+  readCheckpointFolder,
+} from './file-checkpoints.ts';
 
 interface StoreKind {
   readonly store: (url: URL) => CheckpointStore;
+  readonly exists: (url: URL) => Promise<boolean>;
   readonly read: (url: URL, stream: string) => Promise<StoredCheckpoints>;
   readonly check: (url: URL) => Check;
 }
@@ -12,6 +18,7 @@ interface StoreKind {
 const KINDS: Readonly<Record<string, StoreKind>> = {
   'file:': {
     store: (url) => new FileCheckpointStore(url),
+    exists: hasCheckpointFolder,
     read: readCheckpointFolder,
     check: checkpointFolderCheck,
   },
@@ -32,6 +39,9 @@ export const openCheckpointStore = (url: URL): CheckpointStore => kindOf(url).st
  * @throws UserpulseError `checkpoint_unusable` where something in it cannot be read or belongs to another stream
  */
 export const readCheckpoints = (url: URL, stream: string): Promise<StoredCheckpoints> => kindOf(url).read(url, stream);
+
+/** Whether there is a shard to read: whoever only reads needs no stream where there is none. @throws as {@link readCheckpoints} */
+export const hasCheckpoints = (url: URL): Promise<boolean> => kindOf(url).exists(url);
 
 /** Can the checkpoint be written? */
 export const checkpointCheck = (url: URL): Check => kindOf(url).check(url);

@@ -8,7 +8,7 @@ import { archiveTarget, awsEndpoint, influxTarget, schemaOf } from '../checks/ta
 import { UserpulseError } from '../errors.ts';
 import { systemClock } from '../clock.ts';
 import { counted, formatNumber, roughDuration } from '../format.ts';
-import { readCheckpoints } from '../checkpoint/open-checkpoints.ts';
+import { hasCheckpoints, readCheckpoints } from '../checkpoint/open-checkpoints.ts';
 import { Progress } from '../progress.ts';
 import { planDays, type Plan } from '../replay/day-plan.ts';
 import { replay } from '../replay/replay-days.ts';
@@ -16,6 +16,7 @@ import { reportText } from '../replay/report.ts';
 import { ReplayState } from '../replay/state.ts';
 import { ReplayStats } from '../replay/stats.ts';
 import { prefixSchemeText, type Schema } from '../schema/buckets.ts';
+import type { Relocation } from '../schema/offsets.ts';
 import { dayText } from '../archive/keys.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
 import { collected, dayArgument } from './arguments.ts';
@@ -71,7 +72,8 @@ Environment, as set for the ingest that writes these buckets:
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where to write, and with which prefix scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
-  USERPULSE_CHECKPOINT, USERPULSE_STREAM     to look up which points ingest relocated; only read
+  USERPULSE_CHECKPOINT                       to look up which points ingest relocated; only read
+  USERPULSE_STREAM                           whose checkpoint it is; needed if there is one
   USERPULSE_BATCH_MAX_LINES                  maximum lines per write
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_LOG_LEVEL
@@ -92,7 +94,6 @@ async function run(context: CommandContext, options: Options): Promise<void> {
   const config = context.config([
     ...SCHEMA_SETTINGS,
     'archive',
-    'stream',
     'checkpoint',
     'batchMaxLines',
     'logLevel',
@@ -126,8 +127,8 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     const plan = await planDays(reader, options, new Set(options.without), context.stop);
     state?.plan(options, plan.days);
     // After the listing: the relocation of an event is saved before the event is archived.
-    const { shards } = await readCheckpoints(config.checkpoint, config.stream);
-    tellPlan(context, options, plan, reader.url, shards.size === 0 ? config.checkpoint.href : undefined);
+    const relocations = await readRelocations(context, config.checkpoint);
+    tellPlan(context, options, plan, reader.url, relocations === undefined ? config.checkpoint.href : undefined);
     const startMs = systemClock.now();
     const totalBytes = plan.days.reduce((sum, day) => sum + day.bytes, 0);
     const progress = new Progress(context.stderr);
@@ -137,7 +138,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         reader,
         days: plan.days,
         schema,
-        relocations: [...shards.values()].flatMap((checkpoint) => checkpoint.relocations),
+        relocations: relocations ?? [],
         types: new Set(options.types),
         sink,
         state,
@@ -170,6 +171,13 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     await sink?.close();
     if (archive.kind === 's3') archive.s3.destroy();
   }
+}
+
+/** What ingest has relocated; undefined where there is no checkpoint. Only one that exists must be that of USERPULSE_STREAM. */
+async function readRelocations(context: CommandContext, checkpoint: URL): Promise<readonly Relocation[] | undefined> {
+  if (!(await hasCheckpoints(checkpoint))) return undefined;
+  const { shards } = await readCheckpoints(checkpoint, context.config(['stream']).stream);
+  return [...shards.values()].flatMap(({ relocations }) => relocations);
 }
 
 /** The state of this replay, with what an earlier run has done where that is to be skipped. */

@@ -1,11 +1,11 @@
 import { mayHaveGap } from '../checkpoint/checkpoint.ts';
-import { isAborted, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import type { StreamRecord } from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
 import { SourceError, type Page, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
-import { fullJitter, type BackoffPolicy } from '../retry.ts';
+import { Retries, type BackoffPolicy } from '../retry.ts';
 
 /** What a record costs beside its bytes: the objects that carry it through the queues. Measured, rounded up. */
 const RECORD_OVERHEAD_BYTES = 400;
@@ -96,10 +96,22 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
   let last = options.after.sequenceNumber;
   let completeToMs = options.after.completeToMs;
   let iterator: string | undefined;
-  let failures = 0;
   /** The record that must come first, after a new iterator was taken at it. */
   let expected: string | null = null;
   let idleSinceMs: number | undefined;
+  const retries = new Retries({
+    clock,
+    signal,
+    policy: SOURCE_BACKOFF,
+    ...(options.random === undefined ? {} : { random: options.random }),
+    classify: (error) => {
+      if (!(error instanceof SourceError)) return { kind: 'give_up' };
+      const isAhead = isAheadOfKinesis(error, options.start, clock.now());
+      const reason = isAhead ? 'clock_ahead' : reasonToRetry(error, source.stream, shardId);
+      return { kind: 'retry', reason, message: error.message };
+    },
+    onRetry: ({ reason, message }) => events.retrying(reason, message),
+  });
 
   const checkGap = async (): Promise<void> => {
     const { retentionMs } = await source.describe(signal);
@@ -151,21 +163,13 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
       await verify(page, atTip);
     } catch (error) {
       reservation.release();
-      if (isAborted(signal)) return;
-      if (!(error instanceof SourceError)) throw error;
-      const reason = isAheadOfKinesis(error, options.start, clock.now())
-        ? 'clock_ahead'
-        : reasonToRetry(error, source.stream, shardId);
-      if (error.kind === 'iterator_expired') {
+      if (error instanceof SourceError && error.kind === 'iterator_expired') {
         iterator = undefined;
-        events.retrying(reason, error.message);
-        continue;
-      }
-      events.retrying(reason, error.message);
-      await clock.sleep(fullJitter(SOURCE_BACKOFF, failures++, (options.random ?? Math.random)()), signal);
+        events.retrying(error.kind, error.message);
+      } else await retries.failed(error);
       continue;
     }
-    failures = 0;
+    retries.succeeded();
     events.succeeded();
     iterator = page.next;
     let bytes = 0;
