@@ -61,6 +61,10 @@ describe('asking InfluxDB', () => {
     await expect(failure).rejects.toMatchObject({ code, message: expect.stringContaining('because of that') });
   });
 
+  it('does not take a success without an answer for an answer without rows', async () => {
+    await expect(ask((_, response) => response.writeHead(204).end())).rejects.toMatchObject({ code: 'query_failed' });
+  });
+
   it('does not take an answer that breaks off for a whole one, zipped or not', async () => {
     const cut =
       (headers: Record<string, string>, body: Buffer): RequestListener =>
