@@ -6,7 +6,7 @@ BIN := node_modules/.bin
 # Node 20 is supported on purpose: silence the AWS SDK's warning at every start that its support will end.
 export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
-.PHONY: help install install-tests build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
+.PHONY: help install install-tests dev server e2e build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
 	check-format check-lint check-unused check-types check-plugin-types check-unit check-frontend check-go
 
 help: ## list the targets
@@ -28,6 +28,15 @@ build-plugin: install
 
 build-gateway: install
 	@go tool mage gateway
+
+dev: build-backend build-gateway ## build the plugin whenever a source changes, and show it in the plugin host on local servers
+	@$(TSX) tools/dev.ts
+
+server: build-gateway ## run the compose file with dist/ mounted into Grafana: reload the page to see what make dev has built
+	@docker compose -f docker-compose.yml -f docker-compose.development.yml up --build
+
+e2e: build ## run the specs of tests/e2e on a real Grafana: GRAFANA_HOME=… starts one, GRAFANA_URL=… uses one
+	@$(TSX) tools/e2e.ts $(E2E_FLAGS)
 
 package: install ## build the release, artifacts/ID-VERSION.zip, with the gateway for every platform, and checksums
 	@$(TSX) tools/package.ts

@@ -20,7 +20,6 @@ export default tseslint.config(
       '**/*.js',
       '**/*.cjs',
       '**/*.mjs',
-      'tests/e2e/**',
     ],
   },
   ...tseslint.configs.strictTypeChecked,

@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config';
  * frontend     the plugin's own code in jsdom
  * integration  adapters and commands on a real influxd, Kinesis API server and S3 server, started once by the global set-up
  * faults       ingest on the same servers behind proxies that misbehave, killed and restarted: the short form of `make faults`
+ * images       the Dockerfiles and the compose file, without a container engine
  * host         the built plugin in Chromium on the plugin host, end to end
  */
 export default defineConfig({
@@ -59,6 +60,16 @@ export default defineConfig({
           globalSetup: ['tests/support/parts.setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'images',
+          include: ['tests/images/**/*.test.ts'],
+          globalSetup: ['tests/support/parts.setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 900_000,
           fileParallelism: false,
         },
       },

@@ -23,7 +23,7 @@ COPY package.json LICENSE ./
 COPY backend/bin backend/bin
 COPY --from=build /app/backend/dist backend/dist
 # This user owns the checkpoints, and the archive if it is a folder.
-RUN install -d -o node -g node /var/lib/userpulse
+RUN mkdir -p /var/lib/userpulse && chown node:node /var/lib/userpulse
 USER node
 VOLUME /var/lib/userpulse
 ENV USERPULSE_CHECKPOINT=file:///var/lib/userpulse/checkpoint \

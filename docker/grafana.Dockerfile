@@ -1,4 +1,5 @@
 # Grafana with the plugin built from this checkout, and with its data source, dashboards and alert rules provisioned.
+# Every COPY and RUN is rehearsed by tests/images/: what a step needs must be named here.
 ARG GRAFANA_VERSION=13.2.2
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG GO_IMAGE=golang:1.26-bookworm
@@ -7,7 +8,8 @@ FROM ${NODE_IMAGE} AS frontend
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY webpack.config.ts tsconfig.json README.md CHANGELOG.md LICENSE ./
+COPY webpack.config.ts LICENSE CHANGELOG.md ./
+COPY docs/img docs/img
 COPY contract contract
 COPY src src
 RUN npx webpack --env production
@@ -16,13 +18,14 @@ FROM ${GO_IMAGE} AS gateway
 WORKDIR /app
 COPY go.mod go.sum ./
 RUN go mod download
+COPY Magefile.go package.json ./
+COPY src/plugin.json src/
 COPY pkg pkg
-ARG TARGETARCH=amd64
-RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -ldflags '-s -w' -o gpx_userpulse_linux_${TARGETARCH} ./pkg
+RUN go tool mage gateway
 
 FROM grafana/grafana:${GRAFANA_VERSION}
 COPY --from=frontend /app/dist /var/lib/grafana/plugins/userpulse-interactions-datasource
-COPY --from=gateway /app/gpx_userpulse_* /var/lib/grafana/plugins/userpulse-interactions-datasource/
+COPY --from=gateway /app/dist /var/lib/grafana/plugins/userpulse-interactions-datasource
 COPY provisioning/datasources /etc/grafana/provisioning/datasources
 COPY provisioning/dashboards /etc/grafana/provisioning/dashboards
 COPY provisioning/alerting /etc/grafana/provisioning/alerting

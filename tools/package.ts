@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { belongs, problems } from './package/contents.ts';
+import { belongs, problems, readmeProblems } from './package/contents.ts';
 import { zip, type ZipEntry } from './package/zip.ts';
 
 /**
@@ -58,7 +58,7 @@ function build(): void {
     '--env',
     'production',
   ]);
-  run('go', ['tool', 'mage', '-v', 'gatewayAll']);
+  run('go', ['tool', 'mage', '-v', 'buildAll']);
 }
 
 function pack(): void {
@@ -66,6 +66,7 @@ function pack(): void {
   const plugin = pluginJson.parse(JSON.parse(readFileSync(path.join(DIST, 'plugin.json'), 'utf8')));
   const names = filesUnder(DIST).filter((name) => belongs(name, plugin));
   const wrong = problems(new Set(names), plugin, version);
+  if (names.includes('README.md')) wrong.push(...readmeProblems(readFileSync(path.join(DIST, 'README.md'), 'utf8')));
   if (wrong.length > 0)
     fail(
       `dist/ is no release:\n${wrong.map((one) => `  ${one}`).join('\n')}\nRun \`make package\` without --pack-only.`,

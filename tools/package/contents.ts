@@ -53,3 +53,12 @@ export function problems(names: ReadonlySet<string>, plugin: PluginJson, version
     found.push(`dist/plugin.json says updated ${plugin.info.updated}, which is no date.`);
   return found;
 }
+
+/** Links and pictures of a README that lead nowhere in Grafana and in its catalogue, as sentences: both need whole addresses. */
+export function readmeProblems(text: string): string[] {
+  const code = /```[\s\S]*?```|`[^`\n]*`/g;
+  return [...text.replace(code, '').matchAll(/\]\(([^)\s]+)/g)]
+    .map(([, target = '']) => target)
+    .filter((target) => !/^(https:\/\/|#)/.test(target))
+    .map((target) => `dist/README.md links to ${target}, which is no https:// address.`);
+}

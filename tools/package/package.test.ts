@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { belongs, PLATFORMS, problems, type PluginJson } from './contents.ts';
+import { belongs, PLATFORMS, problems, readmeProblems, type PluginJson } from './contents.ts';
 import { zip } from './zip.ts';
 
 /** Reads an archive by its central directory, as an unzip program does. */
@@ -84,5 +85,16 @@ describe('a release', () => {
         belongs(name, plugin),
       ),
     ).toEqual([false, true, true, true]);
+  });
+});
+
+describe('the README of a release', () => {
+  it('links to whole addresses only', () => {
+    expect(readmeProblems(readFileSync('src/README.md', 'utf8'))).toEqual([]);
+    expect(readmeProblems('[a](https://a.example/b) [c](#d) `[e](f.md)`\n```\n[g](h.md)\n```\n')).toEqual([]);
+    expect(readmeProblems('[a](docs/a.md) ![b](img/b.png)')).toEqual([
+      'dist/README.md links to docs/a.md, which is no https:// address.',
+      'dist/README.md links to img/b.png, which is no https:// address.',
+    ]);
   });
 });

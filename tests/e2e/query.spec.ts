@@ -1,0 +1,83 @@
+import { labels } from '../../src/labels.ts';
+import { expect, radio, SOURCE, test, week } from './fixtures.ts';
+import { sum, USER } from './sample.ts';
+
+test('the default query of a new panel shows data', async ({ panelEditPage }) => {
+  await panelEditPage.datasource.set(SOURCE.name);
+  await panelEditPage.timeRange.set({ from: 'now-15m', to: 'now' });
+  await panelEditPage.toggleTableView();
+  await expect(panelEditPage.refreshPanel()).toBeOK();
+  await expect(panelEditPage.panel.fieldNames.first()).toContainText('Time');
+  await expect(panelEditPage.panel.data.first()).toContainText(/\d/);
+});
+
+test('a user’s total is that of the sample, and its Flux is shown', async ({ panelEditPage, page, counted }) => {
+  await panelEditPage.datasource.set(SOURCE.name);
+  await panelEditPage.timeRange.set({
+    from: '2012-07-01 00:00:00',
+    to: '2012-07-08 00:00:00',
+    zone: 'Coordinated Universal Time',
+  });
+  const row = panelEditPage.getQueryEditorRow('A');
+  await radio(row, labels.preset.received.label).click();
+  const ids = row.getByLabel(labels.query.users.label, { exact: true }).first();
+  await ids.fill(USER);
+  await ids.press('Enter');
+  const answered = page.waitForResponse(
+    (response) =>
+      response.url().includes('/api/ds/query') && (response.request().postData() ?? '').includes(`"ids":["${USER}"]`),
+  );
+  await panelEditPage.refreshPanel();
+  const { results } = (await (await answered).json()) as {
+    results: { A: { frames: { data: { values: [number[], ...number[][]] } }[] } };
+  };
+  const [, ...series] = results.A.frames[0]?.data.values ?? [[]];
+  expect(series.flat().reduce((a, b) => a + b, 0)).toBe(sum(counted.received));
+  await page.getByText(labels.flux.show).click();
+  await expect(page.getByLabel(labels.flux.text)).toContainText('interactions_received');
+});
+
+test('a question about everyone answers in Explore', async ({ explorePage, page, counted }) => {
+  await explorePage.goto({
+    queryParams: new URLSearchParams({
+      schemaVersion: '1',
+      orgId: '1',
+      panes: JSON.stringify({
+        one: {
+          datasource: SOURCE.uid,
+          queries: [
+            {
+              refId: 'A',
+              datasource: { type: SOURCE.type, uid: SOURCE.uid },
+              version: 1,
+              preset: 'everyone',
+              ids: [],
+              types: [],
+              every: '1d',
+              calc: 'count',
+              groupBy: ['type'],
+            },
+          ],
+          range: week,
+        },
+      }),
+    }),
+  });
+  const answer = (await (await explorePage.runQuery()).json()) as {
+    results: { A: { frames: { data: { values: [number[], ...number[][]] } }[] } };
+  };
+  const [, ...series] = answer.results.A.frames[0]?.data.values ?? [[]];
+  expect(series.flat().reduce((a, b) => a + b, 0)).toBe(sum(counted.total));
+  await expect(explorePage.timeSeriesPanel.locator).toBeVisible();
+  for (const type of counted.total.keys()) await expect(page.getByRole('button', { name: type }).first()).toBeVisible();
+});
+
+test('an impossible ID is refused in the editor before anything runs', async ({ panelEditPage }) => {
+  await panelEditPage.datasource.set(SOURCE.name);
+  const row = panelEditPage.getQueryEditorRow('A');
+  await radio(row, labels.preset.received.label).click();
+  const ids = row.getByLabel(labels.query.users.label, { exact: true }).first();
+  await ids.fill('") |> drop()');
+  await ids.press('Enter');
+  await expect(row.getByRole('alert').first()).toBeVisible();
+});
