@@ -8,6 +8,7 @@ import { defineConfig } from 'vitest/config';
  * integration  adapters and commands on a real influxd, Kinesis API server and S3 server, started once by the global set-up
  * faults       ingest on the same servers behind proxies that misbehave, killed and restarted: the short form of `make faults`
  * host         the built plugin in Chromium on the plugin host, end to end
+ * chart        the Helm chart rendered by Helm and validated, without a cluster
  */
 export default defineConfig({
   test: {
@@ -69,6 +70,16 @@ export default defineConfig({
           exclude: ['**/node_modules/**'],
           testTimeout: 180_000,
           hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'chart',
+          include: ['tests/chart/**/*.test.ts'],
+          globalSetup: ['tests/chart/support/tools.setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           fileParallelism: false,
         },
       },
