@@ -70,13 +70,11 @@ describe('the chart repeats no fact wrongly', () => {
       'USERPULSE_LISTEN',
       'USERPULSE_API_TOKEN',
     ]);
-    const schema = JSON.parse(await file('charts/userpulse/values.schema.json'));
-    const settings = Object.fromEntries(
-      settingDocs
-        .filter((s) => !setByTheChart.has(s.variable))
-        .map((s) => [s.variable, { type: ['string', 'number'], description: s.text }]),
-    );
-    expect(schema.properties.config).toEqual({ type: 'object', additionalProperties: false, properties: settings });
+    const schema = z
+      .object({ properties: z.object({ config: z.object({ properties: z.record(z.string(), z.unknown()) }) }) })
+      .parse(JSON.parse(await file('charts/userpulse/values.schema.json')));
+    const settings = settingDocs.map((s) => s.variable).filter((variable) => !setByTheChart.has(variable));
+    expect(Object.keys(schema.properties.config.properties).sort()).toEqual(settings.sort());
   });
 
   it('has the dashboards of the plugin', async () => {

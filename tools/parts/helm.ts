@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { findGoTool, goBuild, pinnedVersion } from './go-tool.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../progress.ts';
 
 const MODULE = fileURLToPath(new URL('../helm', import.meta.url));
 const HELM = 'helm.sh/helm/v4';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cacheRoot } from '../../../tools/parts/go-tool.ts';
-import type { Progress } from '../../../tools/parts/progress.ts';
+import type { Progress } from '../../../tools/progress.ts';
 
 const run = promisify(execFile);
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));

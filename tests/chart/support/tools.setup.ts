@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { createProgress } from '../../../tools/parts/progress.ts';
+import { createProgress } from '../../../tools/progress.ts';
 import { findHelm } from '../../../tools/parts/helm.ts';
 import { findKubernetesValidate } from './kubernetes-validate.ts';
 
