@@ -9,6 +9,7 @@ import { defineConfig } from 'vitest/config';
  * faults       ingest on the same servers behind proxies that misbehave, killed and restarted: the short form of `make faults`
  * images       the Dockerfiles and the compose file, without a container engine
  * host         the built plugin in Chromium on the plugin host, end to end
+ * chart        the Helm chart rendered by Helm and validated, without a cluster
  */
 export default defineConfig({
   test: {
@@ -16,6 +17,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // Property tests take seconds on a busy machine.
+          testTimeout: 60_000,
           include: [
             'contract/**/*.test.ts',
             'backend/src/**/*.test.ts',
@@ -80,6 +83,16 @@ export default defineConfig({
           exclude: ['**/node_modules/**'],
           testTimeout: 180_000,
           hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'chart',
+          include: ['tests/chart/**/*.test.ts'],
+          globalSetup: ['tests/chart/support/tools.setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           fileParallelism: false,
         },
       },

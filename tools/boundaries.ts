@@ -48,6 +48,7 @@ export const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   'tests/support': ['contract', 'backend', 'tools'],
   'tests/integration': ['contract', 'backend', 'tools', 'tests/support'],
   'tests/faults': ['contract', 'backend', 'tools', 'tests/support'],
+  'tests/chart': ['backend', 'tools'],
   'tests/mutations': ['tools'],
   'tests/e2e': [],
 };
