@@ -30,6 +30,8 @@ export type DecodedItem =
       readonly event: InteractionEvent;
       /** Archive line without its final newline; see {@link parseEvent}. */
       readonly line: Uint8Array;
+      /** As of a rejection. */
+      readonly data: Uint8Array;
     }
   | {
       readonly kind: 'rejection';
@@ -46,13 +48,16 @@ export type DecodedItem =
 export interface DecodeOptions {
   /** How far `occurredAt` may be ahead of the record's arrival, in ms. */
   readonly maxAheadMs: number;
-  /** Of the shard that the record was read from; without it nothing counts as outside. */
-  readonly hashRange?: HashRange;
   /** In which formats compressed records are decompressed; absent: in none. */
   readonly decompress?: readonly Compression[];
   /** In which ways a record may hold several events; absent: in none. */
   readonly split?: readonly Split[];
+  /** Of the shard that the record was read from; without it nothing counts as outside. */
+  readonly hashRange?: HashRange;
 }
+
+/** The options that are settings. A range of records that is archived again is decoded by those it was archived by first. */
+export type DecodeSettings = Required<Omit<DecodeOptions, 'hashRange'>>;
 
 export interface DecodedRecord {
   /** One per user record, in order; at least one for every record, whatever its bytes. */
@@ -124,7 +129,7 @@ function decodeInto(
   const parsed = parseEvent(bytes, rule, subject);
   const decompressedBytes = bytes === data ? 0 : bytes.length;
   if ('line' in parsed) {
-    items.push({ kind: 'event', subSequence, event: parsed.event, line: parsed.line });
+    items.push({ kind: 'event', subSequence, event: parsed.event, line: parsed.line, data });
     return decompressedBytes;
   }
   const pieces = options.split === undefined ? undefined : piecesOf(bytes, parsed.code, rule, options.split);
@@ -177,7 +182,7 @@ function piecesOf(
 const OPENING_BRACKET = 0x5b;
 
 const itemOf = (data: Uint8Array, parsed: ParsedEvent | Rejection): Unnumbered<DecodedItem> =>
-  'line' in parsed ? { kind: 'event', ...parsed } : { kind: 'rejection', ...parsed, data };
+  'line' in parsed ? { kind: 'event', ...parsed, data } : { kind: 'rejection', ...parsed, data };
 
 const isObject = (item: Unnumbered<DecodedItem>): boolean =>
   item.kind === 'event' || !['not_json', 'not_utf8', 'not_an_object'].includes(item.code);
