@@ -30,13 +30,13 @@ build-gateway: install
 	@go tool mage gateway
 
 dev: build-backend build-gateway ## build the plugin whenever a source changes, and show it in the plugin host on local servers
-	@$(TSX) tools/dev.ts
+	@$(TSX) dev/dev.ts
 
 server: build-gateway ## run the compose file with dist/ mounted into Grafana: reload the page to see what make dev has built
 	@docker compose -f docker-compose.yml -f docker-compose.development.yml up --build
 
 e2e: build ## run the specs of tests/e2e on a real Grafana: GRAFANA_HOME=… starts one, GRAFANA_URL=… uses one
-	@$(TSX) tools/e2e.ts $(E2E_FLAGS)
+	@$(TSX) dev/e2e.ts $(E2E_FLAGS)
 
 package: install ## build the release, artifacts/ID-VERSION.zip, with the gateway for every platform, and checksums
 	@$(TSX) tools/package.ts

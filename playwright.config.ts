@@ -7,7 +7,7 @@ const pluginE2e = dirname(fileURLToPath(import.meta.resolve('@grafana/plugin-e2e
 const chromium = process.env['CHROMIUM'];
 
 /**
- * Specs in a browser on a real Grafana, at GRAFANA_URL. `npm run e2e` runs them with all that they need; see tools/e2e.ts.
+ * Specs in a browser on a real Grafana, at GRAFANA_URL. `npm run e2e` runs them with all that they need; see dev/e2e.ts.
  * Times are for a machine that does much else: nothing is faster for waiting less.
  */
 export default defineConfig<PluginOptions>({

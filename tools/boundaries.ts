@@ -50,7 +50,9 @@ export const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   'tests/faults': ['contract', 'backend', 'tools', 'tests/support'],
   'tests/chart': ['backend', 'tools'],
   'tests/mutations': ['tools'],
-  'tests/e2e': [],
+  'tests/e2e': ['contract', 'src', 'backend'],
+  'tests/images': ['backend', 'tools', 'tests/support'],
+  dev: ['tools', 'host', 'tests/e2e'],
 };
 
 /** What a test file, and a `testing` file that serves tests, may import besides. */

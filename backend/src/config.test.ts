@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadConfig, settingDocs, type Environment, type SettingName } from './config.ts';
 import { UserpulseError } from './errors.ts';
+import { canDecompress } from './event/decompress.ts';
 
 const options = { cwd: '/srv/app', defaultPort: 8088 };
 const load = (env: Environment, ...names: SettingName[]) => loadConfig(env, names, options);
@@ -98,6 +99,11 @@ describe('loadConfig', () => {
     ['start', 'USERPULSE_START', '2026-02-30T00:00:00Z'],
     ['retentionSeconds', 'USERPULSE_RETENTION', '30'],
     ['drainMs', 'USERPULSE_DRAIN_MS', '-1'],
+    ['decompress', 'USERPULSE_DECOMPRESS', 'true'],
+    ['decompress', 'USERPULSE_DECOMPRESS', 'gzip,brotli'],
+    ['decompress', 'USERPULSE_DECOMPRESS', 'off,gzip'],
+    ['split', 'USERPULSE_SPLIT', 'json'],
+    ['split', 'USERPULSE_SPLIT', 'array,array'],
     ['pollIntervalMs', 'USERPULSE_POLL_INTERVAL_MS', '100'],
     ['bucketMade', 'USERPULSE_BUCKET_MADE', '_internal'],
     ['logLevel', 'USERPULSE_LOG_LEVEL', 'loud'],
@@ -156,6 +162,23 @@ describe('loadConfig', () => {
     ['2w', 1_209_600],
   ])('keeps points for %s', (text, seconds) => {
     expect(load({ USERPULSE_RETENTION: text }, 'retentionSeconds').retentionSeconds).toBe(seconds);
+  });
+
+  it('decompresses and splits nothing unless it is told to', () => {
+    expect(load({}, 'decompress', 'split')).toMatchObject({ decompress: [], split: [] });
+    expect(load({ USERPULSE_DECOMPRESS: 'off', USERPULSE_SPLIT: 'off' }, 'decompress', 'split')).toMatchObject({
+      decompress: [],
+      split: [],
+    });
+    expect(
+      load({ USERPULSE_DECOMPRESS: 'gzip', USERPULSE_SPLIT: 'array, ndjson' }, 'decompress', 'split'),
+    ).toMatchObject({ decompress: ['gzip'], split: ['ndjson', 'array'] });
+  });
+
+  it('takes zstd where this version of Node can read it, and names the one that can elsewhere', () => {
+    const env = { USERPULSE_DECOMPRESS: 'gzip,zstd' };
+    if (canDecompress('zstd')) expect(load(env, 'decompress').decompress).toEqual(['gzip', 'zstd']);
+    else expect(failure(env, 'decompress')).toContain(`Node ${process.versions.node} cannot read: Node 22.15 or later`);
   });
 
   it('is documented in the README row by row, and nothing else is', () => {

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { ID_KINDS } from '../../contract/ids.ts';
 import { BUCKET_ROLES, BUCKET_SETTINGS_TEXT, ROLES, type BucketRole } from '../../contract/roles.ts';
 import { UserpulseError } from './errors.ts';
+import { canDecompress, COMPRESSIONS } from './event/decompress.ts';
+import { SPLITS } from './event/split.ts';
 import { parseRfc3339 } from './event/timestamp.ts';
 import { SECRET_VARIABLES, shownUrl } from './secrets.ts';
 
@@ -16,6 +18,16 @@ const wholeNumber = (min: number, max: number) =>
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
     .refine((n) => n >= min && n <= max, `must be between ${min} and ${max}`);
+
+/** `off`, or some of the values with commas between them, each at most once. */
+const listOf = <T extends string>(values: readonly T[]) =>
+  z.string().transform((text, ctx): readonly T[] => {
+    const list = text === 'off' ? [] : text.split(',').map((part) => part.trim());
+    const known = values.filter((value) => list.includes(value));
+    if (known.length === list.length) return known;
+    ctx.addIssue({ code: 'custom', message: `must be off, ${values.join(', ')}, or ${values.join(',')}` });
+    return z.NEVER;
+  });
 
 const fraction = z
   .string()
@@ -237,6 +249,22 @@ const settings = {
     wholeNumber(0, 86_400_000),
     '600000',
     'How far in the future of its arrival on the stream an event may be, in ms.',
+  ],
+  decompress: [
+    'USERPULSE_DECOMPRESS',
+    listOf(COMPRESSIONS).superRefine((list, ctx) => {
+      if (!list.includes('zstd') || canDecompress('zstd')) return;
+      const message = `names zstd, which Node ${process.versions.node} cannot read: Node 22.15 or later can`;
+      ctx.addIssue({ code: 'custom', message });
+    }),
+    'off',
+    'Compressed records that are decompressed: `off`, `gzip`, `zstd` (Node 22.15 or later), or `gzip,zstd`.',
+  ],
+  split: [
+    'USERPULSE_SPLIT',
+    listOf(SPLITS),
+    'off',
+    'Records of several events that are split: `off`, `ndjson` (objects one after another), `array` (a JSON array), or `ndjson,array`.',
   ],
   rejectMaxRatio: [
     'USERPULSE_REJECT_MAX_RATIO',

@@ -2,7 +2,7 @@ import { expect, test as base } from '@grafana/plugin-e2e';
 import type { Locator, Page } from '@playwright/test';
 import { countSample, WEEK, type Counted } from './sample.ts';
 
-/** What the specs share. The sample, the backend and Grafana are named by the environment: see tools/e2e.ts. */
+/** What the specs share. The sample, the backend and Grafana are named by the environment: see dev/e2e.ts. */
 export function environment(name: string): string {
   const value = process.env[name];
   if (value === undefined || value === '') throw new Error(`${name} is not set: run the specs with npm run e2e.`);

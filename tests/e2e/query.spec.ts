@@ -1,4 +1,5 @@
-import { labels } from '../../src/labels.ts';
+import { PRESETS } from '../../contract/presets.ts';
+import { texts } from '../../src/texts.ts';
 import { expect, radio, SOURCE, test, week } from './fixtures.ts';
 import { sum, USER } from './sample.ts';
 
@@ -19,8 +20,8 @@ test('a user’s total is that of the sample, and its Flux is shown', async ({ p
     zone: 'Coordinated Universal Time',
   });
   const row = panelEditPage.getQueryEditorRow('A');
-  await radio(row, labels.preset.received.label).click();
-  const ids = row.getByLabel(labels.query.users.label, { exact: true }).first();
+  await radio(row, PRESETS.received.label).click();
+  const ids = row.getByLabel(texts.ids.user.label, { exact: true }).first();
   await ids.fill(USER);
   await ids.press('Enter');
   const answered = page.waitForResponse(
@@ -33,8 +34,8 @@ test('a user’s total is that of the sample, and its Flux is shown', async ({ p
   };
   const [, ...series] = results.A.frames[0]?.data.values ?? [[]];
   expect(series.flat().reduce((a, b) => a + b, 0)).toBe(sum(counted.received));
-  await page.getByText(labels.flux.show).click();
-  await expect(page.getByLabel(labels.flux.text)).toContainText('interactions_received');
+  await page.getByText(texts.flux.show).click();
+  await expect(page.getByLabel(texts.flux.text)).toContainText('interactions_received');
 });
 
 test('a question about everyone answers in Explore', async ({ explorePage, page, counted }) => {
@@ -75,8 +76,8 @@ test('a question about everyone answers in Explore', async ({ explorePage, page,
 test('an impossible ID is refused in the editor before anything runs', async ({ panelEditPage }) => {
   await panelEditPage.datasource.set(SOURCE.name);
   const row = panelEditPage.getQueryEditorRow('A');
-  await radio(row, labels.preset.received.label).click();
-  const ids = row.getByLabel(labels.query.users.label, { exact: true }).first();
+  await radio(row, PRESETS.received.label).click();
+  const ids = row.getByLabel(texts.ids.user.label, { exact: true }).first();
   await ids.fill('") |> drop()');
   await ids.press('Enter');
   await expect(row.getByRole('alert').first()).toBeVisible();

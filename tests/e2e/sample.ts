@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
-import { hourlyShare } from '../../backend/src/produce/higgs.ts';
+import { hourlyShare } from '../../backend/src/produce/higgs-event.ts';
 
 /**
  * A file of interactions whose numbers the specs look for on the page: lines of the Higgs activity-time file, `actor receiver second type`.

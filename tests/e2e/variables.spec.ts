@@ -1,10 +1,10 @@
-import { labels } from '../../src/labels.ts';
+import { texts } from '../../src/texts.ts';
 import { expect, SOURCE, test } from './fixtures.ts';
 
 test('a new variable lists the interaction types that occur, without a choice', async ({ variableEditPage, page }) => {
   await variableEditPage.setVariableType('Query');
   await variableEditPage.datasource.set(SOURCE.name);
-  await expect(page.getByLabel(labels.variable.list.label, { exact: true }).first()).toBeVisible();
+  await expect(page.getByLabel(texts.variable.list.label, { exact: true }).first()).toBeVisible();
   await variableEditPage.runQuery();
   await expect(variableEditPage).toDisplayPreviews([/^[a-z][a-z0-9_]*$/]);
 });
@@ -14,6 +14,6 @@ test('an annotation query runs, and its editor is still there afterwards', async
   page.on('pageerror', ({ message }) => problems.push(message));
   await annotationEditPage.datasource.set(SOURCE.name);
   await expect(annotationEditPage.runQuery()).toBeOK();
-  await expect(page.getByText(labels.errorBoundary.title)).toBeHidden();
+  await expect(page.getByText(texts.errorBoundary.title)).toBeHidden();
   expect(problems).toEqual([]);
 });

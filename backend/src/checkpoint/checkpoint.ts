@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { CODEC_NAMES } from '../archive/codecs.ts';
+import { COMPRESSIONS } from '../event/decompress.ts';
+import { SPLITS } from '../event/split.ts';
 import { compareSequence, type SequenceNumber } from '../event/sequence-number.ts';
 import { BUCKET_ROLES } from '../schema/buckets.ts';
 import type { Relocation } from '../schema/offsets.ts';
@@ -53,6 +55,14 @@ export const shardCheckpointSchema = z.strictObject({
       last: sequenceNumber,
       /** What its objects are compressed with: a redo must write the same keys, whatever new objects are compressed with by then. */
       codec: z.enum(CODEC_NAMES),
+      /** What its records are decoded by, for the same reason; absent where an earlier version has begun the range. */
+      decoding: z
+        .strictObject({
+          maxAheadMs: ms,
+          decompress: z.array(z.enum(COMPRESSIONS)),
+          split: z.array(z.enum(SPLITS)),
+        })
+        .optional(),
       refusals: z.array(notedRefusal),
     })
     .nullable(),

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CODEC_NAMES } from '../archive/codecs.ts';
+import { COMPRESSIONS } from '../event/decompress.ts';
+import { SPLITS } from '../event/split.ts';
 import { parseEvent } from '../event/parse.ts';
 import { BUCKET_ROLES, type Schema } from '../schema/buckets.ts';
 import { identityOf } from '../schema/identity.ts';
@@ -21,6 +23,11 @@ const checkpoints: fc.Arbitrary<ShardCheckpoint> = fc.record({
       first: sequenceNumber,
       last: sequenceNumber,
       codec: fc.constantFrom(...CODEC_NAMES),
+      decoding: fc.record({
+        maxAheadMs: fc.nat(),
+        decompress: fc.subarray([...COMPRESSIONS]),
+        split: fc.subarray([...SPLITS]),
+      }),
       refusals: fc.array(
         fc.record(
           { sequenceNumber, subSequence: fc.nat(), reason: fc.string() },

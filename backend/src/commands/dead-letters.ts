@@ -90,7 +90,8 @@ Examples:
       `
 Environment:
   USERPULSE_STREAM                           Kinesis stream; needs kinesis:DescribeStreamSummary and PutRecords
-  USERPULSE_MAX_AHEAD_MS                     as set for ingest${ARCHIVE_ENVIRONMENT}
+  USERPULSE_MAX_AHEAD_MS, USERPULSE_DECOMPRESS, USERPULSE_SPLIT
+                                             as set for ingest${ARCHIVE_ENVIRONMENT}
   AWS_ENDPOINT_URL_KINESIS
 
 Examples:
@@ -206,7 +207,13 @@ async function redriveCommand(
       hint: '"userpulse dead-letters count" shows which dead letters there are.',
     });
   }
-  const config = context.config(['stream', 'maxAheadMs', ...(file === undefined ? (['archive'] as const) : [])]);
+  const config = context.config([
+    'stream',
+    'maxAheadMs',
+    'decompress',
+    'split',
+    ...(file === undefined ? (['archive'] as const) : []),
+  ]);
   const target = streamTarget(config, context.env);
   const kinesis = createKinesisClient({ maxAttempts: 1 });
   const stats: RedriveStats = { sent: 0, stillInvalid: new Map() };
@@ -228,7 +235,7 @@ async function redriveCommand(
         file === undefined ? stored(context, options) : given(context, file, new Set(options.code)),
         {
           sender,
-          maxAheadMs: config.maxAheadMs,
+          decoding: config,
           nowMs: () => systemClock.now(),
           onDeadLetter: () => sender && progress.update(sender.sent, systemClock.now()),
         },

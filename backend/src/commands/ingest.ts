@@ -33,6 +33,8 @@ export const INGEST_SETTINGS = [
   'start',
   'onTrimmed',
   'maxAheadMs',
+  'decompress',
+  'split',
   'rejectMaxRatio',
   'rejectMinRecords',
   'rejectWindowMs',
@@ -69,6 +71,7 @@ Environment:
                                              when ingest stops because too much of what it reads is rejected
   USERPULSE_POLL_INTERVAL_MS, USERPULSE_BATCH_MAX_LINES, USERPULSE_BATCH_MAX_AGE_MS, USERPULSE_BUFFER_MAX_BYTES,
   USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
+  USERPULSE_DECOMPRESS, USERPULSE_SPLIT      which records are decompressed, and which hold several events
   USERPULSE_LISTEN                           HOST:PORT of /metrics, /healthz, /readyz; default 127.0.0.1:8089
   AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_LOG_LEVEL`,

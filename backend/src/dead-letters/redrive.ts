@@ -1,5 +1,5 @@
 import type { StoredDeadLetter } from '../archive/dead-letter.ts';
-import { decodeRecord } from '../event/decode.ts';
+import { decodeRecord, type DecodeSettings } from '../event/decode.ts';
 import type { Sender } from '../kinesis/sender.ts';
 import { dataOf } from './find-dead-letters.ts';
 
@@ -20,16 +20,16 @@ export async function redrive(
   deadLetters: AsyncIterable<StoredDeadLetter>,
   options: {
     readonly sender: Sender | undefined;
-    readonly maxAheadMs: number;
+    readonly decoding: DecodeSettings;
     readonly nowMs: () => number;
     readonly onDeadLetter: () => void;
   },
   stats: RedriveStats,
 ): Promise<void> {
-  const { sender, maxAheadMs, nowMs, onDeadLetter } = options;
+  const { sender, decoding, nowMs, onDeadLetter } = options;
   for await (const deadLetter of deadLetters) {
     const data = dataOf(deadLetter);
-    const rejection = rejectionNow(deadLetter, data, { maxAheadMs, nowMs: nowMs() });
+    const rejection = rejectionNow(deadLetter, data, decoding, nowMs());
     if (rejection === undefined) {
       await sender?.add({
         data,
@@ -48,16 +48,14 @@ export async function redrive(
   await sender?.finish();
 }
 
-/** Why these bytes would be rejected if they arrived now. Of an aggregated record: why one of its events would be. */
+/** Why these bytes would be rejected if they arrived now. Of a record of several: why one of its events would be. */
 function rejectionNow(
   deadLetter: StoredDeadLetter,
   data: Uint8Array,
-  rule: { readonly maxAheadMs: number; readonly nowMs: number },
+  decoding: DecodeSettings,
+  nowMs: number,
 ): { readonly code: string; readonly reason: string } | undefined {
   const { partitionKey, sequenceNumber } = deadLetter;
-  const { items } = decodeRecord(
-    { data, partitionKey, sequenceNumber, approximateArrivalMs: rule.nowMs },
-    { maxAheadMs: rule.maxAheadMs },
-  );
+  const { items } = decodeRecord({ data, partitionKey, sequenceNumber, approximateArrivalMs: nowMs }, decoding);
   return items.find((item) => item.kind === 'rejection');
 }

@@ -1,6 +1,8 @@
-import type { InteractionEvent, RejectionCode } from './event.ts';
+import { compressionOf, decompress, type Compression } from './decompress.ts';
+import type { InteractionEvent, Rejection, RejectionCode } from './event.ts';
 import { decodeFrame, hashOutside, isFrame } from './kpl.ts';
-import { parseEvent, type ArrivalRule } from './parse.ts';
+import { parseEvent, RECORD, type ArrivalRule, type ParsedEvent, type Subject } from './parse.ts';
+import { MAX_EVENTS, splitArray, splitLines, type Split } from './split.ts';
 
 /** One record as GetRecords returns it. */
 export interface StreamRecord {
@@ -20,27 +22,42 @@ export interface HashRange {
 export type DecodedItem =
   | {
       readonly kind: 'event';
-      /** Position inside a KPL-aggregated record from 0; undefined where the record is the event itself. */
+      /**
+       * Position among all that a record holds, from 0: in a KPL aggregate, in a record that was split, in an aggregate of such records.
+       * Undefined where the record is the event itself.
+       */
       readonly subSequence: number | undefined;
       readonly event: InteractionEvent;
       /** Archive line without its final newline; see {@link parseEvent}. */
       readonly line: Uint8Array;
+      /** As of a rejection. */
+      readonly data: Uint8Array;
     }
   | {
       readonly kind: 'rejection';
       readonly subSequence: number | undefined;
       readonly code: RejectionCode;
       readonly reason: string;
-      /** The original bytes of the record, or of the sub-record where `subSequence` says which. */
+      /**
+       * The bytes of the record as they were received, or of the sub-record where `subSequence` says which. What was split from a compressed
+       * record has never been received by itself: these are its bytes as they were compressed.
+       */
       readonly data: Uint8Array;
     };
 
 export interface DecodeOptions {
   /** How far `occurredAt` may be ahead of the record's arrival, in ms. */
   readonly maxAheadMs: number;
+  /** In which formats compressed records are decompressed; absent: in none. */
+  readonly decompress?: readonly Compression[];
+  /** In which ways a record may hold several events; absent: in none. */
+  readonly split?: readonly Split[];
   /** Of the shard that the record was read from; without it nothing counts as outside. */
   readonly hashRange?: HashRange;
 }
+
+/** The options that are settings. A range of records that is archived again is decoded by those it was archived by first. */
+export type DecodeSettings = Required<Omit<DecodeOptions, 'hashRange'>>;
 
 export interface DecodedRecord {
   /** One per user record, in order; at least one for every record, whatever its bytes. */
@@ -50,34 +67,122 @@ export interface DecodedRecord {
    * consumer library that drops them loses them for good.
    */
   readonly outsideShard: number;
+  /** Bytes that decompression has made, and that the items hold beside those of the record. */
+  readonly decompressedBytes: number;
 }
 
 /** A record of the stream → events and rejections. Pure; never throws, whatever the bytes. */
 export function decodeRecord(record: StreamRecord, options: DecodeOptions): DecodedRecord {
   const rule: ArrivalRule = { arrivalMs: record.approximateArrivalMs, maxAheadMs: options.maxAheadMs };
-  if (!isFrame(record.data)) return { items: [decodeItem(record.data, undefined, rule)], outsideShard: 0 };
-
+  const items: DecodedItem[] = [];
+  if (!isFrame(record.data)) {
+    return { items, outsideShard: 0, decompressedBytes: decodeInto(items, record.data, false, rule, options) };
+  }
   const frame = decodeFrame(record.data);
   if ('code' in frame) {
-    return { items: [{ kind: 'rejection', subSequence: undefined, ...frame, data: record.data }], outsideShard: 0 };
+    items.push({ kind: 'rejection', subSequence: undefined, ...frame, data: record.data });
+    return { items, outsideShard: 0, decompressedBytes: 0 };
   }
-  const items: DecodedItem[] = [];
   const outside = options.hashRange === undefined ? undefined : hashOutside(options.hashRange);
   let outsideShard = 0;
-  for (const [subSequence, sub] of frame.records.entries()) {
+  let decompressedBytes = 0;
+  for (const sub of frame.records) {
     if (sub.kind === 'broken') {
-      items.push({ kind: 'rejection', subSequence, code: 'kpl_key_broken', reason: sub.reason, data: sub.data });
+      const { reason, data } = sub;
+      items.push({ kind: 'rejection', subSequence: items.length, code: 'kpl_key_broken', reason, data });
       continue;
     }
     if (outside?.(sub) === true) outsideShard++;
-    items.push(decodeItem(sub.data, subSequence, rule));
+    decompressedBytes += decodeInto(items, sub.data, true, rule, options);
   }
-  return { items, outsideShard };
+  return { items, outsideShard, decompressedBytes };
 }
 
-function decodeItem(data: Uint8Array, subSequence: number | undefined, rule: ArrivalRule): DecodedItem {
-  const parsed = parseEvent(data, rule);
-  return 'code' in parsed
-    ? { kind: 'rejection', subSequence, code: parsed.code, reason: parsed.reason, data }
-    : { kind: 'event', subSequence, event: parsed.event, line: parsed.line };
+/**
+ * What a record or a sub-record holds, behind the items of the sub-records before it.
+ * @param numbered whether it is a sub-record: its one item has a position, too
+ * @returns bytes that decompression has made
+ */
+function decodeInto(
+  items: DecodedItem[],
+  data: Uint8Array,
+  numbered: boolean,
+  rule: ArrivalRule,
+  options: DecodeOptions,
+): number {
+  const subSequence = numbered ? items.length : undefined;
+  let bytes = data;
+  let subject = RECORD;
+  if (options.decompress !== undefined) {
+    const compression = compressionOf(data);
+    if (compression !== undefined && options.decompress.includes(compression)) {
+      const result = decompress(data, compression);
+      if (typeof result === 'string') {
+        const reason = `The record ${result}. Send its events again.`;
+        items.push({ kind: 'rejection', subSequence, code: 'decompress_failed', reason, data });
+        return 0;
+      }
+      bytes = result;
+      subject = DECOMPRESSED;
+    }
+  }
+  const parsed = parseEvent(bytes, rule, subject);
+  const decompressedBytes = bytes === data ? 0 : bytes.length;
+  if ('line' in parsed) {
+    items.push({ kind: 'event', subSequence, event: parsed.event, line: parsed.line, data });
+    return decompressedBytes;
+  }
+  const pieces = options.split === undefined ? undefined : piecesOf(bytes, parsed.code, rule, options.split);
+  if (Array.isArray(pieces)) {
+    for (const piece of pieces) items.push({ ...piece, subSequence: items.length });
+    return decompressedBytes;
+  }
+  const { code, reason } = pieces ?? parsed;
+  items.push({ kind: 'rejection', subSequence, code, reason, data });
+  return 0;
 }
+
+const DECOMPRESSED: Subject = { name: 'The record, decompressed,', whole: true };
+const PIECE: Subject = { name: 'This event of the record', whole: false };
+
+/** Distributes over the union. */
+type Unnumbered<T> = T extends unknown ? Omit<T, 'subSequence'> : never;
+
+/**
+ * The events of a record that is not one event.
+ * @param code why it is not
+ * @returns why it cannot be split, or undefined where it does not hold several or is not to be split in that way
+ */
+function piecesOf(
+  bytes: Uint8Array,
+  code: RejectionCode,
+  rule: ArrivalRule,
+  splits: readonly Split[],
+): Unnumbered<DecodedItem>[] | Rejection | undefined {
+  const isArray = code === 'not_an_object' && bytes.find((byte) => byte > 0x20) === OPENING_BRACKET;
+  const isText = code === 'not_json' || code === 'not_utf8';
+  const split: Split | undefined = isArray ? 'array' : isText ? 'ndjson' : undefined;
+  if (split === undefined || !splits.includes(split)) return undefined;
+  const pieces = split === 'array' ? splitArray(bytes) : splitLines(bytes);
+  if (pieces === undefined) {
+    return {
+      code: 'too_many_events',
+      reason: `The record holds more than ${MAX_EVENTS} events. Send fewer per record.`,
+    };
+  }
+  if (pieces.length === 0 && split === 'array') {
+    return { code: 'record_empty', reason: 'The record is an array without events. Send nothing instead.' };
+  }
+  if (pieces.length < 2 && split === 'ndjson') return undefined;
+  const items = pieces.map((data) => itemOf(data, parseEvent(data, rule, PIECE)));
+  // Without a single object these are the lines of something else: one dead letter tells as much as one for each of them.
+  return split === 'ndjson' && !items.some(isObject) ? undefined : items;
+}
+
+const OPENING_BRACKET = 0x5b;
+
+const itemOf = (data: Uint8Array, parsed: ParsedEvent | Rejection): Unnumbered<DecodedItem> =>
+  'line' in parsed ? { kind: 'event', ...parsed, data } : { kind: 'rejection', ...parsed, data };
+
+const isObject = (item: Unnumbered<DecodedItem>): boolean =>
+  item.kind === 'event' || !['not_json', 'not_utf8', 'not_an_object'].includes(item.code);

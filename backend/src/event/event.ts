@@ -28,6 +28,12 @@ export type RejectionCode =
   | 'not_utf8'
   | 'not_json'
   | 'not_an_object'
+  /** JSON that other readers of the archive cannot read: see i-json.ts. */
+  | 'not_i_json'
+  /** Of records that are to be decompressed: they cannot be, or are too large. */
+  | 'decompress_failed'
+  /** Of records that are to be split. */
+  | 'too_many_events'
   | 'event_id_invalid'
   | 'type_invalid'
   | 'occurred_at_invalid'
@@ -43,7 +49,7 @@ export type RejectionCode =
   /** Given by the InfluxDB sink, not by decoding: the event keeps the contract and InfluxDB still refused its point for good. */
   | 'influx_refused';
 
-/** What is wrong, where, and how to mend it, for the people who own the producer. */
+/** What is wrong, where, and how to fix it, for the people who own the producer. */
 export interface Rejection {
   readonly code: RejectionCode;
   readonly reason: string;

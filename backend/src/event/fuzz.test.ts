@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deadLetterLine } from '../archive/dead-letter.ts';
-import { decodeRecord, type DecodedItem } from './decode.ts';
+import { decodeRecord, type DecodedItem, type DecodeOptions } from './decode.ts';
 
 /**
  * What a hostile or broken producer may put on the stream. Expected results are known by construction, never computed by the code under
@@ -17,11 +18,12 @@ const AHEAD = 600_000;
 /** Kinesis's largest record: https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html */
 const LARGEST = 10 * 1024 * 1024;
 
-const decode = (data: Uint8Array): readonly DecodedItem[] =>
+const decode = (data: Uint8Array, options: Partial<DecodeOptions> = {}): readonly DecodedItem[] =>
   decodeRecord(
     { data, partitionKey: 'a', sequenceNumber: '1', approximateArrivalMs: ARRIVAL },
-    { maxAheadMs: AHEAD, hashRange: { start: 0n, end: 2n ** 127n } },
+    { maxAheadMs: AHEAD, hashRange: { start: 0n, end: 2n ** 127n }, ...options },
   ).items;
+const EVERYTHING: Partial<DecodeOptions> = { decompress: ['gzip'], split: ['ndjson', 'array'] };
 
 /** What must hold for every record, whatever its bytes: it is accounted for once, and what is kept of it is a part of it. */
 function accounted(data: Uint8Array): readonly DecodedItem[] {
@@ -46,6 +48,7 @@ function accounted(data: Uint8Array): readonly DecodedItem[] {
     }
     expect(item.reason.length).toBeLessThan(1_000);
     const letter = { ...item, shardId: 's', sequenceNumber: '1', partitionKey: 'a', arrivalMs: ARRIVAL };
+    expect(item.reason.isWellFormed()).toBe(true);
     const line = Buffer.from(deadLetterLine(letter)).toString();
     expect(line).not.toContain('\n');
     expect((JSON.parse(line) as { data: string }).data).toBe(Buffer.from(item.data).toString('base64'));
@@ -68,6 +71,8 @@ interface Source {
   readonly share?: string;
   readonly ms?: number;
   readonly absent?: true;
+  /** Not I-JSON: no record that holds it is an event. */
+  readonly refused?: true;
 }
 
 const escaped = (text: string): string =>
@@ -104,7 +109,7 @@ const value: fc.Arbitrary<Source> = fc.oneof(
   fc.constantFrom<Source>(
     { json: 'null', absent: true },
     { json: 'true' },
-    { json: '1e400' },
+    { json: '1e400', refused: true },
     { json: '1e3' },
     { json: '-0' },
     { json: '1.0' },
@@ -114,13 +119,14 @@ const value: fc.Arbitrary<Source> = fc.oneof(
     { json: '{"actorId":7,"type":"nested","eventId":"nested"}' },
     { json: '{"__proto__":{"actorId":7}}' },
     { json: '["actorId",1,{"receiverId":2}]' },
-    { json: '""' },
-    { json: '"\\ud800"', id: '\ud800' },
+    { json: '""', absent: true },
+    { json: '"\\ud800"', refused: true },
     { json: `"${'x'.repeat(128)}"`, id: 'x'.repeat(128) },
     { json: `"${'x'.repeat(129)}"` },
     { json: '"Like"', id: 'Like' },
     { json: '"\\"actorId\\":9"', id: '"actorId":9' },
-    { json: `${'['.repeat(2_000)}${']'.repeat(2_000)}` },
+    { json: `${'['.repeat(2_000)}${']'.repeat(2_000)}`, refused: true },
+    { json: `${'['.repeat(63)}${']'.repeat(63)}` },
   ),
 );
 
@@ -156,17 +162,18 @@ const members: fc.Arbitrary<Member[]> = fc
 
 const space = fc.constantFrom('', ' ', '\n', '\r\n\t', '  ');
 
-/** The contract, applied to what is known of the last member of each name. */
+/** The contract, applied to what is known of each member. */
 function expected(given: readonly Member[]): object | undefined {
-  const last = (name: string): Member | undefined => given.findLast((m) => m.name === name);
+  if (given.some((m) => m.refused) || new Set(given.map((m) => m.name)).size < given.length) return undefined;
+  const named = (name: string): Member | undefined => given.find((m) => m.name === name);
   const optional = (m: Member | undefined, read: (m: Member) => string | undefined): string | null | undefined =>
     m === undefined || m.absent === true ? null : read(m);
-  const eventId = last('eventId')?.id;
-  const type = last('type')?.type;
-  const occurredAtMs = last('occurredAt')?.ms;
-  const actorId = last('actorId')?.user;
-  const receiver = optional(last('receiverId'), (m) => m.user);
-  const share = optional(last('shareId'), (m) => m.share);
+  const eventId = named('eventId')?.id;
+  const type = named('type')?.type;
+  const occurredAtMs = named('occurredAt')?.ms;
+  const actorId = named('actorId')?.user;
+  const receiver = optional(named('receiverId'), (m) => m.user);
+  const share = optional(named('shareId'), (m) => m.share);
   if ([eventId, type, occurredAtMs, actorId, receiver, share].includes(undefined)) return undefined;
   if (receiver === null && share === null) return undefined;
   return { eventId, type, occurredAtMs, actorId, receiverId: receiver ?? undefined, shareId: share ?? undefined };
@@ -224,6 +231,69 @@ describe('any bytes', () => {
     ],
   ])('of the largest record are accounted for: %s', { timeout: 60_000 }, (_what, text) => {
     expect(decode(Buffer.from(text))).toHaveLength(1);
+  });
+});
+
+// ── Records of several events ──
+
+const eventLine = fc
+  .tuple(fc.uuid(), fc.constantFrom('', ',"t":"\\"}{"', ',"t":"]["', ',"m":[{"a":{}}]', ', "t" : "\\\\"'))
+  .map(([id, more]) => `{"eventId":"${id}","type":"like","occurredAt":${ARRIVAL},"actorId":1,"receiverId":2${more}}`);
+/** Neither empty nor with a line break inside or white space at an end; never the beginning of an object that ends. */
+const otherLine = fc.constantFrom('x', '{', '{"a":"', '{"a":[', '{"a":1}', '[]', '1', '"{}"', '"', '\\', '{]');
+
+describe('any record of several events', () => {
+  it('gives each line once, as an event or a dead letter', { timeout: TIMEOUT_MS }, () => {
+    const lines = fc.array(fc.oneof(eventLine, otherLine), { maxLength: 8 });
+    check(
+      fc.property(eventLine, lines, fc.constantFrom('\n', '\r\n', '\n\n \n'), fc.boolean(), (first, more, end, zip) => {
+        // Two lines at least: one is a record like any other.
+        const all = [...more, first, 'x'];
+        const data = Buffer.from(all.join(end) + end);
+        const items = decode(zip ? gzipSync(data) : data, EVERYTHING);
+        expect(items.map((item) => Buffer.from(item.kind === 'event' ? item.line : item.data).toString())).toEqual(all);
+        expect(items.map((item) => item.kind === 'event')).toEqual(all.map((line) => line.includes('eventId')));
+        expect(items.map((item) => item.subSequence)).toEqual(items.map((_, i) => i));
+      }),
+    );
+  });
+
+  it('gives each item of an array once', { timeout: TIMEOUT_MS }, () => {
+    const item = fc.oneof(eventLine, fc.json({ maxDepth: 2 }));
+    check(
+      fc.property(fc.array(item, { minLength: 1, maxLength: 8 }), space, fc.boolean(), (all, gap, zip) => {
+        const data = Buffer.from(`${gap}[${gap}${all.join(`${gap},${gap}`)}${gap}]${gap}`);
+        const items = decode(zip ? gzipSync(data) : data, EVERYTHING);
+        expect(items.map((i) => Buffer.from(i.kind === 'event' ? i.line : i.data).toString())).toEqual(all);
+        expect(items.map((i) => i.kind === 'event')).toEqual(all.map((text) => text.includes('"eventId":"')));
+      }),
+    );
+  });
+
+  it('is accounted for whatever its bytes, and alike when it is read again', { timeout: TIMEOUT_MS }, () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc
+        .array(fc.constantFrom('{', '}', '[', ']', '"', '\\', ',', ':', '\n', ' ', '1', '{"a":1}', 'null'), {
+          maxLength: 60,
+        })
+        .map((parts) => Buffer.from(parts.join(''))),
+    );
+    const seen = (items: readonly DecodedItem[]): unknown =>
+      items.map((item) => ({ ...item, ...(item.kind === 'event' ? {} : { data: Buffer.from(item.data) }) }));
+    check(
+      fc.property(bytes, fc.constantFrom('plain', 'gzip', 'cut gzip'), (data, how) => {
+        const zipped = gzipSync(data);
+        const record =
+          how === 'plain' ? data : how === 'gzip' ? zipped : zipped.subarray(0, data.length % zipped.length);
+        const items = decode(record, EVERYTHING);
+        expect(items.length).toBeGreaterThan(0);
+        if (items.length > 1) expect(items.map((item) => item.subSequence)).toEqual(items.map((_, i) => i));
+        expect(isDeepStrictEqual(seen(decode(record, EVERYTHING)), seen(items))).toBe(true);
+        for (const item of items) if (item.kind === 'event') expect(item.line.includes(0x0a)).toBe(false);
+      }),
+      2,
+    );
   });
 });
 

@@ -1,9 +1,18 @@
+export interface JsonSyntaxError {
+  /** The end of a sentence. */
+  readonly problem: string;
+  /** Whether another object begins where the first value has ended. */
+  readonly follows: boolean;
+}
+
+const said = (problem: string): JsonSyntaxError => ({ problem, follows: false });
+
 /**
- * Where a text stops being JSON (RFC 8259), as the end of a sentence. JSON.parse says it too, but differently from one Node version to
+ * Where a text stops being JSON (RFC 8259). JSON.parse says it too, but differently from one Node version to
  * the next and not always with a place, and a rejection must read the same whenever it is made again.
  * Called only for texts that JSON.parse refused; reads each character at most once or twice and does not recurse.
  */
-export function jsonSyntaxError(text: string): string {
+export function jsonSyntaxError(text: string): JsonSyntaxError {
   /** One per open container: `}` or `]`. */
   const open: string[] = [];
   let at = 0;
@@ -11,9 +20,11 @@ export function jsonSyntaxError(text: string): string {
   for (;;) {
     while (isSpace(text.charCodeAt(at))) at++;
     if (at >= text.length) {
-      return state === 'end'
-        ? 'its form could not be told'
-        : `it ends after ${text.length} characters, ${expected(state, open)} is missing`;
+      return said(
+        state === 'end'
+          ? 'its form could not be told'
+          : `it ends after ${text.length} characters, ${expected(state, open)} is missing`,
+      );
     }
     const char = text.charAt(at);
     switch (state) {
@@ -29,7 +40,7 @@ export function jsonSyntaxError(text: string): string {
           at++;
         } else {
           const end = endOfScalar(text, at);
-          if (end === undefined) return wrong(text, at, state, open);
+          if (end === undefined) return said(wrong(text, at, state, open));
           at = end;
           state = open.length === 0 ? 'end' : 'next';
         }
@@ -43,13 +54,13 @@ export function jsonSyntaxError(text: string): string {
           at++;
         } else {
           const end = endOfString(text, at);
-          if (end === undefined) return wrong(text, at, state, open);
+          if (end === undefined) return said(wrong(text, at, state, open));
           at = end;
           state = 'colon';
         }
         break;
       case 'colon':
-        if (char !== ':') return wrong(text, at, state, open);
+        if (char !== ':') return said(wrong(text, at, state, open));
         state = 'value';
         at++;
         break;
@@ -58,11 +69,17 @@ export function jsonSyntaxError(text: string): string {
         else if (char === open.at(-1)) {
           open.pop();
           if (open.length === 0) state = 'end';
-        } else return wrong(text, at, state, open);
+        } else return said(wrong(text, at, state, open));
         at++;
         break;
       case 'end':
-        return `something follows the first value, at character ${at + 1}: send one object per record`;
+        return {
+          problem:
+            char === '\0'
+              ? `zero bytes follow the first value, at character ${at + 1}: send the text without padding`
+              : `something follows the first value, at character ${at + 1}: send one object per record`,
+          follows: char === '{',
+        };
     }
   }
 }
@@ -128,9 +145,14 @@ function wrong(text: string, at: number, state: State, open: readonly string[]):
   if (text.charAt(at) === '"') {
     return `the string that begins ${place} does not end, or holds a line break, another control character or an unknown escape`;
   }
+  const word = /^(?:-?(?:NaN|Infinity|inf)|undefined|None|True|False)\b/.exec(text.slice(at, at + 12))?.[0];
+  if (word !== undefined && (state === 'value' || state === 'value or ]')) {
+    return `${place} stands ${word}, which JSON does not have: send ${/^[TF]/.test(word) ? word.toLowerCase() : 'null, or leave the member out'}`;
+  }
   return `${place} stands ${JSON.stringify(
-    Array.from(text.slice(at, at + 12))
+    // Ten characters, each of one or two UTF-16 units: never half of one.
+    Array.from(text.slice(at, at + 20))
       .slice(0, 10)
       .join(''),
-  )} where ${expected(state, open)} belongs`;
+  )} where ${expected(state, open)} belongs${text.charAt(at) === "'" ? ', in double quotes: of a Python dict, send json.dumps(event)' : ''}`;
 }

@@ -12,16 +12,25 @@ export interface MemberName {
 export const memberName = (name: string): MemberName => ({ name, token: JSON.stringify(name) });
 
 /**
- * The literal of a member of the top-level object. As in JSON.parse the last of several members with one name counts.
+ * The literal of a member of the top-level object. Of several members with one name the last counts, as in JSON.parse.
  * @param text JSON that JSON.parse has accepted as an object that has this member, with a number as its value
+ * @param unique whether no name occurs twice in an object
  */
-export function numberLiteral(text: string, member: MemberName): string {
+export function numberLiteral(text: string, member: MemberName, unique: boolean): string {
   const at = text.indexOf(member.token);
-  // Without a backslash every quote delimits a string. So where the token occurs once it is a whole string, and as the member is known to
-  // exist that string is its name. Otherwise (escapes, a second member or a nested one of that name) the members are walked through.
-  const sole = at !== -1 && !text.includes(member.token, at + member.token.length) && !text.includes('\\');
-  return literalAt(text, sole ? at + member.token.length : endOfLastName(text, member.name));
+  const afterName = at + member.token.length;
+  // Before the first backslash every quote delimits a string, and before the second brace nothing is nested: a token there that a colon
+  // follows is a name of the top-level object. Two searches for one character are far cheaper than another one for the token.
+  const isTop =
+    unique &&
+    at !== -1 &&
+    text.charCodeAt(afterName) === 0x3a &&
+    isBeyond(text.indexOf('\\'), at) &&
+    isBeyond(text.indexOf('{', text.indexOf('{') + 1), at);
+  return literalAt(text, isTop ? afterName : endOfLastName(text, member.name));
 }
+
+const isBeyond = (found: number, at: number): boolean => found === -1 || found > at;
 
 function literalAt(text: string, afterName: number): string {
   let start = afterName;

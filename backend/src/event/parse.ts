@@ -1,7 +1,12 @@
 import { isUtf8 } from 'node:buffer';
+import { envelopeProblem } from './envelopes.ts';
 import { EARLIEST_MS, MAX_USER_ID, type InteractionEvent, type Rejection, type RejectionCode } from './event.ts';
+import { formatProblem, textProblem, utf8Problem } from './formats.ts';
+import { shareIdHint, spellingHint, timeHint, typeHint, unitOf, userIdHint } from './hints.ts';
+import { iJsonProblem } from './i-json.ts';
 import { jsonSyntaxError } from './json-error.ts';
 import { memberName, numberLiteral, type MemberName } from './literal.ts';
+import { describe, quoted, shorten } from './shown.ts';
 import { parseRfc3339 } from './timestamp.ts';
 
 export interface ParsedEvent {
@@ -18,26 +23,38 @@ export interface ArrivalRule {
   readonly arrivalMs: number;
   /** How far `occurredAt` may be ahead of the arrival, in ms. */
   readonly maxAheadMs: number;
+  /** A line that is in the archive already. What made it valid when it came is not asked again: its points are written. */
+  readonly archived?: true;
 }
 
+/** What bytes are called in reasons, and whether they could be taken for several events. */
+export interface Subject {
+  readonly name: string;
+  readonly whole: boolean;
+}
+
+export const RECORD: Subject = { name: 'The record', whole: true };
+
 /** Bytes → event, or every rule they break. Never throws, whatever the bytes. */
-export function parseEvent(data: Uint8Array, rule: ArrivalRule): ParsedEvent | Rejection {
+export function parseEvent(data: Uint8Array, rule: ArrivalRule, subject = RECORD): ParsedEvent | Rejection {
   // A view costs more than it looks, and lives as long as the record: none where there is one.
   const bytes = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (!isUtf8(bytes)) {
-    return reject('not_utf8', 'The record is not UTF-8. Send one JSON object in UTF-8 per record.');
+    return reject('not_utf8', formatProblem(bytes, subject.name) ?? utf8Problem(bytes, subject.name));
   }
   const text = bytes.toString('utf8');
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    return notJson(text);
+    return notJson(bytes, text, subject);
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    return reject('not_an_object', `The record is ${describe(parsed)}. Send one JSON object per record.`);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return notAnObject(parsed, subject);
+  if (rule.archived !== true) {
+    const problem = iJsonProblem(text, parsed);
+    if (problem !== undefined) return reject('not_i_json', problem);
   }
-  const event = readEvent(parsed, text, rule);
+  const event = readEvent(parsed, text, rule, subject);
   return 'code' in event ? event : { event, line: lineOf(bytes, text) };
 }
 
@@ -51,14 +68,20 @@ const SHARE_ID = /^[0-9a-f]{24}$/;
 const USER_ID = /^[1-9][0-9]{0,18}$/;
 const INTEGER = /^-?[0-9]+$/;
 
-function readEvent(object: JsonObject, text: string, rule: ArrivalRule): InteractionEvent | Rejection {
+function readEvent(
+  object: JsonObject,
+  text: string,
+  rule: ArrivalRule,
+  subject: Subject,
+): InteractionEvent | Rejection {
   const eventId = readEventId(object.eventId);
   const type = readType(object.type);
   const occurredAtMs = readOccurredAt(object.occurredAt, text, rule);
-  const actorId = readUserId(object.actorId, text, ACTOR_ID, 'actor_id_invalid');
-  const receiverId =
-    object.receiverId == null ? undefined : readUserId(object.receiverId, text, RECEIVER_ID, 'receiver_id_invalid');
-  const shareId = object.shareId == null ? undefined : readShareId(object.shareId);
+  const actorId = readUserId(object.actorId, text, ACTOR_ID, 'actor_id_invalid', rule);
+  const receiverId = isAbsent(object.receiverId)
+    ? undefined
+    : readUserId(object.receiverId, text, RECEIVER_ID, 'receiver_id_invalid', rule);
+  const shareId = isAbsent(object.shareId) ? undefined : readShareId(object.shareId);
   if (
     typeof eventId === 'string' &&
     typeof type === 'string' &&
@@ -70,13 +93,31 @@ function readEvent(object: JsonObject, text: string, rule: ArrivalRule): Interac
     if (receiverId !== undefined || shareId !== undefined) {
       return { eventId, type, occurredAtMs, actorId, receiverId, shareId };
     }
-    return reject('target_missing', 'Neither receiverId nor shareId is present. An event needs at least one of them.');
+    return reject(
+      'target_missing',
+      `Neither receiverId nor shareId is present. An event needs at least one of them.${spellingHint(object, 'receiverId')}${spellingHint(object, 'shareId')}`,
+    );
   }
-  // The code is that of the first problem; the reason names all of them, so that one look is enough to mend the producer.
-  const problems = [eventId, type, occurredAtMs, actorId, receiverId, shareId].filter(
-    (field) => typeof field === 'object',
-  );
-  return { code: problems[0]?.code ?? 'not_an_object', reason: problems.map((problem) => problem.reason).join(' ') };
+  return rejectFields(object, [eventId, type, occurredAtMs, actorId, receiverId, shareId], subject);
+}
+
+/** Serializers of typed languages write an empty text for what is not there. */
+const isAbsent = (value: unknown): boolean => value == null || value === '';
+
+const REQUIRED = ['eventId', 'type', 'occurredAt', 'actorId'] as const;
+
+/** The code is that of the first problem; the reason names all of them, so that one look is enough to fix the producer. */
+function rejectFields(object: JsonObject, fields: readonly unknown[], subject: Subject): Rejection {
+  const problems = fields.filter((field): field is Rejection => typeof field === 'object');
+  const code = problems[0]?.code ?? 'not_an_object';
+  const missing = REQUIRED.filter((name) => object[name] === undefined);
+  // An envelope may have members of its own that are called as ours are.
+  if (missing.length >= 3) {
+    const envelope = envelopeProblem(object, subject.name);
+    if (envelope !== undefined) return { code, reason: envelope };
+  }
+  const spellings = missing.map((name) => spellingHint(object, name)).join('');
+  return { code, reason: problems.map((problem) => problem.reason).join(' ') + spellings };
 }
 
 function readEventId(value: unknown): string | Rejection {
@@ -90,60 +131,83 @@ function readType(value: unknown): string | Rejection {
   if (typeof value === 'string' && TYPE.test(value)) return value;
   return reject(
     'type_invalid',
-    `type is ${describe(value)}: it must be a string that begins with a-z and has at most 32 of a-z 0-9 _.`,
+    `type is ${describe(value)}: it must be a string that begins with a-z and has at most 32 of a-z 0-9 _.${typeHint(value)}`,
   );
 }
 
-function readUserId(value: unknown, text: string, member: MemberName, code: RejectionCode): string | Rejection {
-  const digits = typeof value === 'string' ? value : typeof value === 'number' ? numberLiteral(text, member) : '';
+function readUserId(
+  value: unknown,
+  text: string,
+  member: MemberName,
+  code: RejectionCode,
+  rule: ArrivalRule,
+): string | Rejection {
+  const digits =
+    typeof value === 'string'
+      ? value
+      : typeof value === 'number'
+        ? numberLiteral(text, member, rule.archived !== true)
+        : '';
   // Equal lengths compare as numbers do.
   if (USER_ID.test(digits) && (digits.length < MAX_USER_ID.length || digits <= MAX_USER_ID)) return digits;
   const found = typeof value === 'number' ? shorten(digits) : describe(value);
+  const hint = userIdHint(value, digits.slice(0, SHOWN_DIGITS), code !== 'actor_id_invalid');
   return reject(
     code,
-    `${member.name} is ${found}: it must be an integer from 1 to ${MAX_USER_ID}, written with digits only, or the same as a string.`,
+    `${member.name} is ${found}: it must be an integer from 1 to ${MAX_USER_ID}, written with digits only, or the same as a string.${hint}`,
   );
 }
+
+/** As much of a value as a hint looks at. */
+const SHOWN_DIGITS = 100;
 
 function readShareId(value: unknown): string | Rejection {
   if (typeof value === 'string' && SHARE_ID.test(value)) return value;
-  return reject('share_id_invalid', `shareId is ${describe(value)}: it must be 24 lower-case hex digits.`);
+  return reject(
+    'share_id_invalid',
+    `shareId is ${describe(value)}: it must be 24 lower-case hex digits.${shareIdHint(value)}`,
+  );
 }
 
 function readOccurredAt(value: unknown, text: string, rule: ArrivalRule): number | Rejection {
+  const latestMs = rule.arrivalMs + rule.maxAheadMs;
+  const literal =
+    typeof value === 'number'
+      ? numberLiteral(text, OCCURRED_AT, rule.archived !== true)
+      : typeof value === 'string'
+        ? value
+        : '';
   let ms: number;
   if (typeof value === 'string') {
     const time = parseRfc3339(value);
-    if (typeof time === 'string') return reject('occurred_at_invalid', `occurredAt ${describe(value)} ${time}.`);
+    if (typeof time === 'string') return invalidTime(`${describe(value)} ${time}`, value, literal, latestMs);
     ms = time;
   } else if (typeof value === 'number') {
-    const literal = numberLiteral(text, OCCURRED_AT);
     if (!INTEGER.test(literal)) {
-      return reject(
-        'occurred_at_invalid',
-        `occurredAt is ${shorten(literal)}: as a number it must be whole milliseconds since 1970.`,
-      );
+      const problem = `is ${shorten(literal)}: as a number it must be whole milliseconds since 1970`;
+      return invalidTime(problem, value, literal, latestMs);
     }
     ms = value;
   } else {
-    return reject(
-      'occurred_at_invalid',
-      `occurredAt is ${describe(value)}: it must be an RFC 3339 string with an offset, or whole milliseconds since 1970.`,
-    );
+    const problem = `is ${describe(value)}: it must be an RFC 3339 string with an offset, or whole milliseconds since 1970`;
+    return invalidTime(problem, value, literal, latestMs);
   }
-  if (ms >= EARLIEST_MS && ms <= rule.arrivalMs + rule.maxAheadMs) return ms;
-  const found = typeof value === 'string' ? describe(value) : shorten(numberLiteral(text, OCCURRED_AT));
+  if (ms >= EARLIEST_MS && ms <= latestMs) return ms;
+  const found = typeof value === 'string' ? describe(value) : shorten(literal);
+  const unit = typeof value === 'number' ? unitOf(value, latestMs) : undefined;
+  const question = unit === undefined ? '' : ` Is it in ${unit}? Send milliseconds.`;
   if (ms < EARLIEST_MS) {
-    const seconds =
-      typeof value === 'number' && ms * 1000 >= EARLIEST_MS ? ' Is it in seconds? Send milliseconds.' : '';
-    return reject('occurred_at_too_early', `occurredAt ${found} is before 2000-01-01T00:00:00Z.${seconds}`);
+    return reject('occurred_at_too_early', `occurredAt ${found} is before 2000-01-01T00:00:00Z.${question}`);
   }
   return reject(
     'occurred_at_ahead',
-    `occurredAt ${found} is more than ${rule.maxAheadMs} ms ahead of the arrival on the stream (${new Date(rule.arrivalMs).toISOString()}). ` +
-      'Check the clock of the producer.',
+    `occurredAt ${found} is more than ${rule.maxAheadMs} ms ahead of the arrival on the stream (${new Date(rule.arrivalMs).toISOString()}).` +
+      (question === '' ? ' Check the clock of the producer.' : question),
   );
 }
+
+const invalidTime = (problem: string, value: unknown, literal: string, latestMs: number): Rejection =>
+  reject('occurred_at_invalid', `occurredAt ${problem}.${timeHint(value, literal.slice(0, SHOWN_DIGITS), latestMs)}`);
 
 function lineOf(bytes: Buffer, text: string): Uint8Array {
   let start = 0;
@@ -159,26 +223,32 @@ function lineOf(bytes: Buffer, text: string): Uint8Array {
 const isJsonSpace = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
-function notJson(text: string): Rejection {
-  if (/^[ \t\r\n]*$/.test(text)) {
-    return reject('record_empty', 'The record is empty. Send one JSON object per record.');
-  }
+function notJson(bytes: Buffer, text: string, { name, whole }: Subject): Rejection {
+  if (/^[ \t\r\n]*$/.test(text)) return reject('record_empty', `${name} is empty. Send one JSON object per record.`);
   if (text.charCodeAt(0) === 0xfeff) {
-    return reject('not_json', 'The record begins with a byte order mark, which JSON does not allow. Send it without.');
+    return reject('not_json', `${name} begins with a byte order mark, which JSON does not allow. Send it without.`);
   }
-  return reject('not_json', `The record is not JSON: ${jsonSyntaxError(text)}.`);
+  const foreign = formatProblem(bytes, name) ?? textProblem(text, name);
+  if (foreign !== undefined) return reject('not_json', foreign);
+  const { problem, follows } = jsonSyntaxError(text);
+  const setting = whole && follows ? `, or let ingest split records of several: USERPULSE_SPLIT=ndjson` : '';
+  return reject('not_json', `${name} is not JSON: ${problem}${setting}.`);
+}
+
+function notAnObject(value: unknown, { name, whole }: Subject): Rejection {
+  if (Array.isArray(value) && whole && typeof value[0] === 'object' && value[0] !== null) {
+    return reject(
+      'not_an_object',
+      `${name} is an array. Send one JSON object per record, or let ingest split arrays: USERPULSE_SPLIT=array.`,
+    );
+  }
+  const twice = typeof value === 'string' && /^\s*\{/.test(value);
+  return reject(
+    'not_an_object',
+    twice
+      ? `${name} is a string that holds JSON, ${quoted(value)}: it was encoded twice. Send the object itself.`
+      : `${name} is ${describe(value)}. Send one JSON object per record.`,
+  );
 }
 
 const reject = (code: RejectionCode, reason: string): Rejection => ({ code, reason });
-
-/** A value as a short text that is the same on every Node version; never nested content, which may be deep or large. */
-function describe(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (value === null) return 'null';
-  if (typeof value === 'string') return value === '' ? 'an empty string' : JSON.stringify(shorten(value));
-  if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${String(value)}`;
-  return Array.isArray(value) ? 'an array' : 'an object';
-}
-
-const SHOWN_UNITS = 60;
-const shorten = (text: string): string => (text.length <= SHOWN_UNITS ? text : `${text.slice(0, SHOWN_UNITS)}…`);

@@ -5,17 +5,21 @@
  * is not (the ABNF does not have it); an offset is required, `-00:00` counts as UTC; hours of an offset go to 23; second 60 is rejected,
  * because a leap second has no millisecond of its own; digits beyond the millisecond are truncated, so the result is never later than the text.
  *
+ * Beyond the RFC, seconds may be left out altogether, as Java's OffsetDateTime.toString() leaves them out where they are zero: of such a
+ * producer every sixtieth event is written `2026-11-20T10:00Z`.
+ *
  * @returns the time, or what is wrong with the text as the end of a sentence
  */
 export function parseRfc3339(text: string): number | string {
-  // Every position up to the second is fixed: 2012-07-04T12:00:00
-  if (text.length < 19) return SHAPE;
+  // Every position up to the minute is fixed: 2012-07-04T12:00
+  if (text.length < 16) return SHAPE;
   const year = digits2(text, 0) * 100 + digits2(text, 2);
   const month = digits2(text, 5);
   const day = digits2(text, 8);
   const hour = digits2(text, 11);
   const minute = digits2(text, 14);
-  const second = digits2(text, 17);
+  const hasSecond = text.charCodeAt(16) === COLON;
+  const second = hasSecond ? digits2(text, 17) : 0;
   const separator = text.charCodeAt(10) | 0x20;
   if (
     // A comparison with NaN is false: one that is not a pair of digits fails here.
@@ -23,17 +27,16 @@ export function parseRfc3339(text: string): number | string {
     text.charCodeAt(4) !== DASH ||
     text.charCodeAt(7) !== DASH ||
     separator !== LOWER_T ||
-    text.charCodeAt(13) !== COLON ||
-    text.charCodeAt(16) !== COLON
+    text.charCodeAt(13) !== COLON
   )
     return SHAPE;
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return 'names a day that does not exist';
   if (hour > 23 || minute > 59) return 'names a time of day that does not exist';
   if (second > 59) return second === 60 ? 'names second 60: send a leap second as 59' : SHAPE;
 
-  let at = 19;
+  let at = hasSecond ? 19 : 16;
   let millisecond = 0;
-  if (text.charCodeAt(at) === DOT) {
+  if (hasSecond && text.charCodeAt(at) === DOT) {
     let scale = 100;
     const first = ++at;
     for (; at < text.length; at++) {

@@ -1,5 +1,5 @@
 import type { NotedRelocation } from '../checkpoint/checkpoint.ts';
-import { decodeRecord, type DecodedItem, type StreamRecord } from '../event/decode.ts';
+import { decodeRecord, type DecodedItem, type DecodeSettings, type StreamRecord } from '../event/decode.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { identityOf } from '../schema/identity.ts';
@@ -33,11 +33,16 @@ export interface BatchContext {
   readonly allocator: OffsetAllocator;
   readonly metrics: IngestMetrics;
   readonly guard: RejectGuard;
-  /** How far `occurredAt` may be ahead of a record's arrival, in ms. */
-  readonly maxAheadMs: number;
+  readonly decoding: DecodeSettings;
   /** Most lines of one write. A record whose events are more than that is still written whole. */
   readonly maxLines: number;
 }
+
+/**
+ * Of one batch. The byte budget counts records as they were received; beyond it, five batches and a record in each may hold what was
+ * decompressed.
+ */
+const MAX_DECOMPRESSED_BYTES = 4 * 1024 * 1024;
 
 /** As many as three batches have. */
 const MAX_SPARE = 12;
@@ -52,7 +57,8 @@ export class Batch {
   readonly #byRole = new Map<BucketRole, BucketLines>();
   readonly #portions = new Map<Shard, Portion>();
   readonly #relocations = new Map<Shard, NotedRelocation[]>();
-  #records = 0;
+  #items = 0;
+  #decompressedBytes = 0;
   #most = 0;
   #fromMs = Infinity;
   #toMs = -Infinity;
@@ -65,10 +71,10 @@ export class Batch {
     this.#spare = spare;
   }
 
-  /** Whether one of its writes has reached the most lines, or it has many records without any. */
+  /** Whether one of its writes has reached the most lines, or it has as many items without lines, or much that was compressed before. */
   isFull(): boolean {
     const { maxLines } = this.#context;
-    return this.#most >= maxLines || this.#records >= maxLines;
+    return this.#most >= maxLines || this.#items >= maxLines || this.#decompressedBytes >= MAX_DECOMPRESSED_BYTES;
   }
 
   /** Per shard; to be durable before {@link write}. */
@@ -81,10 +87,14 @@ export class Batch {
   }
 
   add(shard: Shard, record: StreamRecord): void {
-    const { maxAheadMs, metrics, guard } = this.#context;
-    this.#records++;
+    const { decoding, metrics, guard } = this.#context;
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
-    const { items, outsideShard } = decodeRecord(record, { maxAheadMs, hashRange: shard.hashRange });
+    const { items, outsideShard, decompressedBytes } = decodeRecord(record, {
+      ...decoding,
+      hashRange: shard.hashRange,
+    });
+    this.#items += items.length;
+    this.#decompressedBytes += decompressedBytes;
     // Nearly always one: an array that is pushed to makes room for seventeen, and these live until the record is archived.
     let archived: [ArchiveItem, ...ArchiveItem[]] | undefined;
     let events = 0;
@@ -121,10 +131,10 @@ export class Batch {
   }
 
   /** @returns the event's line for the archive */
-  #addEvent(shard: Shard, record: StreamRecord, { event, line, subSequence }: EventItem): LineItem {
+  #addEvent(shard: Shard, record: StreamRecord, { event, line, data, subSequence }: EventItem): LineItem {
     const { allocator, metrics } = this.#context;
     const { occurredAtMs } = event;
-    const owner: LineItem = { kind: 'line', subSequence, occurredAtMs, line, refused: undefined };
+    const owner: LineItem = { kind: 'line', subSequence, occurredAtMs, line, data, refused: undefined };
     if (occurredAtMs < this.#fromMs) this.#fromMs = occurredAtMs;
     if (occurredAtMs > this.#toMs) this.#toMs = occurredAtMs;
     const identity = identityOf(event);

@@ -20,6 +20,8 @@ import { RejectGuard } from './reject-guard.ts';
 import { readShard, type ReadContext, type ReadPage } from './shard-reader.ts';
 import { ShardSchedule } from './shard-schedule.ts';
 import { Shard, type ShardContext } from './shard.ts';
+import type { Compression } from '../event/decompress.ts';
+import type { Split } from '../event/split.ts';
 import { openCheckpoints, warmUp } from './startup.ts';
 import type { IngestMode, IngestStatus } from './status.ts';
 import { StreamCalls } from './stream-calls.ts';
@@ -29,6 +31,8 @@ export interface IngestSettings {
   readonly start: StartPosition | { readonly kind: 'latest' };
   readonly onTrimmed: 'stop' | 'continue';
   readonly maxAheadMs: number;
+  readonly decompress: readonly Compression[];
+  readonly split: readonly Split[];
   readonly rejectMaxRatio: number;
   readonly rejectMinRecords: number;
   readonly rejectWindowMs: number;
@@ -140,6 +144,8 @@ class Ingestion {
       outage: checkpointOutage(logger, clock),
       onRetry: (reason) => metrics.retries.inc({ target: 'checkpoint', reason }),
     };
+    const { maxAheadMs, decompress, split } = settings;
+    const decoding = { maxAheadMs, decompress, split };
     this.#batcher = new Batcher({
       sink: options.sink,
       allocator: this.#allocator,
@@ -149,7 +155,7 @@ class Ingestion {
         minRecords: settings.rejectMinRecords,
         windowMs: settings.rejectWindowMs,
       }),
-      maxAheadMs: settings.maxAheadMs,
+      decoding,
       clock,
       maxLines: settings.batchMaxLines,
       maxAgeMs: settings.batchMaxAgeMs,
@@ -170,6 +176,7 @@ class Ingestion {
       puts: new Semaphore(MAX_PUTS),
       maxBytes: settings.archiveMaxBytes,
       maxAgeMs: settings.archiveMaxAgeMs,
+      decoding,
       metrics,
       logger,
       onQueued: () => this.#batcher.pump(),
@@ -212,7 +219,7 @@ class Ingestion {
       this.#become('warming');
       const listed = await this.#listShards();
       const resume = await warmUp(
-        { reading: this.#reading, allocator: this.#allocator, maxAheadMs: settings.maxAheadMs },
+        { reading: this.#reading, allocator: this.#allocator, decoding: this.#shardContext.decoding },
         {
           stored: [...stored.shards.values()],
           listed,

@@ -11,7 +11,13 @@ describe('a segment', () => {
       { data: Buffer.from('{}'), partitionKey: 'p' },
       { data: received, partitionKey: 'p' },
     ]);
-    const refused = { kind: 'line' as const, occurredAtMs: 1_341_100_972_000, line, refused: 'made: no' };
+    const refused = {
+      kind: 'line' as const,
+      occurredAtMs: 1_341_100_972_000,
+      line,
+      data: received,
+      refused: 'made: no',
+    };
     const record = { partitionKey: 'p', arrivalMs: 1_341_100_973_000 };
     const segment = new Segment('shardId-000000000000', 0, 'gzip');
     segment.append({ ...record, sequenceNumber: '1', data: received, items: [{ ...refused, subSequence: undefined }] });

@@ -1,4 +1,3 @@
-import { decodeFrame } from '../event/kpl.ts';
 import type { ArchiveObject } from '../archive/archive-writer.ts';
 import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../archive/keys.ts';
 import { deadLetterLine } from '../archive/dead-letter.ts';
@@ -16,6 +15,8 @@ export type ArchiveItem =
       readonly occurredAtMs: number;
       /** Archive line without its newline. */
       readonly line: Uint8Array;
+      /** As it was received; an archive line lacks the white space around it. */
+      readonly data: Uint8Array;
       /** Set when InfluxDB has refused one of its points for good: it goes to the dead letters instead. */
       refused: string | undefined;
     }
@@ -106,7 +107,6 @@ export class Segment {
     this.#last = record;
     this.#records++;
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.arrivalMs);
-    let parts: ReturnType<typeof partsOf> | undefined;
     for (const item of record.items) {
       if (item.kind === 'line' && item.refused === undefined) {
         this.#put(this.#archive, dayOf(item.occurredAtMs), item.line);
@@ -120,13 +120,7 @@ export class Segment {
         });
       }
       const deadLetter =
-        item.kind === 'line'
-          ? {
-              code: 'influx_refused' as const,
-              reason: item.refused ?? '',
-              data: item.subSequence === undefined ? record.data : (parts ??= partsOf(record.data))(item.subSequence),
-            }
-          : item;
+        item.kind === 'line' ? { code: 'influx_refused' as const, reason: item.refused ?? '', data: item.data } : item;
       this.#put(
         this.#rejected,
         dayOf(record.arrivalMs),
@@ -189,16 +183,6 @@ export class Segment {
     lines.append(line);
     this.#rawBytes += line.length + 1;
   }
-}
-
-/** The parts of an aggregated record, by position: their bytes as they were received, which archive lines lack the white space of. */
-function partsOf(data: Uint8Array): (subSequence: number) => Uint8Array {
-  const frame = decodeFrame(data);
-  return (subSequence) => {
-    const part = 'records' in frame ? frame.records[subSequence] : undefined;
-    if (part === undefined) throw new Error(`There is no sub-record ${subSequence} in this record.`);
-    return part.data;
-  };
 }
 
 const byDay = (parts: ReadonlyMap<number, LineEncoder>): [number, LineEncoder][] =>

@@ -3,6 +3,7 @@ import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
 import { withCompleteTo, withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
+import type { DecodeSettings } from '../event/decode.ts';
 import type { SequenceNumber } from '../event/sequence-number.ts';
 import { releaseBytes } from '../memory/blocks.ts';
 import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
@@ -29,6 +30,8 @@ export interface ArchiveContext {
   readonly puts: Semaphore;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
+  /** Recorded with a pending range. */
+  readonly decoding: DecodeSettings;
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
 }
@@ -245,11 +248,12 @@ export class ShardArchive {
 
   async #makeDurable(segment: Segment, kind: 'new' | 'redo'): Promise<void> {
     const { checkpoint, life } = this.#shard;
+    const { decoding } = this.#context;
     // Now, while the latest record noted is the segment's last: what is noted from here on lies beyond the checkpoint to come.
     const warmFrom = this.#marks.from(segment.lastArrivalMs);
     if (kind === 'new') {
       this.#state.become('recording');
-      await checkpoint.update((value) => withPending(value, segment.range()));
+      await checkpoint.update((value) => withPending(value, { ...segment.range(), decoding }));
       life.signal.throwIfAborted();
     }
     this.#state.become('writing');

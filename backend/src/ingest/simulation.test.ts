@@ -1,4 +1,5 @@
 import { setTimeout as realTime } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ModelCheckpoints } from '../../../tests/support/models/checkpoints.ts';
 import { simulate, type CrashPoint, type Run } from '../../../tests/support/models/process.ts';
@@ -392,6 +393,36 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const second = world.start();
     await world.untilArchived(second);
     await second.stop();
+    await world.expectExact();
+  });
+
+  it('archives a pending range again as it was decoded first, though the settings have changed', async () => {
+    const world = new World(16, 1);
+    const [shard] = world.stream.open;
+    const events = Array.from({ length: 30 }, () => world.event());
+    // One whose point is refused, which is a dead letter with its own line, and one that is none.
+    const refused = { ...world.event(), receiverId: REFUSED_USER };
+    for (const event of [...events, refused]) world.oracle.event(event);
+    world.oracle.poison(Buffer.from('{"eventId":1}'));
+    const lines = [...events, refused].map(bytesOf);
+    world.stream.put(shard!, gzipSync(`${lines.join('\n')}\n{"eventId":1}\n`));
+
+    const first = world.start({ settings: { split: ['ndjson'], decompress: ['gzip'] } });
+    const { onPut } = world.archive;
+    world.archive.onPut = (key) => {
+      onPut(key);
+      // Dies with one object of several written.
+      first.kill();
+    };
+    await first.killed;
+    world.archive.onPut = onPut;
+    expect(world.checkpoints.shards.get(shard!.shardId)?.pending?.decoding).toMatchObject({ split: ['ndjson'] });
+    const second = world.start();
+    await world.untilArchived(second);
+    world.put();
+    await world.untilArchived(second);
+    await second.stop();
+    expect(world.archive.repeated).toBeGreaterThan(0);
     await world.expectExact();
   });
 

@@ -3,7 +3,13 @@ import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts'
 import type { StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
 import { withoutPending, type ShardCheckpoint, type StartPosition } from '../checkpoint/checkpoint.ts';
 import { UserpulseError } from '../errors.ts';
-import { decodeRecord, type DecodedItem, type HashRange, type StreamRecord } from '../event/decode.ts';
+import {
+  decodeRecord,
+  type DecodedItem,
+  type DecodeSettings,
+  type HashRange,
+  type StreamRecord,
+} from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
 import type { ShardInfo } from '../kinesis/stream-source.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
@@ -58,7 +64,7 @@ export async function openCheckpoints(options: {
 export interface RereadContext {
   readonly reading: ReadContext;
   readonly allocator: OffsetAllocator;
-  readonly maxAheadMs: number;
+  readonly decoding: DecodeSettings;
 }
 
 const MAX_WARMING = 8;
@@ -110,7 +116,7 @@ interface RereadRecord {
  * @throws the signal's reason when it is aborted
  */
 async function* reread(
-  { reading, allocator, maxAheadMs }: RereadContext,
+  { reading, allocator, decoding }: RereadContext,
   { shardId, hashRange }: { readonly shardId: string; readonly hashRange: HashRange },
   from: string,
   through: string,
@@ -129,7 +135,7 @@ async function* reread(
     for (const record of page.records) {
       if (compareSequence(record.sequenceNumber, from) < 0) continue;
       if (compareSequence(record.sequenceNumber, through) > 0) return;
-      const { items } = decodeRecord(record, { maxAheadMs, hashRange });
+      const { items } = decodeRecord(record, { ...decoding, hashRange });
       for (const item of items) if (item.kind === 'event') allocator.remember(item.event);
       yield { record, items };
       if (record.sequenceNumber === through) return;
@@ -170,7 +176,8 @@ async function redoPendingRange(context: RereadContext, shard: Shard): Promise<s
   if (pending === null) return undefined;
   const refused = new Map(pending.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));
   const segment = shard.archive.newSegment(pending.codec);
-  for await (const again of reread(context, shard, pending.first, pending.last)) {
+  const decoding = pending.decoding ?? context.decoding;
+  for await (const again of reread({ ...context, decoding }, shard, pending.first, pending.last)) {
     noteWarm(shard, again);
     const { record, items } = again;
     segment.append({
@@ -186,6 +193,7 @@ async function redoPendingRange(context: RereadContext, shard: Shard): Promise<s
               subSequence: item.subSequence,
               occurredAtMs: item.event.occurredAtMs,
               line: item.line,
+              data: item.data,
               refused: refused.get(`${record.sequenceNumber}/${item.subSequence ?? ''}`),
             },
       ),

@@ -32,6 +32,8 @@ export const SIMULATED_SETTINGS: IngestSettings = {
   start: { kind: 'trim_horizon' },
   onTrimmed: 'stop',
   maxAheadMs: 600_000,
+  decompress: [],
+  split: [],
   rejectMaxRatio: 0.5,
   rejectMinRecords: 1_000,
   rejectWindowMs: 60_000,

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { startPluginHost, type PluginHost } from '../host/serve.ts';
 import { writeSample } from '../tests/e2e/sample.ts';
 import { startLocalUserpulse } from './local.ts';
-import { createProgress } from './parts/index.ts';
+import { createProgress } from '../tools/progress.ts';
 
 /**
  * `npm run dev`: builds the plugin into dist/ whenever one of its sources changes, and shows it in the plugin host. Reload the page to see a

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { countSample } from '../tests/e2e/sample.ts';
-import { countTotal } from './demo/tally.ts';
-import { runCommand, startProducer, startService } from './demo/userpulse.ts';
-import { childEnvironment, startLocalParts, type Progress } from './parts/index.ts';
-import { freePorts, LOOPBACK } from './parts/ports.ts';
+import { countTotal } from '../tools/demo/tally.ts';
+import { runCommand, startProducer, startService } from '../tools/userpulse.ts';
+import { childEnvironment, startLocalParts } from '../tools/parts/index.ts';
+import type { Progress } from '../tools/progress.ts';
+import { freePorts, LOOPBACK } from '../tools/parts/ports.ts';
 
 const STALL_MS = 120_000;
 /** As in docker-compose.yml. */
@@ -41,7 +42,7 @@ export async function startLocalUserpulse(sample: string, progress: Progress): P
       USERPULSE_LOG_LEVEL: 'warn',
     });
     await runCommand(['setup', '--create'], env);
-    const service = await startService(parts.dir, url, env);
+    const service = await startService({ root: parts.dir, url, env });
     ending.push(() => service.stop());
 
     const { events } = await countSample(sample);

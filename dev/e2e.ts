@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeSample } from '../tests/e2e/sample.ts';
 import { LOCAL_TOKEN, startLocalUserpulse } from './local.ts';
-import { startGrafana } from './parts/grafana.ts';
-import { createProgress } from './parts/index.ts';
+import { startGrafana } from '../tools/parts/grafana.ts';
+import { createProgress } from '../tools/progress.ts';
 
 /**
  * Runs the specs of tests/e2e/ on a real Grafana, with real events behind it: `npm run e2e`.
