@@ -96,9 +96,9 @@ export const ID_PRESETS = PRESET_NAMES.filter((preset): preset is IdPreset => 'i
 export type RankedPreset = {
   [P in IdPreset]: (typeof ROLES)[P]['totalField'] extends string ? P : never;
 }[IdPreset];
-export const RANKED_PRESETS = ID_PRESETS.filter((preset): preset is RankedPreset =>
-  (RANKED_ROLES as readonly BucketRole[]).includes(preset),
-);
+export const isRanked = (preset: IdPreset): preset is RankedPreset =>
+  (RANKED_ROLES as readonly BucketRole[]).includes(preset);
+export const RANKED_PRESETS = ID_PRESETS.filter(isRanked);
 
 export const isPreset = (text: string): text is Preset => (PRESET_NAMES as readonly string[]).includes(text);
 export const isIdPreset = (preset: Preset): preset is IdPreset => 'ids' in PRESETS[preset];

@@ -70,7 +70,7 @@ export type RankedRole = { [R in BucketRole]: (typeof ROLES)[R]['totalField'] ex
 export const RANKED_ROLES = BUCKET_ROLES.filter((role): role is RankedRole => ROLES[role].totalField !== undefined);
 
 /** A value for every role. */
-export const byRole = <T>(valueOf: (role: BucketRole) => T): Readonly<Record<BucketRole, T>> =>
+export const byRole = <T>(valueOf: (role: BucketRole) => T): Record<BucketRole, T> =>
   Object.fromEntries(BUCKET_ROLES.map((role) => [role, valueOf(role)])) as Record<BucketRole, T>;
 
 /** The settings that name the buckets, for help texts: `USERPULSE_BUCKET_MADE, _RECEIVED, …`. */

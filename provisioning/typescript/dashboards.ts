@@ -1,5 +1,5 @@
 import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { RANKED_PRESETS } from '../../contract/presets.ts';
+import { ID_PRESETS } from '../../contract/presets.ts';
 import { operations } from './operations.ts';
 import { overview } from './overview.ts';
 import { question } from './question.ts';
@@ -7,7 +7,7 @@ import { question } from './question.ts';
 /** File name (without .json) → dashboard. The plugin bundles the files; provisioning reads them from the same folder. */
 export const dashboards: Readonly<Record<string, () => DashboardBuilder>> = {
   overview,
-  ...Object.fromEntries(RANKED_PRESETS.map((preset) => [preset, () => question(preset)])),
+  ...Object.fromEntries(ID_PRESETS.map((preset) => [preset, () => question(preset)])),
   operations,
 };
 

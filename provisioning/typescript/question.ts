@@ -1,17 +1,17 @@
 import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { ID_KINDS } from '../../contract/ids.ts';
-import { dashboardUid, idKindOf, PRESETS, type RankedPreset } from '../../contract/presets.ts';
+import { dashboardUid, idKindOf, isRanked, PRESETS, type IdPreset } from '../../contract/presets.ts';
 import { bars, dashboard, lines, numbers, ranking } from './panels.ts';
 import { top, UserpulseQueryBuilder } from './query.ts';
 import { idVariable, typeVariable } from './variables.ts';
 
 /** The dashboard of a preset, for one or several ids. These dashboards differ in the preset only. */
-export function question(preset: RankedPreset): DashboardBuilder {
+export function question(preset: IdPreset): DashboardBuilder {
   const { title, counted } = PRESETS[preset].ids;
   const { noun, plural } = ID_KINDS[idKindOf(preset)];
   const what = `The ${counted}`;
   const query = () => new UserpulseQueryBuilder(preset, ['$id']).types('$type');
-  return dashboard(dashboardUid(preset), `Userpulse / ${title}`, `${what}, by type.`)
+  const built = dashboard(dashboardUid(preset), `Userpulse / ${title}`, `${what}, by type.`)
     .withVariable(idVariable(preset, `${noun.charAt(0).toUpperCase()}${noun.slice(1)}`))
     .withVariable(typeVariable())
     .withPanel(
@@ -37,11 +37,12 @@ export function question(preset: RankedPreset): DashboardBuilder {
         .withTarget(query().groupBy('id').compareTo('1d').legend('{{id}} {{compare}}'))
         .span(12)
         .height(8),
-    )
-    .withPanel(
-      ranking(`Top ${plural}`, `The 25 with the most interactions in the time range, to choose from.`)
-        .withTarget(top(preset, 25).types('$type'))
-        .span(24)
-        .height(12),
     );
+  if (!isRanked(preset)) return built;
+  return built.withPanel(
+    ranking(`Top ${plural}`, `The 25 with the most interactions in the time range, to choose from.`)
+      .withTarget(top(preset, 25).types('$type'))
+      .span(24)
+      .height(12),
+  );
 }

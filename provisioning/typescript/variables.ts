@@ -1,5 +1,10 @@
-import { QueryVariableBuilder, VariableRefresh, VariableSort } from '@grafana/grafana-foundation-sdk/dashboard';
-import type { RankedPreset } from '../../contract/presets.ts';
+import {
+  QueryVariableBuilder,
+  TextBoxVariableBuilder,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { isRanked, type IdPreset } from '../../contract/presets.ts';
 import { QUERY_VERSION, type VariableFields } from '../../contract/query.ts';
 import { DATASOURCE } from './query.ts';
 
@@ -19,8 +24,9 @@ export function typeVariable(): QueryVariableBuilder {
     .current({ text: ['All'], value: ['$__all'], selected: true });
 }
 
-/** The busiest ids of the time range to choose from; any other id can be entered. */
-export function idVariable(of: RankedPreset, label: string): QueryVariableBuilder {
+/** The busiest ids of the time range to choose from, where they can be ranked; any other id can be entered. */
+export function idVariable(of: IdPreset, label: string): QueryVariableBuilder | TextBoxVariableBuilder {
+  if (!isRanked(of)) return new TextBoxVariableBuilder('id').label(label);
   return new QueryVariableBuilder('id')
     .label(label)
     .description(

@@ -1,3 +1,4 @@
+import { byRole } from '../../../contract/roles.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 
 /** What a replay has read and written so far. */
@@ -11,7 +12,7 @@ export class ReplayStats {
   /** Points whose own timestamp was taken by another event. */
   relocated = 0;
   readonly byType = new Map<string, number>();
-  readonly points: Record<BucketRole, number> = { made: 0, received: 0, share: 0, total: 0 };
+  readonly points: Record<BucketRole, number> = byRole(() => 0);
   /** Points older than the retention of their bucket. */
   expired = 0;
   /** Lines that are not valid events of their day, by code. */

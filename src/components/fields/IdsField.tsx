@@ -1,6 +1,6 @@
 import type { TimeRange } from '@grafana/data';
 import { shareCreated, type IdKind } from '../../../contract/ids.ts';
-import { idKindOf, type IdPreset } from '../../../contract/presets.ts';
+import { idKindOf, isRanked, type IdPreset } from '../../../contract/presets.ts';
 import { problemText } from '../../../contract/problem.ts';
 import { idProblem } from '../../../contract/rules.ts';
 import type { EditorServices } from '../../services.ts';
@@ -21,7 +21,7 @@ interface Props {
 
 /** The users or shares that a query is about. */
 export function IdsField({ id, datasource, preset, ids, range, problem, onChange }: Props) {
-  const { suggestions, load } = useIdSuggestions(datasource, preset, range);
+  const { suggestions, load } = useIdSuggestions(datasource, isRanked(preset) ? preset : undefined, range);
   const kind = idKindOf(preset);
   const { label, help, placeholder } = texts.ids[kind];
   const noteOf = NOTE[kind];
@@ -49,10 +49,7 @@ export function IdsField({ id, datasource, preset, ids, range, problem, onChange
 }
 
 /** What an id itself tells. */
-const NOTE: Readonly<Record<IdKind, ((id: string) => string | undefined) | undefined>> = {
-  user: undefined,
-  share: createdNote,
-};
+const NOTE: Partial<Record<IdKind, (id: string) => string | undefined>> = { share: createdNote };
 
 function createdNote(shareId: string): string | undefined {
   const created = shareCreated(shareId);

@@ -8,20 +8,20 @@ import type { Suggestion } from './Suggestions.tsx';
 
 const HOW_MANY = 10;
 
-/** The dashboard's variables, and the most active ids of the time range once they were asked for. */
+/** The dashboard's variables, and, where ids of the preset can be ranked, the most active ids of the time range once they were asked for. */
 export function useIdSuggestions(
   datasource: EditorServices,
-  of: RankedPreset,
+  of: RankedPreset | undefined,
   range: TimeRange | undefined,
 ): { readonly suggestions: readonly Suggestion[]; readonly load: () => void } {
   const [top, setTop] = useState<{ readonly key: string; readonly ids: TopResult['top'] }>();
   // One request per question and hour of the range: these are hints, not results.
   const key = range
-    ? `${of}/${Math.floor(range.from.valueOf() / 3_600_000)}/${Math.floor(range.to.valueOf() / 3_600_000)}`
-    : of;
+    ? `${of ?? ''}/${Math.floor(range.from.valueOf() / 3_600_000)}/${Math.floor(range.to.valueOf() / 3_600_000)}`
+    : (of ?? '');
 
   const load = useCallback(() => {
-    if (!range || top?.key === key) return;
+    if (!range || of === undefined || top?.key === key) return;
     setTop({ key, ids: [] });
     datasource.resources.top({ of, n: HOW_MANY, range }).then(
       (ids) => setTop((current) => (current?.key === key ? { key, ids } : current)),
