@@ -10,7 +10,7 @@ export interface Mutation {
 }
 
 const INGEST = 'backend/src/ingest';
-const RECORD_RANGE = `      await checkpoint.update((value) => withPending(value, segment.range()));\n`;
+const RECORD_RANGE = `      await checkpoint.update((value) => withPending(value, { ...segment.range(), decoding }));\n`;
 const PUT = `    await this.#putAll(segment);\n`;
 const ADVANCE = `    await this.#advance(segment, warmFrom);\n`;
 const HAND_OVER = `    batch.handOver();\n`;
