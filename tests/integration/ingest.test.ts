@@ -266,7 +266,7 @@ describe('userpulse ingest', () => {
       await w.untilWritten();
       down = true;
       await w.put(testEvents(30));
-      await ingest.says('asks for a pause (503): busy');
+      await ingest.says('asks to slow down (503): busy');
       await eventually(() => refused >= 3);
       expect(await ingest.metrics()).toContain('userpulse_retries_total{target="influxdb",reason="throttled"}');
       down = false;
