@@ -1,5 +1,7 @@
 import { expect } from 'vitest';
 import { underTraffic } from './campaign.ts';
+import { expectReadable } from '../support/strict-readers.ts';
+import { archiveObjects } from '../support/stored.ts';
 import { FaultyWorld, type FaultyWorldOptions } from './faulty-world.ts';
 import type { FaultKind } from './kinds.ts';
 
@@ -16,8 +18,11 @@ export class Worlds {
     return world;
   }
 
+  /** Every archive object that was written can be read by others. */
   async end(): Promise<void> {
-    await Promise.all(this.#made.splice(0).map((world) => world.end()));
+    const worlds = this.#made.splice(0);
+    await Promise.all(worlds.map((world) => world.end()));
+    for (const { world } of worlds) await expectReadable(archiveObjects(world.archive));
   }
 }
 
