@@ -312,7 +312,7 @@ describe('decodeRecord', () => {
 
   it('gives back the digits of any valid id, wherever in the object it stands', () => {
     const member = fc.tuple(
-      fc.constantFrom('actorID', 'eventIdactorId', 'note', 'actorId\\u0020', 'meta'),
+      fc.constantFrom('actor_id', 'eventIdactorId', 'note', 'actorId\\u0020', 'meta'),
       fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }),
       fc.boolean(),
     );

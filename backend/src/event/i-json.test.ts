@@ -62,7 +62,6 @@ describe('a record that others could not read', () => {
     ['a number of 1,000 characters', source({ n: `0.${'3'.repeat(998)}` })],
     ['a name of 1,000 characters', source({ ['k'.repeat(1_000)]: '1' })],
     ['an empty name', source({ '': '1' })],
-    ['a contract field in other letters', source({ Type: '"share"' })],
     ['one name in two objects', source({ m: '{"type":{"type":1}}' })],
     ['64 levels', source({ d: nested(63, '[', ']') })],
     ['escaped quotes', source({ text: '"say \\"hi\\" \\\\\\""' })],

@@ -90,6 +90,8 @@ function readEvent(
     typeof receiverId !== 'object' &&
     typeof shareId !== 'object'
   ) {
+    const ambiguous = rule.archived === true ? undefined : fieldInOtherCase(object);
+    if (ambiguous !== undefined) return ambiguous;
     if (receiverId !== undefined || shareId !== undefined) {
       return { eventId, type, occurredAtMs, actorId, receiverId, shareId };
     }
@@ -100,6 +102,44 @@ function readEvent(
   }
   return rejectFields(object, [eventId, type, occurredAtMs, actorId, receiverId, shareId], subject);
 }
+
+/**
+ * A member that is called as a field but for upper and lower case. Readers of the archive that ignore case take it for the field: Hive
+ * and Athena always, ClickHouse for a column that it has not found otherwise. Where the field is absent, so does whoever misspelled it.
+ */
+function fieldInOtherCase(object: JsonObject): Rejection | undefined {
+  for (const name in object) {
+    // All that is done for nearly every name.
+    if (name.length !== 4 && name.length !== 7 && name.length !== 10) continue;
+    switch (name) {
+      case 'eventId':
+      case 'type':
+      case 'occurredAt':
+      case 'actorId':
+      case 'receiverId':
+      case 'shareId':
+        continue;
+    }
+    const [field, code] = FIELDS_IN_LOWER_CASE.get(name.toLowerCase()) ?? [];
+    if (field === undefined || code === undefined) continue;
+    return reject(
+      code,
+      isAbsent(object[field])
+        ? `The record has ${quoted(name)}: the contract spells it "${field}".`
+        : `The record has ${quoted(name)} beside "${field}": readers that ignore case take one for the other. Rename it.`,
+    );
+  }
+  return undefined;
+}
+
+const FIELDS_IN_LOWER_CASE: ReadonlyMap<string, readonly [field: keyof JsonObject, code: RejectionCode]> = new Map([
+  ['eventid', ['eventId', 'event_id_invalid']],
+  ['type', ['type', 'type_invalid']],
+  ['occurredat', ['occurredAt', 'occurred_at_invalid']],
+  ['actorid', ['actorId', 'actor_id_invalid']],
+  ['receiverid', ['receiverId', 'receiver_id_invalid']],
+  ['shareid', ['shareId', 'share_id_invalid']],
+] as const);
 
 /** Serializers of typed languages write an empty text for what is not there. */
 const isAbsent = (value: unknown): boolean => value == null || value === '';

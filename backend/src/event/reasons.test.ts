@@ -122,6 +122,26 @@ describe('the reason for a name', () => {
     );
   });
 
+  it.each([
+    [
+      source({ receiverId: undefined, receiverID: '88' }),
+      'receiver_id_invalid',
+      'The record has "receiverID": the contract spells it "receiverId".',
+    ],
+    [
+      source({ shareId: '""', ShareId: '"x"' }),
+      'share_id_invalid',
+      'The record has "ShareId": the contract spells it "shareId".',
+    ],
+    [
+      source({ Type: '"mobile"' }),
+      'type_invalid',
+      'The record has "Type" beside "type": readers that ignore case take one for the other. Rename it.',
+    ],
+  ])('is given where a valid event has a field in other letters, too', (text, code, reason) => {
+    expect(rejectionOf(text)).toMatchObject({ code, reason });
+  });
+
   it('shows it of a missing target', () => {
     const text = source({ receiverId: undefined, shareId: undefined, receiver_id: '88' });
     expect(reasonFor(text)).toContain('The record has "receiver_id"');

@@ -1,20 +1,18 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { z } from 'zod';
+import { CHDB, chdbPackages } from '../../../tools/parts/clickhouse.ts';
 import { cacheRoot } from '../../../tools/parts/go-tool.ts';
 import { dropCaches, folderMiB } from '../../data/disk.ts';
 import { countOf, events, GENERATOR_VERSION, type BenchEvent, type Recipe } from '../../data/events.ts';
 import { loadReport, type LoadReport } from '../../data/influx.ts';
 import { usageOf } from '../../usage.ts';
 
-/** ClickHouse 26.9 as a Python package. Only the bench installs it, into the cache. */
-export const CHDB = 'chdb-core==26.9.0';
 const SCRIPT = fileURLToPath(new URL('clickhouse.py', import.meta.url));
 const BATCH_EVENTS = 10_000;
 
@@ -90,7 +88,7 @@ async function ask(connection: Connection, sql: string): Promise<string> {
 export async function filledClickhouse(recipe: Recipe, say: (line: string) => void): Promise<FilledClickhouse> {
   const stores = join(cacheRoot(), 'bench');
   await mkdir(stores, { recursive: true });
-  const packages = await installed(stores, say);
+  const packages = await chdbPackages(say);
   const key = createHash('sha256')
     .update(JSON.stringify([GENERATOR_VERSION, recipe, CHDB]))
     .digest('hex');
@@ -123,24 +121,6 @@ export async function filledClickhouse(recipe: Recipe, say: (line: string) => vo
     },
     stop: () => connection.stop(),
   };
-}
-
-/** The folder with the package. Its requirements are for data frames, which nobody asks for here. */
-async function installed(stores: string, say: (line: string) => void): Promise<string> {
-  const folder = join(stores, CHDB.replace('==', '-'));
-  if (existsSync(folder)) return folder;
-  say(`installing ${CHDB} from PyPI`);
-  const partial = await mkdtemp(join(stores, 'partial-'));
-  try {
-    const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary=:all:', '--target', partial, CHDB];
-    await promisify(execFile)('python3', args);
-    await rename(partial, folder);
-  } catch (error) {
-    throw new Error(`${CHDB} could not be installed. It needs Python 3 with pip, and PyPI.`, { cause: error });
-  } finally {
-    await rm(partial, { recursive: true, force: true });
-  }
-  return folder;
 }
 
 async function fill(packages: string, partial: string, recipe: Recipe, say: (line: string) => void): Promise<void> {

@@ -1,7 +1,7 @@
 import { WEEK_FROM, WEEK_TO } from '../../data/week.ts';
 import type { BenchContext, BenchPart, PartResult, Plot, Table } from '../../part.ts';
 import { figure, number, percentile, spread } from '../../stats.ts';
-import { CHDB } from './clickhouse.ts';
+import { CHDB } from '../../../tools/parts/clickhouse.ts';
 import { GIVE_UP_MS, startContenders, stopAll, type Access, type Contender } from './contenders.ts';
 import { idsToAsk, type Recipe } from '../../data/events.ts';
 import type { StoreQuestion } from './questions.ts';
