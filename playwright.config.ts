@@ -23,7 +23,8 @@ export default defineConfig<PluginOptions>({
   use: {
     baseURL: process.env['GRAFANA_URL'] ?? 'http://127.0.0.1:3000',
     provisioningRootDir: join(import.meta.dirname, 'provisioning'),
-    viewport: { width: 1600, height: 1000 },
+    // High enough that every panel of a dashboard is drawn: Grafana draws what can be seen.
+    viewport: { width: 1600, height: 2400 },
     timezoneId: 'UTC',
     locale: 'en-GB',
     actionTimeout: 60_000,
@@ -42,7 +43,7 @@ export default defineConfig<PluginOptions>({
       name: 'chromium',
       use: {
         ...devices['Desktop Chrome'],
-        viewport: { width: 1600, height: 1000 },
+        viewport: { width: 1600, height: 2400 },
         storageState: 'playwright/.auth/admin.json',
       },
       dependencies: ['auth'],

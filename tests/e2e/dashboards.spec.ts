@@ -1,6 +1,6 @@
 import type { DashboardPage } from '@grafana/plugin-e2e';
 import type { Locator } from '@playwright/test';
-import { expect, shown, SOURCE, test, week } from './fixtures.ts';
+import { answerTo, expect, shown, SOURCE, summed, test, week } from './fixtures.ts';
 import { sum, USER, type Counts } from './sample.ts';
 
 /** Each dashboard must show the numbers of the sample: a page without panels, or with HTTP 500, has no errors in its panels either. */
@@ -16,7 +16,7 @@ async function hasCounts(root: Locator, counts: Counts, name = ''): Promise<void
 test('overview: everyone by type, and the rankings', async ({ gotoDashboardPage, counted }) => {
   const dashboard = await gotoDashboardPage({ uid: 'userpulse-overview', timeRange: week });
   await hasCounts(panel(dashboard, 'Interactions in the range'), counted.total);
-  const ranking = dashboard.getPanelByTitle('Users who receive most');
+  const ranking = dashboard.getPanelByTitle('Top users by interactions received');
   await ranking.scrollIntoView();
   for (const { id, count } of counted.top.slice(0, 3)) {
     await expect(ranking.locator).toContainText(id);
@@ -30,22 +30,15 @@ test('received: totals of a user by type, its series, the leading users', async 
   counted,
   page,
 }) => {
-  const answered = page.waitForResponse(
-    (response) =>
-      response.url().includes('/api/ds/query') && (response.request().postData() ?? '').includes('"live":true'),
-  );
+  const answered = answerTo(page, '"live":true');
   const dashboard = await gotoDashboardPage({
     uid: 'userpulse-received',
     timeRange: week,
     queryParams: new URLSearchParams({ 'var-id': USER }),
   });
-  await hasCounts(panel(dashboard, 'In the range'), counted.received, `${USER} `);
-  const { results } = (await (await answered).json()) as {
-    results: { A: { frames: { data: { values: [number[], ...number[][]] } }[] } };
-  };
-  const [, ...series] = results.A.frames[0]?.data.values ?? [[]];
-  expect(series.flat().reduce((a, b) => a + b, 0)).toBe(sum(counted.received));
-  const leading = dashboard.getPanelByTitle('Leading users');
+  await hasCounts(panel(dashboard, 'In the time range'), counted.received, `${USER} `);
+  expect(summed(await answered)).toBe(sum(counted.received));
+  const leading = dashboard.getPanelByTitle('Top users');
   await leading.scrollIntoView();
   await expect(leading.locator).toContainText(shown(counted.top[0]?.count ?? 0));
   await expect(dashboard).toHavePanelErrors(0);
@@ -58,7 +51,7 @@ test('made: totals of the busiest user by type', async ({ gotoDashboardPage, cou
     timeRange: week,
     queryParams: new URLSearchParams({ 'var-id': actor }),
   });
-  await hasCounts(panel(dashboard, 'In the range'), counts, `${actor} `);
+  await hasCounts(panel(dashboard, 'In the time range'), counts, `${actor} `);
   await expect(dashboard).toHavePanelErrors(0);
 });
 
@@ -69,7 +62,7 @@ test('share: totals of the busiest share by type', async ({ gotoDashboardPage, c
     timeRange: week,
     queryParams: new URLSearchParams({ 'var-id': id }),
   });
-  const totals = panel(dashboard, 'In the range');
+  const totals = panel(dashboard, 'In the time range');
   for (const count of counts.values()) await expect(totals).toContainText(shown(count));
   await expect(dashboard).toHavePanelErrors(0);
 });

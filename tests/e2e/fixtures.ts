@@ -29,6 +29,29 @@ export { expect };
 /** A whole number as Grafana's unit "locale" shows it. */
 export const shown = (count: number): string => count.toLocaleString('en-GB');
 
-/** Grafana's radio buttons lie beneath their labels: a click on the text itself is intercepted, one on the label is what people do. */
-export const radio = (root: Page | Locator, name: string): Locator =>
-  root.getByRole('radio', { name, exact: true }).locator('xpath=following-sibling::label');
+/** A query's answer by its refId, as Grafana's server gave it to the page. */
+interface QueryAnswer {
+  readonly results: Readonly<Record<string, { readonly frames?: { data: { values: number[][] } }[] }>>;
+}
+
+/** Waits for the answer to a query whose request holds a text; to be called before what makes the page ask. */
+export async function answerTo(page: Page, text: string): Promise<QueryAnswer> {
+  const response = await page.waitForResponse(
+    (one) => one.url().includes('/api/ds/query') && (one.request().postData() ?? '').includes(text),
+    { timeout: 120_000 },
+  );
+  expect(response.status()).toBe(200);
+  return (await response.json()) as QueryAnswer;
+}
+
+/** All values of a time series answer, added up; its first field is the time. */
+export const summed = ({ results }: QueryAnswer): number =>
+  (results['A']?.frames ?? []).flatMap(({ data: { values } }) => values.slice(1).flat()).reduce((a, b) => a + b, 0);
+
+/** Runs the queries of the page again, by Grafana's own button. */
+export const refresh = (page: Page): Promise<void> =>
+  page.getByTestId('data-testid RefreshPicker run button').first().click();
+
+/** A click on the text of Grafana's radio buttons is intercepted by the input that lies over it. */
+export const choose = (root: Page | Locator, name: string): Promise<void> =>
+  root.getByRole('radio', { name, exact: true }).check();
