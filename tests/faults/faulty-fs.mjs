@@ -1,8 +1,8 @@
 /**
- * Preloaded into ingest (`node --import`): kills the process, as kill -9 does, exactly at one of the moves of its checkpoint files, which no
+ * Preloaded into ingest (`node --import`): kills the process, as kill -9 does, exactly at one of the renames of its checkpoint files, which no
  * signal from outside can hit. FAULTY_FS is `WHAT WHEN N`: the Nth replacement of a shard's checkpoint file of this kind,
  *
- * - `sealed`: the range is recorded, before its first object is written
+ * - `pending`: the range is recorded, before its first object is written
  * - `durable`: the checkpoint passes the range
  * - `done`: the shard is read to its end
  *
@@ -19,7 +19,7 @@ if (what !== undefined && what !== '') {
   const { rename } = fs;
   const kindOf = (path) => {
     const { done, pending } = JSON.parse(readFileSync(path, 'utf8'));
-    return done ? 'done' : pending === null ? 'durable' : 'sealed';
+    return done ? 'done' : pending === null ? 'durable' : 'pending';
   };
   fs.rename = async (from, to) => {
     const hit = /^shardId-.*\.json$/.test(basename(String(to))) && kindOf(from) === what && --left === 0;
