@@ -37,7 +37,7 @@ function build(): Promise<void> {
     webpack.once('exit', (code) => fail(new Error(`webpack ended with exit code ${code ?? '?'}.`)));
     createInterface({ input: webpack.stdout }).on('line', (line) => {
       if (line !== '') progress.line(`${new Date().toLocaleTimeString('en-GB')}  ${line}`);
-      if (/^webpack .* compiled/.test(line)) done();
+      if (/^webpack.* compiled/.test(line)) done();
     });
   });
 }
