@@ -145,13 +145,13 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
   });
 
   it.each([
-    ['88") |> drop()', /no user id/],
-    ["88' or 1=1", /no user id/],
-    ['${88}', /no variable \$\{88\}/],
-    ['88\\', /no user id/],
-    ['-1', /no user id/],
+    ['88") |> drop()', /not a valid user ID/],
+    ["88' or 1=1", /not a valid user ID/],
+    ['${88}', /variable that has no value here/],
+    ['88\\', /not a valid user ID/],
+    ['-1', /not a valid user ID/],
     ['9223372036854775808', /too large/],
-    ['é', /no user id/],
+    ['é', /not a valid user ID/],
   ] as const)('refuses the id %s in the editor and in the panel', async (hostile, said) => {
     const page = await open(/HTTP 400 \/api\/ds\/query/);
     const { body } = await answerOf(
