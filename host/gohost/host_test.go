@@ -158,7 +158,7 @@ func TestTheHostAnswersAsGrafanaDoes(t *testing.T) {
 		status             int
 		want               string
 	}{
-		{"POST", "/api/ds/query", `{"from":"1341100800000","to":1341104400000,"queries":[` + one + `]}`, 200, `{\"from\":1341100800000,\"to\":1341104400000,\"timezone\":\"UTC\",\"maxDataPoints\":7,\"intervalMs\":60000,`},
+		{"POST", "/api/ds/query", `{"from":"1341100800000","to":1341104400000,"queries":[` + one + `]}`, 200, `{\"from\":1341100800000,\"to\":1341104400000,\"maxDataPoints\":7,\"intervalMs\":60000,`},
 		{"POST", "/api/ds/query", `{"from":"2012-07-01T00:00:00Z","to":"2012-07-01T01:00:00Z","queries":[` + one + `]}`, 200, `{\"from\":1341100800000,\"to\":1341104400000,`},
 		{"POST", "/api/ds/query", `{"from":"now-1h","to":"now","queries":[` + one + `,` + two + `]}`, 400, `"B":{"error":"bad","errorSource":"downstream","status":400`},
 		{"POST", "/api/ds/query", `{"from":"yesterday-ish","to":"now","queries":[` + one + `]}`, 400, "bad time range"},
