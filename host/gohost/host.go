@@ -11,8 +11,8 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
-	"userpulse/pkg/plugin"
 	"userpulse/host/gohost/pluginclient"
+	"userpulse/pkg/plugin"
 )
 
 // host is Grafana's server half, as far as the plugin's frontend needs it.
