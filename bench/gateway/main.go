@@ -25,8 +25,8 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
-	"userpulse/pkg/plugin"
 	"userpulse/host/gohost/pluginclient"
+	"userpulse/pkg/plugin"
 )
 
 const (
