@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -81,7 +82,8 @@ const s3 = createServer((request, response) => {
       objects++;
       objectBytes += body.length;
     }
-    response.setHeader('etag', '"fake"');
+    // What S3 answers where nothing is encrypted by a key: the body's MD5. Userpulse compares it with what it sent.
+    response.setHeader('etag', `"${createHash('md5').update(body).digest('hex')}"`);
     response.end();
   })();
 });
