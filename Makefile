@@ -3,8 +3,11 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 TSX := node --import tsx
 BIN := node_modules/.bin
-# Node 20 is supported on purpose: silence the AWS SDK's warning at every start that its support will end.
-export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
+# Where the machine's Node is too old, the pinned one comes first on PATH.
+NODE_FOLDER := $(shell node tools/node.mjs)
+ifneq ($(NODE_FOLDER),)
+export PATH := $(NODE_FOLDER):$(PATH)
+endif
 
 .PHONY: help install install-tests dev server e2e build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
 	check-format check-lint check-unused check-types check-plugin-types check-unit check-frontend check-go

@@ -6,7 +6,7 @@ await build({
   outfile: 'backend/dist/main.js',
   bundle: true,
   platform: 'node',
-  target: 'node20',
+  target: 'node22.15',
   format: 'esm',
   packages: 'external',
   sourcemap: true,

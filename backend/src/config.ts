@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ID_KINDS } from '../../contract/ids.ts';
 import { BUCKET_ROLES, BUCKET_SETTINGS_TEXT, ROLES, type BucketRole } from '../../contract/roles.ts';
 import { UserpulseError } from './errors.ts';
-import { canDecompress, COMPRESSIONS } from './event/decompress.ts';
+import { COMPRESSIONS } from './event/decompress.ts';
 import { SPLITS } from './event/split.ts';
 import { parseRfc3339 } from './event/timestamp.ts';
 import { SECRET_VARIABLES, shownUrl } from './secrets.ts';
@@ -252,13 +252,9 @@ const settings = {
   ],
   decompress: [
     'USERPULSE_DECOMPRESS',
-    listOf(COMPRESSIONS).superRefine((list, ctx) => {
-      if (!list.includes('zstd') || canDecompress('zstd')) return;
-      const message = `names zstd, which Node ${process.versions.node} cannot read: Node 22.15 or later can`;
-      ctx.addIssue({ code: 'custom', message });
-    }),
+    listOf(COMPRESSIONS),
     'off',
-    'Compressed records that are decompressed: `off`, `gzip`, `zstd` (Node 22.15 or later), or `gzip,zstd`.',
+    'Compressed records that are decompressed: `off`, `gzip`, `zstd`, or `gzip,zstd`.',
   ],
   split: [
     'USERPULSE_SPLIT',
