@@ -25,6 +25,12 @@ export interface FailedCheck extends CheckResult {
   readonly code: ErrorCode;
 }
 
+/**
+ * `look`: changes nothing, and may be repeated every few seconds. `try`: does once what the process is going to do, and undoes it, because a
+ * store that can be reached may still lack a right or an ability.
+ */
+export type CheckDepth = 'look' | 'try';
+
 /** A check does not throw for what it examines. The signal stops it. */
 export interface Check {
   readonly name: CheckName;

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'archive_unreachable'
   | 'archive_unauthorized'
   | 'archive_not_found'
+  | 'archive_unsupported'
   | 'archive_conflict'
   | 'archive_damaged'
   | 'checkpoint_unusable'
@@ -59,6 +60,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   archive_unreachable: 503,
   archive_unauthorized: 503,
   archive_not_found: 503,
+  archive_unsupported: 503,
   archive_conflict: 503,
   archive_damaged: 503,
   checkpoint_unusable: 503,

@@ -75,16 +75,36 @@ const influx = createServer((request, response) => {
   })();
 });
 
+/** What Userpulse writes to find out whether the store can do what it needs; all else is forgotten. */
+const PROBES = '/_probe/';
+const probes = new Map<string, Buffer>();
+const TAKEN = '<Error><Code>PreconditionFailed</Code><Message>The key is taken.</Message></Error>';
+
 const s3 = createServer((request, response) => {
   void (async () => {
     const body = await bodyOf(request);
-    if (request.method === 'PUT') {
+    const url = new URL(request.url ?? '/', 'http://fake');
+    const key = url.pathname;
+    const probe = key.includes(PROBES);
+    const part = url.searchParams.has('uploadId') || url.searchParams.has('uploads');
+    if (request.headers['if-none-match'] !== undefined && probes.has(key)) {
+      response.statusCode = 412;
+      response.end(TAKEN);
+      return;
+    }
+    if (request.method === 'POST') {
+      response.end('<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>');
+      return;
+    }
+    if (request.method === 'DELETE' && !part) probes.delete(key);
+    if (request.method === 'PUT' && probe && !part) probes.set(key, body);
+    if (request.method === 'PUT' && !probe) {
       objects++;
       objectBytes += body.length;
     }
     // What S3 answers where nothing is encrypted by a key: the body's MD5. Userpulse compares it with what it sent.
     response.setHeader('etag', `"${createHash('md5').update(body).digest('hex')}"`);
-    response.end();
+    response.end(request.method === 'GET' ? (probes.get(key) ?? '<ListBucketResult></ListBucketResult>') : undefined);
   })();
 });
 

@@ -21,7 +21,8 @@ export interface FaultKind {
 
 export const isWrite = ({ method, path }: SeenRequest): boolean =>
   method === 'POST' && path.startsWith('/api/v2/write');
-export const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
+/** Of an archive object, and not of the check before ingest. */
+export const isPut = ({ method, path }: SeenRequest): boolean => method === 'PUT' && !path.includes('/_probe/');
 const isOperation =
   (...names: readonly string[]) =>
   ({ operation }: SeenRequest): boolean =>

@@ -142,9 +142,10 @@ describe('Vector and Firehose give objects random names, so that a retry is a du
     const w = await worlds.create({ shards: 1 });
     const answered = KINDS.find((kind) => kind.name === 'kill -9: object written, checkpoint not')!;
     const puts = new Map<string, string[]>();
-    w.s3.onRequest = ({ method, path, body }) => {
-      if (method !== 'PUT') return;
-      const key = path.split('?')[0]!;
+    w.s3.onRequest = (seen) => {
+      if (!isPut(seen)) return;
+      const { body } = seen;
+      const key = seen.path.split('?')[0]!;
       puts.set(key, [...(puts.get(key) ?? []), body.toString('base64')]);
     };
     await w.put(300);

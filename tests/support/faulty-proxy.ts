@@ -10,6 +10,7 @@ export interface SeenRequest {
   readonly path: string;
   /** Operation of an AWS JSON service, such as `GetRecords`; '' elsewhere. */
   readonly operation: string;
+  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   /** Body as text, unzipped. */
   text(): string;
@@ -155,6 +156,7 @@ export class FaultyProxy {
       method: incoming.method ?? 'GET',
       path: incoming.url ?? '/',
       operation: typeof target === 'string' ? (target.split('.').at(-1) ?? '') : '',
+      headers: incoming.headers,
       body,
       text: () => (incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString(),
     };

@@ -51,6 +51,10 @@ export class FileArchiveWriter implements ArchiveWriter {
     this.#outage.succeeded();
   }
 
+  get troubleSinceMs(): number | undefined {
+    return this.#outage.sinceMs;
+  }
+
   close(): void {
     // Holds nothing open between writes.
   }

@@ -3,13 +3,13 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
-import { awsFailure } from '../aws/failure.ts';
+import { awsFailure, httpStatus } from '../aws/failure.ts';
 import { UserpulseError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import { CONFLICT_CAUSE, type ArchiveObject, type ArchiveWriter } from './archive-writer.ts';
 import { contentSha256 } from './codec.ts';
 import { CODECS, type CodecName } from './codecs.ts';
-import { s3Location } from './s3.ts';
+import { isTaken, s3Location } from './s3.ts';
 import { OutageLog, RETRYING, retrying, type Verdict } from '../retry.ts';
 
 /** Larger objects are uploaded in parts, so that a broken connection costs one part. S3's bounds for a part: 5 MiB to 5 GiB. */
@@ -65,6 +65,10 @@ export class S3ArchiveWriter implements ArchiveWriter {
       },
     });
     this.#outage.succeeded();
+  }
+
+  get troubleSinceMs(): number | undefined {
+    return this.#outage.sinceMs;
   }
 
   close(): void {
@@ -134,7 +138,8 @@ export class S3ArchiveWriter implements ArchiveWriter {
       });
       stored = Body instanceof Readable ? await contentSha256(CODECS[object.codec], Body) : undefined;
     } catch (error) {
-      if (error instanceof Error && (error.name === 'NoSuchKey' || statusOf(error) === 404)) throw new NotStored(error);
+      if (error instanceof Error && (error.name === 'NoSuchKey' || httpStatus(error) === 404))
+        throw new NotStored(error);
       // What the codec cannot read is not what was sent.
       if (!isUnreadable(error)) throw error;
     }
@@ -170,6 +175,8 @@ export class S3ArchiveWriter implements ArchiveWriter {
           reason: 'not_found',
           message: `${bucket} does not exist. Create it, or correct the setting. ${RETRYING}`,
         };
+      case 'wrong_region':
+        return { kind: 'retry', reason: 'not_found', message: `${bucket} is in region ${failure.region}. ${RETRYING}` };
       case 'unauthorized':
       case 'no_credentials':
         return {
@@ -214,19 +221,9 @@ class NotStored extends Error {
  */
 const plainETag = (etag: string | undefined): string | undefined => etag?.replace(/^"|"$/g, '').toLowerCase();
 
-/** 412: the key is taken. */
-const isTaken = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'PreconditionFailed' || statusOf(error) === 412);
-
 /** From a small set, because it labels a metric: throttling, or the status. 409 is a concurrent write to the key, which a retry resolves. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
-  if (error.name === 'SlowDown' || statusOf(error) === 503 || statusOf(error) === 429) return 'throttled';
-  return `http_${statusOf(error) ?? 'none'}`;
-}
-
-function statusOf(error: Error): number | undefined {
-  if (!('$metadata' in error)) return undefined;
-  const metadata = error.$metadata as { readonly httpStatusCode?: number } | undefined;
-  return metadata?.httpStatusCode;
+  const status = httpStatus(error);
+  return error.name === 'SlowDown' || status === 503 || status === 429 ? 'throttled' : `http_${status ?? 'none'}`;
 }

@@ -1,4 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
+import { httpStatus } from '../aws/failure.ts';
 import { requestHandler } from '../aws/request-handler.ts';
 
 /** S3 client. Servers other than AWS are addressed path-style, because few of them have a host name per bucket. */
@@ -17,3 +18,6 @@ export function s3Location(url: URL): { readonly bucket: string; readonly prefix
   const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '');
   return { bucket: url.hostname, prefix: path === '' ? '' : `${path}/` };
 }
+
+/** 412: a conditional write found its key taken. */
+export const isTaken = (error: unknown): boolean => httpStatus(error) === 412;

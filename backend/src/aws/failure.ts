@@ -7,11 +7,13 @@ export type AwsFailure =
   | { readonly kind: 'no_credentials'; readonly reason: string }
   | { readonly kind: 'no_region'; readonly reason: string }
   | { readonly kind: 'not_found'; readonly reason: string }
+  /** S3 has the bucket in another region. */
+  | { readonly kind: 'wrong_region'; readonly reason: string; readonly region: string }
   | { readonly kind: 'other'; readonly reason: string };
 
 const UNAUTHORIZED =
-  /^(AccessDenied(Exception)?|UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken|Forbidden|403)$/;
-const NOT_FOUND = /^(ResourceNotFoundException|NoSuchBucket|NotFound|404)$/;
+  /^(AccessDenied(Exception)?|UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken|Forbidden|403|KMS(AccessDenied|Disabled|InvalidState|NotFound|OptInRequired)(Exception)?)$/;
+const NOT_FOUND = /^(ResourceNotFoundException|NoSuchBucket|NoSuchUpload|NotFound|404)$/;
 
 /** Classifies an error of the AWS SDK. The names are the error codes of Kinesis and S3. */
 export function awsFailure(error: unknown): AwsFailure {
@@ -35,6 +37,10 @@ function classified(error: unknown): AwsFailure {
     return { kind: 'no_credentials', reason: error.message };
   }
   if (/region is missing/i.test(error.message)) return { kind: 'no_region', reason: error.message };
+  const region = bucketRegion(error);
+  if (region !== undefined) {
+    return { kind: 'wrong_region', reason: `the bucket is in region ${region}`, region };
+  }
   if (UNAUTHORIZED.test(error.name) || status === 401 || status === 403) {
     return { kind: 'unauthorized', reason: error.message };
   }
@@ -46,8 +52,28 @@ function classified(error: unknown): AwsFailure {
   };
 }
 
-function httpStatus(error: Error): number | undefined {
-  if (!('$metadata' in error)) return undefined;
+/**
+ * S3 names the region of a bucket in a header of every answer. A redirect, or a refusal of the signature's region, means that it is another one.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+ */
+function bucketRegion(error: Error): string | undefined {
+  const status = httpStatus(error);
+  if (status !== 301 && status !== 400) return undefined;
+  const response = '$response' in error ? error.$response : undefined;
+  const headers =
+    typeof response === 'object' && response !== null && 'headers' in response
+      ? (response.headers as Readonly<Record<string, string | undefined>>)
+      : {};
+  // The body of AuthorizationHeaderMalformed names the region that the signature should have had.
+  const said = 'Region' in error && typeof error.Region === 'string' ? error.Region : undefined;
+  return status === 301 || error.name === 'AuthorizationHeaderMalformed'
+    ? (headers['x-amz-bucket-region'] ?? said)
+    : undefined;
+}
+
+/** HTTP status of an error of the AWS SDK; undefined where there was no answer. */
+export function httpStatus(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('$metadata' in error)) return undefined;
   const metadata = error.$metadata;
   return typeof metadata === 'object' &&
     metadata !== null &&

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { failed, passed, type Check } from '../check.ts';
+import { failed, passed, type Check, type CheckDepth } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
 import { isCode, makeFolder, removeFile, replaceFile } from '../files/durable-file.ts';
 import { FileLock } from '../files/file-lock.ts';
@@ -164,12 +164,12 @@ function asUnusable(folder: string, error: unknown, access: string): UserpulseEr
 }
 
 /** Can the checkpoint folder be written? It is created on first use, so an absent one passes where it can be created. */
-export function checkpointFolderCheck(url: URL): Check {
+export function checkpointFolderCheck(url: URL, depth: CheckDepth): Check {
   const folder = fileURLToPath(url);
   return {
     name: 'checkpoint',
     run: async () => {
-      const state = await folderState(folder);
+      const state = await folderState(folder, depth);
       switch (state.kind) {
         case 'writable':
           return passed('checkpoint', `Folder ${folder} is writable.`);
@@ -187,7 +187,9 @@ export function checkpointFolderCheck(url: URL): Check {
             'checkpoint',
             'checkpoint_unusable',
             `${nameOf(folder)} is not writable: ${state.reason}.`,
-            'Give this user write access to it, or set USERPULSE_CHECKPOINT to another folder.',
+            state.unauthorized
+              ? 'Give this user write access to it, or set USERPULSE_CHECKPOINT to another folder.'
+              : 'Free space on that disk, or set USERPULSE_CHECKPOINT to a folder on another one.',
           );
         default:
           return state satisfies never;

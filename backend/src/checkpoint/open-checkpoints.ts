@@ -1,4 +1,4 @@
-import type { Check } from '../check.ts';
+import type { Check, CheckDepth } from '../check.ts';
 import type { CheckpointStore, StoredCheckpoints } from './checkpoint-store.ts';
 import {
   checkpointFolderCheck,
@@ -11,7 +11,7 @@ interface StoreKind {
   readonly store: (url: URL) => CheckpointStore;
   readonly exists: (url: URL) => Promise<boolean>;
   readonly read: (url: URL, stream: string) => Promise<StoredCheckpoints>;
-  readonly check: (url: URL) => Check;
+  readonly check: (url: URL, depth: CheckDepth) => Check;
 }
 
 /** Kinds of stores, by the protocol of USERPULSE_CHECKPOINT (config.ts). */
@@ -44,4 +44,4 @@ export const readCheckpoints = (url: URL, stream: string): Promise<StoredCheckpo
 export const hasCheckpoints = (url: URL): Promise<boolean> => kindOf(url).exists(url);
 
 /** Can the checkpoint be written? */
-export const checkpointCheck = (url: URL): Check => kindOf(url).check(url);
+export const checkpointCheck = (url: URL, depth: CheckDepth): Check => kindOf(url).check(url, depth);

@@ -3,7 +3,7 @@ import type { InfluxReader } from '../influx/reader.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { archiveCheck, type ArchiveTarget } from '../archive/archive-check.ts';
 import { bucketsCheck, type BucketUse } from '../influx/buckets-check.ts';
-import type { Check } from '../check.ts';
+import type { Check, CheckDepth } from '../check.ts';
 import { checkpointCheck } from '../checkpoint/open-checkpoints.ts';
 import type { InfluxTarget } from '../influx/api.ts';
 import { influxCheck } from '../influx/influx-check.ts';
@@ -31,6 +31,8 @@ export interface Dependencies {
       }
     | undefined;
   readonly archive?: ArchiveTarget | undefined;
+  /** How far stream, archive and checkpoint are examined. */
+  readonly depth: CheckDepth;
 }
 
 /** Every check that this process can run, in the order of the report. */
@@ -41,7 +43,7 @@ export function dependencyChecks(on: Dependencies): readonly Check[] {
     schemeCheck(on.reader, on.schema),
   ];
   if (on.source !== undefined) {
-    checks.push(streamCheck(on.source.kinesis, on.source.stream));
+    checks.push(streamCheck(on.source.kinesis, on.source.stream, on.depth));
     if (on.source.reading !== undefined) {
       checks.push(readingCheck(on.source.reading));
     } else if (on.source.checkpoint !== undefined) {
@@ -54,7 +56,7 @@ export function dependencyChecks(on: Dependencies): readonly Check[] {
       );
     }
   }
-  if (on.archive !== undefined) checks.push(archiveCheck(on.archive));
-  if (on.source?.checkpoint !== undefined) checks.push(checkpointCheck(on.source.checkpoint));
+  if (on.archive !== undefined) checks.push(archiveCheck(on.archive, on.depth));
+  if (on.source?.checkpoint !== undefined) checks.push(checkpointCheck(on.source.checkpoint, on.depth));
   return checks;
 }

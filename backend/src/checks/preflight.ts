@@ -34,9 +34,9 @@ const influxChecks = (on: ServeDependencies, uses: readonly BucketUse[]): readon
 ];
 
 const sourceChecks = (on: IngestDependencies): readonly Check[] => [
-  streamCheck(on.kinesis, on.stream),
-  archiveCheck(on.archive),
-  checkpointCheck(on.checkpoint),
+  streamCheck(on.kinesis, on.stream, 'try'),
+  archiveCheck(on.archive, 'try'),
+  checkpointCheck(on.checkpoint, 'try'),
 ];
 
 /** Checks everything that `serve` needs, before it listens. @throws UserpulseError naming each invalid setting */

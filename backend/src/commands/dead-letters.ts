@@ -218,7 +218,8 @@ async function redriveCommand(
   const kinesis = createKinesisClient({ maxAttempts: 1 });
   const stats: RedriveStats = { sent: 0, stillInvalid: new Map() };
   try {
-    if (!dryRun) refuse(await runChecks([streamCheck(kinesis, target)], { signal: context.stop }), 'cannot redrive');
+    if (!dryRun)
+      refuse(await runChecks([streamCheck(kinesis, target, 'look')], { signal: context.stop }), 'cannot redrive');
     const sender = dryRun
       ? undefined
       : new Sender({

@@ -20,7 +20,7 @@ export const registerDoctor: RegisterCommand = (program, context) => {
     .summary('check every dependency and say how to fix it')
     .description(
       'Checks InfluxDB, its buckets, the prefix scheme, the stream, the lag of each shard, the archive and the checkpoint, and says how to fix ' +
-        'what is wrong. Changes nothing. Exits with code 1 if a check fails.',
+        'what is wrong. Tries what ingest does: it writes a small object or file to archive and checkpoint, and deletes it. Exits with code 1 if a check fails.',
     )
     .option('--json', 'print the results as JSON', false)
     .addHelpText(
@@ -67,6 +67,7 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
           archiveMaxAgeMs: config.archiveMaxAgeMs,
         },
         archive,
+        depth: 'try',
       }),
       { signal: context.stop },
     );

@@ -93,7 +93,7 @@ async function ingest(context: CommandContext): Promise<void> {
       listen: config.listen,
       registry,
       logger,
-      ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status())),
+      ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status(), Date.now())),
     });
     try {
       ingesting = parts.start({ registry, logger, signal: context.stop });

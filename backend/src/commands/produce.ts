@@ -133,7 +133,7 @@ async function produce(context: CommandContext, options: ProduceOptions): Promis
   // After a time-out a record may be on the stream twice, so a slow local server gets time.
   const kinesis = createKinesisClient({ maxAttempts: 1, requestTimeoutMs: 120_000 });
   try {
-    refuse(await runChecks([streamCheck(kinesis, target)], { signal: context.stop }), 'cannot produce');
+    refuse(await runChecks([streamCheck(kinesis, target, 'look')], { signal: context.stop }), 'cannot produce');
     const giveUp = new AbortController();
     const source = await openSource(context, options);
     const packer = options.aggregate

@@ -144,7 +144,15 @@ export async function createServing(options: {
   const schema = schemaOf(config);
   const reader = new HttpInfluxReader({ ...influx, timeoutMs: config.queryTimeoutMs });
   const service = createQueryService({ influx: reader, schema, now: Date.now, logger });
-  const checks = dependencyChecks({ influx, schema, uses: ['read'], need: 'all', reader, ...options.sources });
+  const checks = dependencyChecks({
+    influx,
+    schema,
+    uses: ['read'],
+    need: 'all',
+    reader,
+    ...options.sources,
+    depth: 'look',
+  });
   const influxReady = influxReadiness(influx);
   const app = await buildServer({
     service,

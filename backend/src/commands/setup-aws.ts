@@ -4,9 +4,9 @@ import {
   type KinesisClient,
   type StreamStatus,
 } from '@aws-sdk/client-kinesis';
-import { BucketLocationConstraint, CreateBucketCommand, HeadBucketCommand } from '@aws-sdk/client-s3';
+import { BucketLocationConstraint, CreateBucketCommand } from '@aws-sdk/client-s3';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { archiveFailure, createArchiveFolder, type ArchiveTarget } from '../archive/archive-check.ts';
+import { archiveFailure, createArchiveFolder, findBucket, type ArchiveTarget } from '../archive/archive-check.ts';
 import { awsFailure } from '../aws/failure.ts';
 import { errorOf } from '../check.ts';
 import { streamFailure, type StreamTarget } from '../kinesis/stream-check.ts';
@@ -94,7 +94,7 @@ export async function ensureArchive(
   }
   const bucket = target.url.hostname;
   try {
-    await target.s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+    await findBucket(target.s3, bucket, signal);
     return { created: false };
   } catch (error) {
     if (awsFailure(error).kind !== 'not_found') throw errorOf(archiveFailure(target, error), error);

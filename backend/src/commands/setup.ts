@@ -96,7 +96,9 @@ async function setup(context: CommandContext, options: SetupOptions): Promise<vo
         context.stdout.write(`${JSON.stringify({ buckets, tokens, replacedTokens: replaced }, null, 2)}\n`);
       throw error;
     }
-    const checks = await runChecks([streamCheck(kinesis, stream), archiveCheck(archive)], { signal: context.stop });
+    const checks = await runChecks([streamCheck(kinesis, stream, 'try'), archiveCheck(archive, 'try')], {
+      signal: context.stop,
+    });
     const report: SetupReport = {
       buckets,
       tokens,

@@ -53,7 +53,7 @@ async function start(context: CommandContext): Promise<void> {
         },
         archive,
       },
-      ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status())),
+      ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status(), Date.now())),
     });
     try {
       // The address first: an ingest should not begin where the process cannot stay.

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,8 +12,8 @@ describe('a folder for archive or checkpoint', () => {
   const both = async (folder: string): Promise<readonly string[]> => {
     const url = pathToFileURL(folder);
     return [
-      (await archiveCheck({ kind: 'file', url }).run(signal)).state,
-      (await checkpointCheck(url).run(signal)).state,
+      (await archiveCheck({ kind: 'file', url }, 'try').run(signal)).state,
+      (await checkpointCheck(url, 'try').run(signal)).state,
     ];
   };
   beforeEach(async () => {
@@ -28,6 +28,19 @@ describe('a folder for archive or checkpoint', () => {
   it('is fine when it can be made, and is not made by looking', async () => {
     expect(await both(join(root, 'a/b/c'))).toEqual(['ok', 'ok']);
     expect(await both(join(root, 'a'))).toEqual(['ok', 'ok']);
+  });
+  it('is left as it was by trying it', async () => {
+    await both(root);
+    await both(join(root, 'a'));
+    expect(await readdir(root)).toEqual([]);
+  });
+  it('is an error where a file cannot be made, whatever the rights say', async () => {
+    // To root, and to access(2), /proc and a folder that is read-only to others are writable.
+    expect(await both('/proc/nowhere')).toEqual(['error', 'error']);
+    expect(await both('/proc')).toEqual(['error', 'error']);
+    await mkdir(join(root, 'shut'));
+    await chmod(join(root, 'shut'), 0o500);
+    expect(await both(join(root, 'shut/a'))).toEqual(process.getuid?.() === 0 ? ['ok', 'ok'] : ['error', 'error']);
   });
   it('is an error when a file is in its place or above it', async () => {
     await writeFile(join(root, 'file'), '');

@@ -67,6 +67,10 @@ export class InfluxSink implements PointSink {
     return refusals;
   }
 
+  get troubleSinceMs(): number | undefined {
+    return this.#outage.sinceMs;
+  }
+
   async close(): Promise<void> {
     await this.#pool.destroy();
   }

@@ -17,5 +17,7 @@ export interface PointSink {
    * @throws the signal's reason when aborted
    */
   write(role: BucketRole, lines: LineBlock, signal: AbortSignal): Promise<readonly Refusal[]>;
+  /** Since when (ms since 1970) nothing can be written to it, or to a part of it; undefined where all is well. */
+  readonly troubleSinceMs: number | undefined;
   close(): Promise<void>;
 }

@@ -23,7 +23,7 @@ import { Shard, type ShardContext } from './shard.ts';
 import type { Compression } from '../event/decompress.ts';
 import type { Split } from '../event/split.ts';
 import { openCheckpoints, warmUp } from './startup.ts';
-import type { IngestMode, IngestStatus } from './status.ts';
+import type { IngestMode, IngestStatus, SinkTrouble } from './status.ts';
 import { StreamCalls } from './stream-calls.ts';
 
 /** Settings of ingest; see config.ts for what they mean and their bounds. */
@@ -194,9 +194,19 @@ class Ingestion {
     return {
       mode: this.#mode.state,
       streamTroubleSinceMs: this.#calls.troubleSinceMs,
+      sinkTroubles: this.#sinkTroubles(),
       inflightBytes: this.#budget.used,
       shards: [...this.#shards.values()].map((shard) => shard.status()),
     };
+  }
+
+  #sinkTroubles(): readonly SinkTrouble[] {
+    const since: readonly (readonly [SinkTrouble['sink'], number | undefined])[] = [
+      ['influxdb', this.#o.sink.troubleSinceMs],
+      ['archive', this.#o.archive.troubleSinceMs],
+      ['checkpoint', this.#saves.outage.sinceMs],
+    ];
+    return since.flatMap(([sink, sinceMs]) => (sinceMs === undefined ? [] : [{ sink, sinceMs }]));
   }
 
   async run(): Promise<void> {

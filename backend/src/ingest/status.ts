@@ -27,15 +27,37 @@ export interface IngestStatus {
   readonly mode: IngestMode;
   /** Since when (ms) the stream cannot be read. */
   readonly streamTroubleSinceMs: number | undefined;
+  /** Since when (ms) something cannot be written; what is well is left out. */
+  readonly sinkTroubles: readonly SinkTrouble[];
   readonly inflightBytes: number;
   readonly shards: readonly ShardStatus[];
 }
 
+export interface SinkTrouble {
+  readonly sink: 'influxdb' | 'archive' | 'checkpoint';
+  readonly sinceMs: number;
+}
+
+/**
+ * How long a sink may fail before ingest counts as not ready, in ms. Ingest rides out shorter outages, and a restart of a sink should not take the
+ * process out of its load balancer.
+ */
+const SINK_FAILING_MS = 60_000;
+
+const SINK_CODES = {
+  influxdb: 'influx_unavailable',
+  archive: 'archive_unreachable',
+  checkpoint: 'checkpoint_unusable',
+} as const;
+
 /** Of a process that listens already. */
 export const NOT_BEGUN: Readiness = { ready: false, code: 'aborted', message: 'Ingest has not begun yet.' };
 
-/** Ready: every shard that may be read has been read at least once, and the stream answers. */
-export function ingestReadiness({ mode, streamTroubleSinceMs, shards }: IngestStatus): Readiness {
+/** Ready: every shard that may be read has been read at least once, the stream answers, and no sink has failed for long. */
+export function ingestReadiness(
+  { mode, streamTroubleSinceMs, sinkTroubles, shards }: Omit<IngestStatus, 'inflightBytes'>,
+  nowMs: number,
+): Readiness {
   switch (mode) {
     case 'opening':
     case 'warming':
@@ -52,6 +74,14 @@ export function ingestReadiness({ mode, streamTroubleSinceMs, shards }: IngestSt
       ready: false,
       code: 'stream_unreachable',
       message: `The stream cannot be read since ${new Date(streamTroubleSinceMs).toISOString()}; the log says why.`,
+    };
+  }
+  const failing = sinkTroubles.find(({ sinceMs }) => nowMs - sinceMs >= SINK_FAILING_MS);
+  if (failing !== undefined) {
+    return {
+      ready: false,
+      code: SINK_CODES[failing.sink],
+      message: `Nothing can be written to the sink "${failing.sink}" since ${new Date(failing.sinceMs).toISOString()}; the log says why.`,
     };
   }
   const unread = shards.filter(({ state, lastReadMs }) => state === 'reading' && lastReadMs === 0);

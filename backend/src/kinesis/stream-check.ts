@@ -1,7 +1,13 @@
-import { DescribeStreamSummaryCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
+import {
+  DescribeStreamSummaryCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  ListShardsCommand,
+  type KinesisClient,
+} from '@aws-sdk/client-kinesis';
 import { counted } from '../format.ts';
 import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
-import { failed, passed, warned, type Check, type FailedCheck } from '../check.ts';
+import { failed, passed, warned, type Check, type CheckDepth, type FailedCheck } from '../check.ts';
 
 /** Where the stream is according to the settings, for messages. */
 export interface StreamTarget {
@@ -11,8 +17,12 @@ export interface StreamTarget {
   readonly region: string | undefined;
 }
 
-/** Does the stream exist, and may it be read? */
-export function streamCheck(kinesis: KinesisClient, target: StreamTarget): Check {
+/**
+ * Does the stream exist, and may it be read?
+ * @param depth `look`: one call for the stream's state. `try`: also the calls that reading needs, each of which is a right of its own, with the
+ *   oldest record of one shard.
+ */
+export function streamCheck(kinesis: KinesisClient, target: StreamTarget, depth: CheckDepth): Check {
   return {
     name: 'stream',
     run: async (signal) => {
@@ -24,19 +34,40 @@ export function streamCheck(kinesis: KinesisClient, target: StreamTarget): Check
         const status = summary?.StreamStatus ?? 'unknown';
         const shards = summary?.OpenShardCount ?? 0;
         const text = `Stream "${target.stream}" is ${status}: ${counted(shards, 'open shard')}, retention ${summary?.RetentionPeriodHours ?? 24} h.`;
-        if (status === 'ACTIVE' || status === 'UPDATING') return passed('stream', text);
         if (status === 'CREATING') return warned('stream', text, 'Wait until it is ACTIVE.');
-        return failed(
-          'stream',
-          'stream_not_found',
-          text,
-          'Set USERPULSE_STREAM to a stream that is not being deleted.',
-        );
+        if (status !== 'ACTIVE' && status !== 'UPDATING') {
+          return failed(
+            'stream',
+            'stream_not_found',
+            text,
+            'Set USERPULSE_STREAM to a stream that is not being deleted.',
+          );
+        }
+        if (depth === 'try') await readOne(kinesis, target.stream, signal);
+        return passed('stream', text);
       } catch (error) {
         return streamFailure(target, error);
       }
     },
   };
+}
+
+/** Only a record shows whether the key that encrypts the stream may be used, so it is the oldest one that is asked for. */
+async function readOne(kinesis: KinesisClient, StreamName: string, signal: AbortSignal): Promise<void> {
+  const options = { abortSignal: signal };
+  const { Shards } = await kinesis.send(new ListShardsCommand({ StreamName, MaxResults: 1 }), options);
+  const ShardId = Shards?.[0]?.ShardId;
+  if (ShardId === undefined) return;
+  const { ShardIterator } = await kinesis.send(
+    new GetShardIteratorCommand({ StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' }),
+    options,
+  );
+  try {
+    await kinesis.send(new GetRecordsCommand({ ShardIterator, Limit: 1 }), options);
+  } catch (error) {
+    // Five calls a second and shard, for all readers together. What is throttled is allowed.
+    if (!(error instanceof Error) || error.name !== 'ProvisionedThroughputExceededException') throw error;
+  }
 }
 
 /** A failed call to Kinesis, with the settings to correct. */
@@ -59,7 +90,7 @@ export function streamFailure(target: StreamTarget, error: unknown): FailedCheck
         'stream',
         'stream_unauthorized',
         `${where} denies access to stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
-        'The credentials need kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream; for "setup --create" also kinesis:CreateStream.',
+        'The credentials need kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream; for "setup --create" also kinesis:CreateStream. If a KMS key encrypts the stream, they need kms:Decrypt on that key.',
       );
     case 'no_credentials':
       return failed(
@@ -84,6 +115,7 @@ export function streamFailure(target: StreamTarget, error: unknown): FailedCheck
           ? 'Check AWS_REGION, and that this machine can reach AWS.'
           : 'Start the Kinesis server, or correct AWS_ENDPOINT_URL_KINESIS.',
       );
+    case 'wrong_region':
     case 'other':
       return failed(
         'stream',

@@ -190,6 +190,7 @@ function failureOf(error: unknown): SourceFailure {
       return 'unauthorized';
     case 'not_found':
       return 'not_found';
+    case 'wrong_region':
     case 'other':
       return 'unavailable';
     default:

@@ -17,6 +17,7 @@ export class ModelInflux implements PointSink {
   /** Resolved before each write: an outage is a promise that waits. */
   gate: () => Promise<void> = () => Promise.resolve();
   writes = 0;
+  readonly troubleSinceMs = undefined;
 
   async write(role: BucketRole, block: LineBlock, signal: AbortSignal): Promise<readonly Refusal[]> {
     await abortable(this.gate(), signal);
@@ -62,6 +63,7 @@ export class ModelArchive implements ArchiveWriter {
   onPut: (key: string) => void = () => undefined;
   /** Writes of a key that was there already. */
   repeated = 0;
+  readonly troubleSinceMs = undefined;
 
   async put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
     await abortable(this.gate(), signal);
