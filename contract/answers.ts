@@ -21,12 +21,18 @@ export interface FrameField {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
+/** Shown in a panel's corner. */
+export interface Notice {
+  readonly severity: 'info' | 'warning' | 'error';
+  readonly text: string;
+}
+
 export interface FrameMeta {
   readonly type?: 'timeseries-wide' | 'numeric-wide' | 'table';
   readonly typeVersion?: readonly [number, number];
   readonly executedQueryString?: string;
   readonly custom?: Readonly<Record<string, unknown>>;
-  readonly notices?: readonly { readonly severity: 'info' | 'warning' | 'error'; readonly text: string }[];
+  readonly notices?: readonly Notice[];
   readonly preferredVisualisationType?: 'graph' | 'table';
 }
 

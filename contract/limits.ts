@@ -1,5 +1,8 @@
 /** Upper bounds of one query. */
-export const MAX_IDS = 50;
+/** Ids whose interactions are added up, as they are where series are not told apart by id. */
+export const MAX_IDS = 1000;
+/** Ids that have series of their own. */
+export const MAX_IDS_APART = 50;
 export const MAX_WINDOWS = 11_000;
 export const MAX_SERIES = 100;
 /** Rows of a ranking. */

@@ -1,5 +1,5 @@
 import { readFields, type Field, type FieldTable, type Reading, type ValuesOf } from './fields.ts';
-import { MAX_IDS, MAX_TOP } from './limits.ts';
+import { MAX_IDS, MAX_IDS_APART, MAX_TOP } from './limits.ts';
 import { ID_PRESETS, isIdPreset, PRESET_NAMES, RANKED_PRESETS } from './presets.ts';
 import { idsProblem } from './rules.ts';
 
@@ -57,7 +57,7 @@ const ASKED = {
     form: { kind: 'ids', maxLength: 200, maxItems: 1000 },
     fallback: [],
     streams: true,
-    description: `For ${idPresets}: 1 to ${MAX_IDS} ids. Absent or empty elsewhere. Write ids as strings: a JSON number beyond 2^53 - 1 loses digits and is refused.`,
+    description: `For ${idPresets}: 1 to ${MAX_IDS} ids; at most ${MAX_IDS_APART} where \`groupBy\` has \`id\`. Absent or empty elsewhere. Write ids as strings: a JSON number beyond 2^53 - 1 loses digits and is refused.`,
   },
   types: {
     form: { kind: 'texts', maxLength: 200, maxItems: 1000 },

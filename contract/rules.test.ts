@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { estimatedMs, readDuration } from './duration.ts';
 import { shareCreated } from './ids.ts';
 import { problemText, type Problem } from './problem.ts';
-import { idProblem, idsProblem, typeProblem, typesProblem } from './rules.ts';
+import { idProblem, idsApartProblem, idsProblem, typeProblem, typesProblem } from './rules.ts';
 
 const text = (problem: Problem | undefined): string | undefined => problem && problemText(problem);
 const userIdProblem = (id: string) => text(idProblem('user', id));
@@ -23,6 +23,7 @@ describe('a user id', () => {
     ['9'.repeat(400), 'too large'],
     ['" or true', 'whole numbers'],
     ['${user}', 'holds a variable that has no value here'],
+    ['{9,88}', 'is how Grafana writes several values of a variable. Write each ID by itself.'],
   ])('may not be %s', (id, why) => {
     expect(userIdProblem(id)).toContain(why);
   });
@@ -89,20 +90,25 @@ describe('a duration', () => {
 });
 
 describe('the ids of a query', () => {
-  const many = Array.from({ length: 51 }, (_, i) => String(i + 1));
+  const many = Array.from({ length: 1001 }, (_, i) => String(i + 1));
   it.each([
-    ['made', [], 'ids is empty: preset "made" needs a user ID. Give 1 to 50, each a whole number'],
+    ['made', [], 'ids is empty: preset "made" needs a user ID. Give at least one, a whole number'],
     ['share', [], 'preset "share" needs a share ID.'],
     ['share', ['88'], '"88" is not a valid share ID.'],
-    ['made', many, '51 ids are more than the 50'],
+    ['made', many, '1001 ids are more than the 1000'],
     ['everyone', ['1'], 'preset "everyone" takes no ids.'],
     ['top', ['1'], 'preset "top" takes no ids.'],
   ] as const)('of %s may not be %j', (preset, ids, message) => {
     expect(text(idsProblem(preset, ids))).toContain(message);
   });
-  it('may be 50, and empty text where none are asked for, as an empty variable gives it', () => {
+  it('may be 1,000, and empty text where none are asked for, as an empty variable gives it', () => {
     expect(idsProblem('made', many.slice(1))).toBeUndefined();
     expect(idsProblem('everyone', [''])).toBeUndefined();
+  });
+  it('may be 50 where each has series of its own', () => {
+    expect(text(idsApartProblem(many.slice(0, 51), ['id', 'type']))).toContain('Group by type only');
+    expect(idsApartProblem(many.slice(0, 50), ['id'])).toBeUndefined();
+    expect(idsApartProblem(many, ['type'])).toBeUndefined();
   });
   it('are not judged where a variable will give them', () => {
     expect(idsProblem('made', ['$user'], (id) => id === '$user')).toBeUndefined();

@@ -1,5 +1,5 @@
 import { ID_KINDS, type IdKind } from './ids.ts';
-import { MAX_IDS, MAX_SERIES } from './limits.ts';
+import { MAX_IDS, MAX_IDS_APART, MAX_SERIES } from './limits.ts';
 import { ID_PRESETS, idKindOf, isIdPreset, type Preset } from './presets.ts';
 import { NO_VALUE, quoted, VARIABLE, type Problem } from './problem.ts';
 
@@ -9,11 +9,20 @@ import { NO_VALUE, quoted, VARIABLE, type Problem } from './problem.ts';
 export type IsVariable = (text: string) => boolean;
 const never: IsVariable = () => false;
 
+/** Grafana's glob format, its default where a variable of several values stands in a text. */
+const SEVERAL = /^\{[^{}]*,[^{}]*\}$/;
+
 export const idProblem = (kind: IdKind, id: string): Problem | undefined => {
-  const problem = ID_KINDS[kind].problem(id);
-  return problem !== undefined && VARIABLE.test(id)
-    ? { message: `${quoted(id)} is not a valid ${ID_KINDS[kind].noun} ID: ${NO_VALUE}` }
-    : problem;
+  const { noun, problem: problemOf } = ID_KINDS[kind];
+  const problem = problemOf(id);
+  if (problem === undefined) return undefined;
+  if (VARIABLE.test(id)) return { message: `${quoted(id)} is not a valid ${noun} ID: ${NO_VALUE}` };
+  if (SEVERAL.test(id))
+    return {
+      message: `${quoted(id)} is not a valid ${noun} ID: it is how Grafana writes several values of a variable.`,
+      hint: 'Write each ID by itself.',
+    };
+  return problem;
 };
 
 /** Ids of a preset: at least one where it is about ids, none elsewhere. */
@@ -31,7 +40,7 @@ export function idsProblem(preset: Preset, ids: readonly string[], isVariable = 
   if (ids.length === 0)
     return {
       message: `ids is empty: preset "${preset}" needs a ${noun} ID.`,
-      hint: `Give 1 to ${MAX_IDS}, each ${what}, for example "${example}".`,
+      hint: `Give at least one, ${what}, for example "${example}".`,
     };
   if (ids.length > MAX_IDS)
     return {
@@ -39,6 +48,15 @@ export function idsProblem(preset: Preset, ids: readonly string[], isVariable = 
       hint: 'Spread them over several queries.',
     };
   return firstProblem(ids, (id) => (isVariable(id) ? undefined : idProblem(kind, id)));
+}
+
+/** Series are bounded more tightly than ids: many ids can be added up, but hardly be told apart in a chart. */
+export function idsApartProblem(ids: readonly string[], groupBy: readonly string[]): Problem | undefined {
+  if (ids.length <= MAX_IDS_APART || !groupBy.includes('id')) return undefined;
+  return {
+    message: `${ids.length} ids with series of their own are more than the ${MAX_IDS_APART} that one query may have.`,
+    hint: `Group by type only, or by nothing, to add up to ${MAX_IDS} ids; or spread them over several queries.`,
+  };
 }
 
 /** As the event contract has it (docs/contract.md). */

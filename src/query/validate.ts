@@ -2,7 +2,8 @@ import { estimatedMs, readDuration } from '../../contract/duration.ts';
 import { MAX_WINDOWS } from '../../contract/limits.ts';
 import { isIdPreset } from '../../contract/presets.ts';
 import { problemText, type Problem } from '../../contract/problem.ts';
-import { idsProblem, typesProblem } from '../../contract/rules.ts';
+import { LABELS } from '../../contract/query.ts';
+import { idsApartProblem, idsProblem, typesProblem } from '../../contract/rules.ts';
 import type { UserpulseQuery } from '../types.ts';
 
 /** What is wrong, by the control it concerns, in the backend's words. Every text says what to do. */
@@ -31,7 +32,10 @@ export function validateQuery(query: UserpulseQuery, isTemplate: IsTemplate, ran
   const set = (field: keyof Problems, text: string | undefined) => {
     if (text !== undefined) problems[field] = text;
   };
-  set('ids', textOf(idsProblem(query.preset, query.ids, isTemplate)));
+  set(
+    'ids',
+    textOf(idsProblem(query.preset, query.ids, isTemplate) ?? idsApartProblem(query.ids, query.groupBy ?? LABELS)),
+  );
   set('types', textOf(typesProblem(query.types, isTemplate)));
   if (query.preset === 'top') return problems;
   if (query.every !== 'auto' && !isTemplate(query.every)) set('every', everyProblem(query, rangeMs));

@@ -228,13 +228,22 @@ function expected(c: Case): { times: number[]; series: Map<string, (number | nul
       if (isPlaceholder && (!nowLabels.includes(label) || earlierFound.some((f) => siblings(f.label)))) continue;
       const lengths = windows.map(() => 0);
       const values = windows.map(() => 0);
+      const endsMs = windows.map(() => -Infinity);
       counts(earlierFound, label, earlier).forEach((value, i) => {
         const place = placeOf(earlier[i]!);
         if (place === -1) return;
         values[place]! += value;
         lengths[place]! += earlier[i]!.endMs - earlier[i]!.startMs;
+        endsMs[place] = earlier[i]!.endMs;
       });
-      series.set(`${label}|compare`, calculate(values, lengths));
+      // All that happened until a window's end, in hours that today does not have as well.
+      const until = (endMs: number): number => earlierFound.filter((f) => f.label === label && f.e.ms < endMs).length;
+      series.set(
+        `${label}|compare`,
+        query.calc === 'cumulative'
+          ? endsMs.map((_, i) => until(Math.max(...endsMs.slice(0, i + 1))))
+          : calculate(values, lengths),
+      );
     }
   }
   return { times: windows.map((w) => w.startMs), series };
@@ -319,6 +328,26 @@ describe('queries on a real InfluxDB', () => {
   it('lists the types of a range', async () => {
     await expect(service.types({ from: '2026-01-01T00:00:00Z', to: '2027-01-01T00:00:00Z' })).resolves.toEqual(TYPES);
     await expect(service.types({ from: '2020-01-01T00:00:00Z', to: '2020-02-01T00:00:00Z' })).resolves.toEqual([]);
+    // To the millisecond, though InfluxDB keeps all of the week in one shard.
+    const first = events.reduce((a, b) => (b.ms < a.ms ? b : a));
+    const next = Math.min(...events.filter((e) => e.ms > first.ms).map((e) => e.ms));
+    await expect(service.types({ from: first.ms, to: next })).resolves.toEqual([first.type]);
+  });
+
+  it('says of a type that has never occurred that it has not, and of one that has nothing', async () => {
+    const notices = async (types: string[]): Promise<unknown> => {
+      const { results } = await service.query({
+        from: '2026-01-01T00:00:00Z',
+        to: '2027-01-01T00:00:00Z',
+        queries: [{ refId: 'A', preset: 'everyone', types, every: '7d' }],
+      });
+      const result = results['A'];
+      return result !== undefined && 'frames' in result ? result.frames[0]?.schema.meta?.notices : result;
+    };
+    expect(await notices([TYPES[0]!])).toBeUndefined();
+    expect(await notices(['lik'])).toEqual([
+      { severity: 'warning', text: expect.stringContaining('No interaction of type "lik" has ever been stored.') },
+    ]);
   });
 });
 

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { systemClock } from '../../backend/src/clock.ts';
 import { InfluxSink } from '../../backend/src/influx/influx-sink.ts';
+import { Retention } from '../../backend/src/influx/retention.ts';
 import { LineBlock } from '../../backend/src/schema/line-block.ts';
-import { influxApi, influxCount, parts, uniqueName } from '../support/parts.ts';
+import { createBuckets, influxApi, influxCount, parts, uniqueName } from '../support/parts.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -34,6 +35,21 @@ async function bucketOfAnHour(): Promise<{ readonly name: string; readonly write
 const line = (field: string, ageMs: number, n: number): string =>
   `interaction,type=like,prefix=1 user=${field} ${BigInt(Date.now() - ageMs) * 1_000_000n + BigInt(n)}`;
 const go = new AbortController().signal;
+
+it('knows from InfluxDB how long it keeps points', async () => {
+  const { name } = await bucketOfAnHour();
+  const [forever] = await createBuckets('forever').then(({ made }) => [made]);
+  const { url: host, org, token } = parts().influx;
+  const retention = new Retention(
+    { host, org, token },
+    { made: name, received: forever!, share: name, total: 'no such bucket' },
+    systemClock,
+  );
+  // A minute's margin: InfluxDB's clock moves on.
+  expect(await retention.cutoffMs('made', 10 * HOUR_MS, go)).toBe(9 * HOUR_MS + 60_000);
+  expect(await retention.cutoffMs('received', 10 * HOUR_MS, go)).toBe(-Infinity);
+  expect(await retention.cutoffMs('total', 10 * HOUR_MS, go)).toBeUndefined();
+});
 
 describe.each(['a token that may read the bucket', 'a token that may only write it'])('with %s', (kind) => {
   async function sinkOf(): Promise<{ sink: InfluxSink; bucket: string; expired: number[] }> {

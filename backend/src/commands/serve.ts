@@ -16,6 +16,8 @@ import type { Readiness } from '../check.ts';
 import { buildServer } from '../http/server.ts';
 import type { App } from '../http/v1.ts';
 import { HttpInfluxReader } from '../influx/reader.ts';
+import { Retention } from '../influx/retention.ts';
+import { systemClock } from '../clock.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
@@ -143,7 +145,8 @@ export async function createServing(options: {
   const influx = influxTarget(config);
   const schema = schemaOf(config);
   const reader = new HttpInfluxReader({ ...influx, timeoutMs: config.queryTimeoutMs });
-  const service = createQueryService({ influx: reader, schema, now: Date.now, logger });
+  const retention = new Retention(influx, schema.buckets, systemClock);
+  const service = createQueryService({ influx: reader, schema, now: Date.now, logger, retention });
   const checks = dependencyChecks({
     influx,
     schema,

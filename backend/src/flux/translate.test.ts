@@ -148,8 +148,12 @@ it('streams the ids of top from the totals bucket', () => {
   |> keep(columns: ["_value"])`);
 });
 
-it('asks the tag index of the totals bucket for types', () => {
-  expect(typesScript({ fromMs, toMs }, schema).text).toBe(`import "influxdata/influxdb/schema"
-
-schema.tagValues(bucket: "interactions_total", tag: "type", predicate: (r) => r._measurement == "interaction", start: 2026-01-01T00:00:00.000Z, stop: 2026-01-08T00:00:00.000Z)`);
+it('finds types by the first point of each series of the totals bucket', () => {
+  expect(typesScript({ fromMs, toMs }, schema).text).toBe(`from(bucket: "interactions_total")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r._field == "made")
+  |> first()
+  |> keep(columns: ["type"])
+  |> group()
+  |> distinct(column: "type")`);
 });

@@ -98,9 +98,16 @@ export function idScript(
   |> keep(columns: ["_value"])`;
 }
 
-/** Types that occur in a range, by the tag index of the low-cardinality bucket: one row each in `_value`. */
+/**
+ * Types that occur in a range: one row each in `_value`. Read from the points: the index of tags (`schema.tagValues`) knows only which types
+ * occur in the weeks or days that the range touches. Of each series the first point is enough, and the storage finds it by itself.
+ */
 export function typesScript(range: { readonly fromMs: number; readonly toMs: number }, schema: Schema): Flux {
-  return flux`import "influxdata/influxdb/schema"
-
-schema.tagValues(bucket: ${string(schema.buckets.total)}, tag: ${string(TYPE_TAG)}, predicate: (r) => r._measurement == ${string(MEASUREMENT)}, start: ${time(range.fromMs)}, stop: ${time(range.toMs)})`;
+  return flux`from(bucket: ${string(schema.buckets.total)})
+  |> range(start: ${time(range.fromMs)}, stop: ${time(range.toMs)})
+  |> filter(fn: (r) => ${column.measurement} == ${string(MEASUREMENT)} and ${column.field} == ${string(TOTAL_FIELD.made)})
+  |> first()
+  |> keep(columns: [${string(TYPE_TAG)}])
+  |> group()
+  |> distinct(column: ${string(TYPE_TAG)})`;
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CHECK_NAMES } from '../check.ts';
 import { ID_KIND_NAMES, ID_KINDS } from '../../../contract/ids.ts';
 import type { FieldTable, Form } from '../../../contract/fields.ts';
-import { MAX_IDS, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../contract/limits.ts';
+import { MAX_IDS, MAX_IDS_APART, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../contract/limits.ts';
 import { ID_PRESETS, PRESET_NAMES, RANKED_PRESETS, SERIES_PRESETS } from '../../../contract/presets.ts';
 import { CALCULATION_NAMES, GRAFANA_FIELDS, LABELS, QUERY_FIELDS } from '../../../contract/query.ts';
 import { byRole, ROLES } from '../../../contract/roles.ts';
@@ -112,7 +112,7 @@ export const streamQuery = z.strictObject({
     })
     .max(64)
     .meta({ description: oneOf(SERIES_PRESETS), example: 'received' }),
-  ids: list(`Ids, at most ${MAX_IDS}; none for everyone.`, USER_EXAMPLE),
+  ids: list(`Ids, at most ${MAX_IDS_APART}; none for everyone.`, USER_EXAMPLE),
   types,
   every: z
     .string({ error: (issue) => (issue.input === undefined ? 'is required: a duration such as 10s' : undefined) })
@@ -294,7 +294,8 @@ export const schemaResponse = z
     groupBy: z.array(z.enum(LABELS)),
     every: z.object({ auto: z.array(z.string()).meta({ description: 'Lengths that auto chooses from.' }) }),
     limits: z.object({
-      ids: z.number().int(),
+      ids: z.number().int().meta({ description: 'Ids of one query.' }),
+      idsApart: z.number().int().meta({ description: 'Ids of one query that series are told apart by.' }),
       windows: z.number().int(),
       series: z.number().int(),
       top: z.number().int(),
@@ -311,7 +312,14 @@ export const schemaResponse = z
       calculations: [{ name: 'count', description: 'Interactions in each window' }],
       groupBy: ['id', 'type'],
       every: { auto: ['1s', '5s', '10s'] },
-      limits: { ids: MAX_IDS, windows: MAX_WINDOWS, series: MAX_SERIES, top: MAX_TOP, queries: MAX_QUERIES },
+      limits: {
+        ids: MAX_IDS,
+        idsApart: MAX_IDS_APART,
+        windows: MAX_WINDOWS,
+        series: MAX_SERIES,
+        top: MAX_TOP,
+        queries: MAX_QUERIES,
+      },
     },
   });
 

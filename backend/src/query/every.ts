@@ -52,7 +52,7 @@ function smallestFit(range: EveryRange, leastMs: number, most: number): WindowCh
     const every: Duration = { kind: 'ms', ms };
     const windows = localWindows({ ...range, every, limit: most });
     if (windows.length <= most) return { every, windows };
-    // Two windows that overlap the ends of a range can never become fewer than 2 by growing: a single point is then not to be had.
+    // Two windows that overlap the ends of a range can never become fewer than 2 by growing. (A single point is the plan's affair.)
     if (ms > 2 * (range.toMs - range.fromMs) && ms > leastMs) return { every, windows };
   }
 }
@@ -62,6 +62,9 @@ function nextWeeks(range: EveryRange, leastMs: number, most: number, step: numbe
   const least = Math.max(leastMs, (range.toMs - range.fromMs) / (most + 1), WEEK_MS + 1);
   return (Math.ceil(least / WEEK_MS) + step) * WEEK_MS;
 }
+
+/** Whether the length of windows is left to us. */
+export const isAuto = (every: string | undefined): boolean => ['', 'auto'].includes(every?.trim() ?? '');
 
 /**
  * The length and the windows of a query.
@@ -74,7 +77,7 @@ export function chooseWindows(
   want: { readonly intervalMs: number | undefined; readonly maxDataPoints: number | undefined },
 ): WindowChoice {
   const text = every?.trim() ?? '';
-  if (text === '' || text === 'auto') {
+  if (isAuto(text)) {
     const most = Math.min(
       want.maxDataPoints ?? (want.intervalMs === undefined ? DEFAULT_POINTS : MAX_WINDOWS),
       MAX_WINDOWS,

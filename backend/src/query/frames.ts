@@ -1,10 +1,8 @@
-import type { FrameField, FrameJson, FrameMeta, TopResult } from '../../../contract/answers.ts';
+import type { FrameField, FrameJson, Notice, TopResult } from '../../../contract/answers.ts';
 import type { Calculation } from '../../../contract/query.ts';
 import type { Series, SeriesKey } from './counts.ts';
 import type { SeriesPlan, TopPlan } from './plan.ts';
 import type { Window } from './windows.ts';
-
-type Notice = NonNullable<FrameMeta['notices']>[number];
 
 /** A series with its values as the query wants them, by window of the range as asked. */
 export interface ValueSeries extends SeriesKey {
@@ -31,31 +29,40 @@ export function calculate(calc: Calculation, counts: ArrayLike<number>, windows:
   }
 }
 
+/** An earlier reading's counts by the windows of the range as asked. */
+interface Matched {
+  readonly counts: Float64Array;
+  /** Length of the earlier windows that belong to a window; 0 where the earlier day had none. */
+  readonly lengthsMs: Float64Array;
+  /** All that had been counted by the end of the window, hours that belong to no window included. */
+  readonly sums: Float64Array;
+}
+
 /**
  * Moves an earlier reading's counts onto the windows of the range as asked: windows of equal index belong together. An hour that the
  * clock showed twice then and once now is counted as one.
- * @returns counts by window, and the windows they come from (undefined where the earlier day had none)
  */
-export function matchWindows(
-  now: readonly Window[],
-  earlier: readonly Window[],
-  counts: Float64Array,
-): { readonly counts: Float64Array; readonly lengthsMs: Float64Array } {
+export function matchWindows(now: readonly Window[], earlier: readonly Window[], counts: Float64Array): Matched {
   const places = new Map<string, number>();
   now.forEach((window, i) => places.set(`${window.index}/${window.occurrence}`, i));
   const matched = new Float64Array(now.length);
   const lengthsMs = new Float64Array(now.length);
+  const sums = new Float64Array(now.length);
+  let sum = 0;
   earlier.forEach((window, i) => {
+    sum += counts[i] ?? 0;
     const place = places.get(`${window.index}/${window.occurrence}`) ?? places.get(`${window.index}/0`);
     if (place === undefined) return;
     matched[place] = (matched[place] ?? 0) + (counts[i] ?? 0);
     lengthsMs[place] = (lengthsMs[place] ?? 0) + window.endMs - window.startMs;
+    sums[place] = sum;
   });
-  return { counts: matched, lengthsMs };
+  // In an hour that the earlier day did not have nothing was added.
+  for (let i = 1; i < sums.length; i++) if (lengthsMs[i] === 0) sums[i] = sums[i - 1] ?? 0;
+  return { counts: matched, lengthsMs, sums };
 }
 
-function calculateEarlier(calc: Calculation, matched: ReturnType<typeof matchWindows>): (number | null)[] {
-  const { counts, lengthsMs } = matched;
+function calculateEarlier(calc: Calculation, { counts, lengthsMs, sums }: Matched): (number | null)[] {
   switch (calc) {
     case 'count':
     case 'total':
@@ -63,7 +70,7 @@ function calculateEarlier(calc: Calculation, matched: ReturnType<typeof matchWin
     case 'rate':
       return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : (count * 1000) / (lengthsMs[i] ?? 1)));
     case 'cumulative':
-      return calculate(calc, counts, []);
+      return Array.from(sums);
     default:
       return calc satisfies never;
   }
@@ -153,16 +160,13 @@ export function partialEnds(plan: SeriesPlan, nowMs: number): { readonly first: 
   };
 }
 
-export function seriesNotices(plan: SeriesPlan, nowMs: number): Notice[] {
-  // A dashboard's clock may be a little ahead of ours.
-  return plan.now.toMs > nowMs + 60_000
-    ? [{ severity: 'info', text: 'The range ends in the future: windows that have not happened yet are 0.' }]
-    : [];
-}
-
 /** One wide frame: a time field and a number field per series; for `total` one row of numbers, without a time. */
-export function seriesFrame(plan: SeriesPlan, series: readonly ValueSeries[], flux: string, nowMs: number): FrameJson {
-  const notices = seriesNotices(plan, nowMs);
+export function seriesFrame(
+  plan: SeriesPlan,
+  series: readonly ValueSeries[],
+  flux: string,
+  { nowMs, notices }: { readonly nowMs: number; readonly notices: readonly Notice[] },
+): FrameJson {
   const meta = {
     typeVersion: [0, 1],
     executedQueryString: flux,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type {
+  FrameJson,
   InteractionsResult,
   LiveWindow,
   QueryResponse,
@@ -7,15 +8,19 @@ import type {
   TopResult,
 } from '../../../contract/answers.ts';
 import { MAX_SERIES } from '../../../contract/limits.ts';
-import { ID_PRESETS, isIdPreset } from '../../../contract/presets.ts';
+import { ID_PRESETS, isIdPreset, roleOf } from '../../../contract/presets.ts';
 import { STATUS, UserpulseError } from '../errors.ts';
+import { EARLIEST_MS } from '../event/event.ts';
 import type { Flux } from '../flux/literals.ts';
 import { countScript, idScript, typesScript } from '../flux/translate.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { CountReader } from '../influx/count-reader.ts';
 import { Counts, type Series } from './counts.ts';
+import { DAY_MS } from './duration.ts';
 import { seriesFrame, topFrame, valueSeries, type ValueSeries } from './frames.ts';
+import { seriesNotices, typesWithout } from './notices.ts';
 import type { InfluxReader } from '../influx/reader.ts';
+import type { Retention } from '../influx/retention.ts';
 import { LiveHub } from './live.ts';
 import {
   everyText,
@@ -100,9 +105,15 @@ export interface QueryServiceOptions {
   /** Epoch ms. */
   readonly now: () => number;
   readonly logger: Logger;
+  /** Tells of ranges that begin before what a bucket keeps; without it nothing does. */
+  readonly retention?: Pick<Retention, 'cutoffMs'> | undefined;
 }
 
-const DEFAULT_TYPES_RANGE_MS = 30 * 86_400_000;
+const DEFAULT_TYPES_RANGE_MS = 30 * DAY_MS;
+/** How long the list of all types is believed, where it decides about a notice only. */
+const TYPES_FRESH_MS = 60_000;
+/** Whoever asks first may give up: the answer is for those after, too. */
+const NEVER = new AbortController().signal;
 /** Results of one request that are read from InfluxDB at the same time. */
 const CONCURRENT_QUERIES = 8;
 
@@ -116,8 +127,11 @@ class InfluxQueryService implements QueryService {
   readonly #now: () => number;
   readonly #logger: Logger;
   readonly #live: LiveHub;
+  readonly #options: QueryServiceOptions;
+  #known: { readonly types: Promise<readonly string[] | undefined>; readonly untilMs: number } | undefined;
 
   constructor(options: QueryServiceOptions) {
+    this.#options = options;
     this.#influx = options.influx;
     this.#schema = options.schema;
     this.#now = options.now;
@@ -248,7 +262,7 @@ class InfluxQueryService implements QueryService {
     const flux = this.#script(plan).text;
     switch (plan.kind) {
       case 'series':
-        return seriesFrame(plan, await this.#series(plan, signal), flux, this.#now());
+        return await this.#seriesFrame(plan, flux, signal);
       case 'top': {
         const counter = await this.#countIds(plan, signal);
         return topFrame(plan, counter.top(plan.n), counter.distinct, flux);
@@ -256,6 +270,28 @@ class InfluxQueryService implements QueryService {
       default:
         return plan satisfies never;
     }
+  }
+
+  async #seriesFrame(plan: SeriesPlan, flux: string, signal: AbortSignal | undefined): Promise<FrameJson> {
+    const series = await this.#series(plan, signal);
+    const nowMs = this.#now();
+    const unused = typesWithout(plan, series);
+    const [knownTypes, keptSinceMs] = await Promise.all([
+      unused.length === 0 ? undefined : this.#typesEver(),
+      this.#options.retention?.cutoffMs(roleOf(plan.preset), nowMs, NEVER),
+    ]);
+    const notices = seriesNotices(plan, series, { nowMs, keptSinceMs, knownTypes });
+    return seriesFrame(plan, series, flux, { nowMs, notices });
+  }
+
+  /** All types of all time, a minute old at most; undefined where they cannot be had, for then the answer is no worse than it was. */
+  async #typesEver(): Promise<readonly string[] | undefined> {
+    const nowMs = this.#now();
+    if (this.#known === undefined || this.#known.untilMs <= nowMs) {
+      const types = this.types({ from: EARLIEST_MS, to: nowMs + DAY_MS }).catch(() => undefined);
+      this.#known = { types, untilMs: nowMs + TYPES_FRESH_MS };
+    }
+    return this.#known.types;
   }
 
   async #series(plan: SeriesPlan, signal: AbortSignal | undefined): Promise<ValueSeries[]> {

@@ -3,6 +3,7 @@ import { problemText, quoted, type Problem } from '../../../contract/problem.ts'
 import { readQuery, type QueryFields } from '../../../contract/query.ts';
 import { idsProblem, typesProblem } from '../../../contract/rules.ts';
 import { UserpulseError } from '../errors.ts';
+import { unitOf } from '../event/hints.ts';
 import { parseRfc3339 } from '../event/timestamp.ts';
 import { MAX_TIME_MS, MIN_TIME_MS } from '../flux/literals.ts';
 import type { AskedQuery } from './request.ts';
@@ -13,14 +14,22 @@ const bad = (message: string, hint: string): UserpulseError => badRequest({ mess
 export const badRequest = ({ message, hint }: Problem): UserpulseError =>
   new UserpulseError('bad_request', message, hint === undefined ? {} : { hint });
 
+const NUMBER = /^-?\d{1,30}$/;
+
 /** @returns epoch ms */
 export function parseInstant(value: string | number, name: string): number {
   const text = typeof value === 'string' ? value.trim() : String(value);
-  const ms = /^-?\d{1,30}$/.test(text) ? Number(text) : typeof value === 'string' ? parseRfc3339(text) : NaN;
+  const ms = NUMBER.test(text) ? Number(text) : typeof value === 'string' ? parseRfc3339(text) : NaN;
   if (typeof ms === 'string' || Number.isNaN(ms))
     throw bad(
       `${name} ${quoted(text)} ${typeof ms === 'string' ? ms : 'is not a time'}.`,
       'Use RFC 3339 with an offset or whole milliseconds since 1970.',
+    );
+  const unit = NUMBER.test(text) ? unitOf(ms, MAX_TIME_MS) : undefined;
+  if (unit === 'seconds' || unit === 'microseconds' || unit === 'nanoseconds')
+    throw bad(
+      `${name} ${text} ${unit === 'seconds' ? `is ${new Date(ms).toISOString().slice(0, 10)}` : 'is in a distant future'}.`,
+      `Is it in ${unit}? Use whole milliseconds since 1970, or RFC 3339.`,
     );
   if (ms < MIN_TIME_MS || ms > MAX_TIME_MS)
     throw bad(

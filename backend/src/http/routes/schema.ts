@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { MAX_IDS, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../../contract/limits.ts';
+import { MAX_IDS, MAX_IDS_APART, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../../contract/limits.ts';
 import { idKindOf, isIdPreset, PRESET_NAMES, PRESETS } from '../../../../contract/presets.ts';
 import { CALCULATION_NAMES, CALCULATIONS, LABELS } from '../../../../contract/query.ts';
 import { formatDuration } from '../../query/duration.ts';
@@ -23,7 +23,14 @@ export const describeSchema = (schema: Schema): z.output<typeof schemaResponse> 
   calculations: CALCULATION_NAMES.map((name) => ({ name, description: CALCULATIONS[name].description })),
   groupBy: [...LABELS],
   every: { auto: AUTO_LADDER_MS.map((ms) => formatDuration({ kind: 'ms', ms })) },
-  limits: { ids: MAX_IDS, windows: MAX_WINDOWS, series: MAX_SERIES, top: MAX_TOP, queries: MAX_QUERIES },
+  limits: {
+    ids: MAX_IDS,
+    idsApart: MAX_IDS_APART,
+    windows: MAX_WINDOWS,
+    series: MAX_SERIES,
+    top: MAX_TOP,
+    queries: MAX_QUERIES,
+  },
 });
 
 /** `GET /v1/schema`. */
