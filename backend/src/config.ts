@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { ID_KINDS } from '../../contract/ids.ts';
 import { BUCKET_ROLES, BUCKET_SETTINGS_TEXT, ROLES, type BucketRole } from '../../contract/roles.ts';
@@ -7,7 +7,7 @@ import { UserpulseError } from './errors.ts';
 import { COMPRESSIONS } from './event/decompress.ts';
 import { SPLITS } from './event/split.ts';
 import { parseRfc3339 } from './event/timestamp.ts';
-import { SECRET_VARIABLES, shownUrl } from './secrets.ts';
+import { FileSecret, SECRET_VARIABLES, SecretFileError, shownUrl, variableSecret, type Secret } from './secrets.ts';
 
 /** The environment, as the composition root gives it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -183,6 +183,12 @@ const settings = {
     undefined,
     'API token: an operator token for `setup`, and the narrower ones that it prints for everything else.',
   ],
+  influxTokenFile: [
+    'INFLUX_TOKEN_FILE',
+    z.string(),
+    undefined,
+    'File with that token, instead of `INFLUX_TOKEN`. It is read again when it changes.',
+  ],
   stream: [
     'USERPULSE_STREAM',
     z.string().regex(/^[a-zA-Z0-9_.-]{1,128}$/, 'must be a Kinesis stream name: 1 to 128 of a-z A-Z 0-9 _ . -'),
@@ -231,6 +237,12 @@ const settings = {
     token().min(16, 'must have at least 16 characters'),
     undefined,
     'Bearer token that clients of `/v1` must send; at least 16 characters.',
+  ],
+  apiTokenFile: [
+    'USERPULSE_API_TOKEN_FILE',
+    z.string(),
+    undefined,
+    'File with that token, instead of `USERPULSE_API_TOKEN`. It is read again when it changes.',
   ],
   start: [
     'USERPULSE_START',
@@ -339,12 +351,24 @@ const settings = {
 type Settings = typeof settings;
 export type SettingName = keyof Settings;
 /** Parsed settings. A command gets exactly those that it requests from {@link loadConfig}. */
-export type Config<K extends SettingName = SettingName> = { readonly [N in K]: z.output<Settings[N][1]> };
+export type Config<K extends SettingName = SettingName> = {
+  readonly [N in K]: N extends SecretName ? Secret : z.output<Settings[N][1]>;
+};
+
+/** Settings that may come from a file, with the setting that names it. */
+const SECRET_FILES = {
+  influxToken: 'influxTokenFile',
+  apiToken: 'apiTokenFile',
+} as const satisfies Partial<Record<SettingName, SettingName>>;
+type SecretName = keyof typeof SECRET_FILES;
+const isSecret = (name: SettingName): name is SecretName => name in SECRET_FILES;
 
 /** What defaults may depend on. */
 export interface LoadOptions {
   readonly cwd: string;
   readonly defaultPort: number;
+  /** Told of every secret that is read from a file, so that it can be masked. */
+  readonly onSecret?: (value: string) => void;
 }
 
 interface ComputedDefault {
@@ -365,7 +389,7 @@ const COMPUTED: Partial<Record<SettingName, ComputedDefault>> = {
   listen: { text: '127.0.0.1:8088 (ingest: 8089)', value: ({ defaultPort }) => `127.0.0.1:${defaultPort}` },
 };
 
-const OPTIONAL: ReadonlySet<SettingName> = new Set(['apiToken']);
+const OPTIONAL: ReadonlySet<SettingName> = new Set(['apiToken', 'influxTokenFile', 'apiTokenFile']);
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 
 /**
@@ -376,11 +400,17 @@ export function loadConfig<K extends SettingName>(
   env: Environment,
   names: readonly K[],
   options: LoadOptions,
-): Config<K> & { readonly apiToken: string | undefined } {
+): Config<K> & { readonly apiToken: Secret | undefined } {
   const problems: string[] = [];
   const out: Partial<Record<SettingName, unknown>> = {};
   for (const name of new Set<SettingName>(names)) {
     const [variable, rule] = settings[name];
+    if (isSecret(name)) {
+      const secret = readSecret(env, name, options);
+      if (typeof secret !== 'string') out[name] = secret;
+      else if (secret !== '') problems.push(secret);
+      continue;
+    }
     const given = env[variable];
     const text = given === undefined || given === '' ? (COMPUTED[name]?.value(options) ?? settings[name][2]) : given;
     if (text === undefined) {
@@ -414,7 +444,39 @@ export function loadConfig<K extends SettingName>(
       },
     );
   }
-  return out as Config<K> & { apiToken: string | undefined };
+  return out as Config<K> & { apiToken: Secret | undefined };
+}
+
+/** @returns what is wrong, as a sentence; '' where it is not set and need not be */
+function readSecret(env: Environment, name: SecretName, options: LoadOptions): Secret | string {
+  const [variable, rule] = settings[name];
+  const [fileVariable] = settings[SECRET_FILES[name]];
+  const value = env[variable] ?? '';
+  const path = env[fileVariable] ?? '';
+  const check = (text: string): string | undefined => {
+    const parsed = rule.safeParse(text);
+    return parsed.success ? undefined : parsed.error.issues.map((i) => i.message).join('; ');
+  };
+  if (path !== '' && value !== '') return `${variable} and ${fileVariable} are both set. Set one of them.`;
+  if (path === '') {
+    if (value === '') return OPTIONAL.has(name) ? '' : `${variable} is not set, and neither is ${fileVariable}.`;
+    const problem = check(value);
+    return problem === undefined ? variableSecret(variable, value) : `${variable} ${problem}.`;
+  }
+  try {
+    return new FileSecret({
+      path: resolve(options.cwd, path),
+      variable: fileVariable,
+      check: (text) => {
+        const problem = check(text);
+        return problem === undefined ? undefined : `holds a value that ${problem}`;
+      },
+      onValue: options.onSecret ?? (() => undefined),
+    });
+  } catch (error) {
+    if (!(error instanceof SecretFileError)) throw error;
+    return `${fileVariable}: ${resolve(options.cwd, path)} ${error.message}.`;
+  }
 }
 
 /** The rows of the README's table of settings; a test compares them. */

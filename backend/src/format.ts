@@ -1,3 +1,16 @@
+/** A text as one sentence. What others wrote ends with a full stop, or with something else that ends a sentence, or with nothing. */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  return trimmed === '' || /[.!?…:]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+}
+
+/** Sentences one after another; what is empty or undefined is left out. */
+export const sentences = (...texts: readonly (string | undefined)[]): string =>
+  texts
+    .map((text) => sentence(text ?? ''))
+    .filter((text) => text !== '')
+    .join(' ');
+
 /* Numbers and durations as people read them. */
 
 /** `12,345` */

@@ -4,7 +4,7 @@ import { loadConfig } from './config.ts';
 import { commands } from './commands/index.ts';
 import type { CommandContext } from './commands/context.ts';
 import { UserpulseError } from './errors.ts';
-import { secretMask } from './secrets.ts';
+import { SecretMask } from './secrets.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -24,7 +24,8 @@ async function main(argv: readonly string[]): Promise<number> {
     process.exit(0);
   });
 
-  const mask = secretMask(process.env);
+  const secrets = new SecretMask(process.env);
+  const mask = (text: string): string => secrets.apply(text);
   const log = destination({ dest: 2, sync: true });
   const context: CommandContext = {
     env: process.env,
@@ -50,7 +51,8 @@ async function main(argv: readonly string[]): Promise<number> {
         },
         { write: (line) => log.write(mask(line)) },
       ),
-    config: (names, defaultPort = 8088) => loadConfig(process.env, names, { cwd: process.cwd(), defaultPort }),
+    config: (names, defaultPort = 8088) =>
+      loadConfig(process.env, names, { cwd: process.cwd(), defaultPort, onSecret: (value) => secrets.add(value) }),
   };
 
   const program = new Command('userpulse')

@@ -1,21 +1,26 @@
-import { describe, expect, it } from 'vitest';
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { awsFailure } from './aws/failure.ts';
 import { awsEndpoint } from './checks/targets.ts';
 import { loadConfig, type Environment } from './config.ts';
-import { secretMask, shownUrl, withoutToken } from './secrets.ts';
+import { FileSecret, SecretMask, shownUrl, withoutToken } from './secrets.ts';
 
 const SECRET = 'hunter2-hunter2-hunter2';
 
 describe('the mask', () => {
   it.each(['INFLUX_TOKEN', 'USERPULSE_API_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'])('hides %s', (name) => {
-    expect(secretMask({ [name]: SECRET })(`a ${SECRET} b "${SECRET}"`)).toBe('a [secret] b "[secret]"');
+    expect(new SecretMask({ [name]: SECRET }).apply(`a ${SECRET} b "${SECRET}"`)).toBe('a [secret] b "[secret]"');
   });
   it('hides a value that JSON writes with escapes', () => {
     const value = 'a"b\\c-and-more';
-    expect(secretMask({ AWS_SECRET_ACCESS_KEY: value })(JSON.stringify({ msg: value }))).toBe('{"msg":"[secret]"}');
+    expect(new SecretMask({ AWS_SECRET_ACCESS_KEY: value }).apply(JSON.stringify({ msg: value }))).toBe(
+      '{"msg":"[secret]"}',
+    );
   });
   it('leaves text alone where nothing is set, or something too short to be a secret', () => {
-    expect(secretMask({ INFLUX_TOKEN: 'a', USERPULSE_API_TOKEN: '' })('a b')).toBe('a b');
+    expect(new SecretMask({ INFLUX_TOKEN: 'a', USERPULSE_API_TOKEN: '' }).apply('a b')).toBe('a b');
     expect(withoutToken('a b', 'a')).toBe('a b');
   });
 });
@@ -58,6 +63,115 @@ describe('settings', () => {
   });
 });
 
+describe('a secret in a file', () => {
+  const OTHER = 'another-secret-of-the-tests';
+  let folder = '';
+  let path = '';
+  let now = 0;
+  const seen: string[] = [];
+  const open = (): FileSecret =>
+    new FileSecret({
+      path,
+      variable: 'INFLUX_TOKEN_FILE',
+      check: (text) => (text.includes(' ') ? 'holds white space' : undefined),
+      onValue: (value) => seen.push(value),
+      now: () => now,
+    });
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'userpulse-secret-'));
+    path = join(folder, 'token');
+    now = 0;
+    seen.length = 0;
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it.each(['', '\n', '\r\n', '\n\n'])('is read without the line break %j at its end', async (end) => {
+    await writeFile(path, SECRET + end);
+    expect(open().current()).toBe(SECRET);
+    expect(seen).toEqual([SECRET]);
+  });
+  it('is read again when the file has changed, as Kubernetes changes it: by a link to another folder', async () => {
+    await mkdir(join(folder, '..1'));
+    await mkdir(join(folder, '..2'));
+    await writeFile(join(folder, '..1/token'), SECRET);
+    await writeFile(join(folder, '..2/token'), OTHER);
+    await symlink('..1', join(folder, '..data'));
+    await symlink('..data/token', path);
+    const secret = open();
+    await symlink('..2', join(folder, '..new'));
+    await rename(join(folder, '..new'), join(folder, '..data'));
+    // A look at the file a second, whatever the number of requests.
+    expect(secret.current()).toBe(SECRET);
+    now += 1_000;
+    expect(secret.current()).toBe(OTHER);
+    expect(seen).toEqual([SECRET, OTHER]);
+  });
+  it('is read again at once when it was refused', async () => {
+    await writeFile(path, SECRET);
+    const secret = open();
+    await writeFile(path, OTHER);
+    secret.refused();
+    expect(secret.current()).toBe(OTHER);
+  });
+  it.each([
+    ['gone', () => rm(path)],
+    ['empty', () => writeFile(path, '')],
+    ['invalid', () => writeFile(path, 'two words')],
+  ])('stays as it was while the file is %s', async (_, change) => {
+    await writeFile(path, SECRET);
+    const secret = open();
+    await change();
+    secret.refused();
+    expect(secret.current()).toBe(SECRET);
+    await writeFile(path, OTHER);
+    secret.refused();
+    expect(secret.current()).toBe(OTHER);
+  });
+
+  const load = (env: Environment): string => {
+    try {
+      return loadConfig(env, ['influxToken', 'apiToken'], { cwd: folder, defaultPort: 1 }).influxToken.current();
+    } catch (error) {
+      return error instanceof Error ? error.message : '';
+    }
+  };
+  it('is a setting, by a path from the working directory', async () => {
+    await writeFile(path, `${SECRET}\n`);
+    expect(load({ INFLUX_TOKEN_FILE: 'token' })).toBe(SECRET);
+    expect(load({ INFLUX_TOKEN_FILE: path })).toBe(SECRET);
+  });
+  it.each<readonly [string, () => Promise<unknown>, Environment, string]>([
+    ['an absent file', () => Promise.resolve(), {}, 'token does not exist.'],
+    ['an empty file', () => writeFile(path, '\n'), {}, 'token is empty.'],
+    ['a folder', () => mkdir(path), {}, 'token is a folder, not a file.'],
+    ['white space', () => writeFile(path, 'a b'), {}, 'token holds a value that must be printable ASCII'],
+    [
+      'both',
+      () => writeFile(path, SECRET),
+      { INFLUX_TOKEN: SECRET },
+      'INFLUX_TOKEN and INFLUX_TOKEN_FILE are both set.',
+    ],
+  ])('is refused where it is %s', async (_, make, env, message) => {
+    await make();
+    const said = load({ INFLUX_TOKEN_FILE: path, ...env });
+    expect(said).toContain('INFLUX_TOKEN_FILE');
+    expect(said).toContain(message);
+    expect(said).not.toContain(SECRET);
+  });
+  it('is refused where it may not be read, which root may', async () => {
+    await writeFile(path, SECRET);
+    await chmod(path, 0o000);
+    const root = process.getuid?.() === 0;
+    expect(load({ INFLUX_TOKEN_FILE: path })).toContain(root ? SECRET : 'may not be read by this user');
+  });
+  it('is as good as the variable for USERPULSE_API_TOKEN', async () => {
+    await writeFile(path, 'short\n');
+    expect(load({ INFLUX_TOKEN: SECRET, USERPULSE_API_TOKEN_FILE: path })).toContain(
+      `USERPULSE_API_TOKEN_FILE: ${path} holds a value that must have at least 16 characters.`,
+    );
+  });
+});
+
 it("AWS's words about a wrong signature end before what was signed, the session token", () => {
   const error = Object.assign(
     new Error(
@@ -68,5 +182,6 @@ it("AWS's words about a wrong signature end before what was signed, the session 
   expect(awsFailure(error)).toEqual({
     kind: 'unauthorized',
     reason: 'The request signature we calculated does not match',
+    advice: 'Provide valid keys where these came from: they are looked up anew before each attempt.',
   });
 });

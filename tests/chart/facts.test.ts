@@ -64,11 +64,13 @@ describe('the chart repeats no fact wrongly', () => {
       'INFLUX_HOST',
       'INFLUX_ORG',
       'INFLUX_TOKEN',
+      'INFLUX_TOKEN_FILE',
       'USERPULSE_STREAM',
       'USERPULSE_ARCHIVE',
       'USERPULSE_CHECKPOINT',
       'USERPULSE_LISTEN',
       'USERPULSE_API_TOKEN',
+      'USERPULSE_API_TOKEN_FILE',
     ]);
     const schema = z
       .object({ properties: z.object({ config: z.object({ properties: z.record(z.string(), z.unknown()) }) }) })

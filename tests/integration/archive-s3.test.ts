@@ -94,6 +94,26 @@ describe('S3ArchiveWriter', () => {
     await proxy.close();
   });
 
+  it('gives up where the store does not know conditional writes: asking again teaches it nothing', async () => {
+    const bucket = await createS3Bucket();
+    const proxy = await FaultyProxy.start(parts().s3.endpoint);
+    proxy.add({
+      kind: '501',
+      match: ({ headers }) => headers['if-none-match'] !== undefined,
+      action: { kind: 'answer', status: 501, body: '<Error><Code>NotImplemented</Code></Error>' },
+    });
+    const writer = new S3ArchiveWriter({
+      client: s3Client({ ...parts().s3, endpoint: proxy.url }),
+      codec: 'gzip',
+      url: new URL(`s3://${bucket}/some/prefix/`),
+      clock: systemClock,
+      logger: pino({ level: 'silent' }),
+      onRetry: () => undefined,
+    });
+    await expect(writer.put(await object('a'), go)).rejects.toMatchObject({ code: 'archive_unsupported' });
+    await proxy.close();
+  });
+
   it.each([
     ['other lines', async () => Buffer.concat((await object('b')).chunks)],
     ['half of the bytes', async () => Buffer.concat((await object('a')).chunks).subarray(0, 12)],

@@ -22,6 +22,7 @@ import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
 import { createQueryService } from '../../backend/src/query/service.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxApi, influxCount, influxWrite, parts, uniqueName } from '../support/parts.ts';
+import { variableSecret } from '../../backend/src/secrets.ts';
 
 /**
  * No statement but ours ever runs. Each text input of the HTTP interface gets hostile text; a proxy before a real influxd notes every script
@@ -72,7 +73,12 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const { port } = proxy.address() as AddressInfo;
-  reader = new HttpInfluxReader({ host: `http://127.0.0.1:${port}`, org, token, timeoutMs: 30_000 });
+  reader = new HttpInfluxReader({
+    host: `http://127.0.0.1:${port}`,
+    org,
+    token: variableSecret('INFLUX_TOKEN', token),
+    timeoutMs: 30_000,
+  });
   const logger = pino({ level: 'silent' });
   app = await testServer({ schema, service: createQueryService({ influx: reader, schema, now: Date.now, logger }) });
 });

@@ -5,6 +5,7 @@ import type { QueryFields } from '../../contract/query.ts';
 import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxWrite, parts } from '../support/parts.ts';
+import { variableSecret } from '../../backend/src/secrets.ts';
 
 /** Reads of the storage so far, by operation, from influxd's own metrics. */
 async function storageReads(): Promise<Map<string, number>> {
@@ -39,7 +40,7 @@ beforeAll(async () => {
   await influxWrite(schema.buckets.share, [`interaction,prefix=5f2c9b,type=like share="${SHARE}" ${at}`]);
   await influxWrite(schema.buckets.total, [`interaction,type=like made=123456i ${at}`]);
   const { url, org, token } = parts().influx;
-  reader = new HttpInfluxReader({ host: url, org, token, timeoutMs: 30_000 });
+  reader = new HttpInfluxReader({ host: url, org, token: variableSecret('INFLUX_TOKEN', token), timeoutMs: 30_000 });
   service = createQueryService({ influx: reader, schema, now: Date.now, logger: pino({ level: 'silent' }) });
 });
 afterAll(() => reader.close());

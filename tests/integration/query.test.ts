@@ -11,6 +11,7 @@ import { prefixOf, type Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxApi, influxWrite, parts } from '../support/parts.ts';
 import { daysBefore, oracleWindows, type Length, type OracleEvent } from '../support/query-oracle.ts';
 import { chooser } from '../support/seeded.ts';
+import { variableSecret } from '../../backend/src/secrets.ts';
 
 const TYPES = ['like', 'share', 'view'];
 /** Two that share a prefix and differ only beyond 2^53, one shorter than a prefix, one that nothing happens to. */
@@ -74,7 +75,7 @@ beforeAll(async () => {
     }),
   );
   const { url, org, token } = parts().influx;
-  reader = new HttpInfluxReader({ host: url, org, token, timeoutMs: 30_000 });
+  reader = new HttpInfluxReader({ host: url, org, token: variableSecret('INFLUX_TOKEN', token), timeoutMs: 30_000 });
   service = createQueryService({
     influx: reader,
     schema,
@@ -424,7 +425,13 @@ describe('every kind of script', () => {
 describe('what InfluxDB refuses', () => {
   const at = (over: object, named: Partial<Schema['buckets']> = {}) => {
     const { url, org, token } = parts().influx;
-    const influx = new HttpInfluxReader({ host: url, org, token, timeoutMs: 30_000, ...over });
+    const influx = new HttpInfluxReader({
+      host: url,
+      org,
+      token: variableSecret('INFLUX_TOKEN', token),
+      timeoutMs: 30_000,
+      ...over,
+    });
     const other = createQueryService({
       influx,
       schema: { ...schema, buckets: { ...schema.buckets, ...named } },
@@ -446,7 +453,7 @@ describe('what InfluxDB refuses', () => {
   };
 
   it.each<[string, object, Partial<Schema['buckets']>, string, string]>([
-    ['a wrong token', { token: 'wrong' }, {}, 'influx_unauthorized', 'INFLUX_TOKEN'],
+    ['a wrong token', { token: variableSecret('INFLUX_TOKEN', 'wrong') }, {}, 'influx_unauthorized', 'INFLUX_TOKEN'],
     ['an unknown organisation', { org: 'nobody' }, {}, 'influx_not_found', 'INFLUX_ORG'],
     ['an unknown bucket', {}, { total: 'no-such-bucket' }, 'influx_not_found', 'no-such-bucket'],
     ['a closed port', { host: 'http://127.0.0.1:9' }, {}, 'influx_unreachable', 'INFLUX_HOST'],

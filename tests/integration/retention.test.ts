@@ -6,6 +6,7 @@ import { InfluxSink } from '../../backend/src/influx/influx-sink.ts';
 import { Retention } from '../../backend/src/influx/retention.ts';
 import { LineBlock } from '../../backend/src/schema/line-block.ts';
 import { createBuckets, influxApi, influxCount, parts, uniqueName } from '../support/parts.ts';
+import { variableSecret } from '../../backend/src/secrets.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -41,7 +42,7 @@ it('knows from InfluxDB how long it keeps points', async () => {
   const [forever] = await createBuckets('forever').then(({ made }) => [made]);
   const { url: host, org, token } = parts().influx;
   const retention = new Retention(
-    { host, org, token },
+    { host, org, token: variableSecret('INFLUX_TOKEN', token) },
     { made: name, received: forever!, share: name, total: 'no such bucket' },
     systemClock,
   );
@@ -59,7 +60,7 @@ describe.each(['a token that may read the bucket', 'a token that may only write 
       target: {
         host: parts().influx.url,
         org: parts().influx.org,
-        token: kind.includes('only') ? writeToken : parts().influx.token,
+        token: variableSecret('INFLUX_TOKEN', kind.includes('only') ? writeToken : parts().influx.token),
       },
       buckets: { made: name, received: name, share: name, total: name },
       clock: systemClock,

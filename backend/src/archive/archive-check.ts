@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
 import { failed, passed, type Check, type CheckDepth, type CheckResult, type FailedCheck } from '../check.ts';
+import { NEED_CONDITIONS } from './archive-writer.ts';
 import { folderState } from '../files/folder.ts';
 import { probeS3, type S3ProbeResult } from './s3-probe.ts';
 
@@ -81,9 +82,6 @@ export async function findBucket(s3: S3Client, bucket: string, signal: AbortSign
   await s3.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }), { abortSignal: signal });
 }
 
-const NEED_CONDITIONS =
-  'Ingest never replaces an object, and needs conditional writes for that. Use a store that has them (S3 itself has), or a folder: USERPULSE_ARCHIVE=file:///DIR.';
-
 /** What a trial of the bucket means. */
 export function judgeProbe(target: S3ArchiveTarget, result: S3ProbeResult): CheckResult {
   const bucket = target.url.hostname;
@@ -160,7 +158,8 @@ export function archiveFailure(target: S3ArchiveTarget, error: unknown): FailedC
         'archive',
         'archive_unauthorized',
         `${where} denies access to bucket "${bucket}" (USERPULSE_ARCHIVE)${failure.reason === '' || failure.reason === 'UnknownError' ? '' : `: ${failure.reason}`}.`,
-        'The credentials need s3:ListBucket, s3:PutObject, s3:GetObject and s3:AbortMultipartUpload on the bucket, and, if a KMS key encrypts it, kms:GenerateDataKey and kms:Decrypt on that key.',
+        failure.advice ??
+          'The credentials need s3:ListBucket, s3:PutObject, s3:GetObject and s3:AbortMultipartUpload on the bucket, and, if a KMS key encrypts it, kms:GenerateDataKey and kms:Decrypt on that key.',
       );
     case 'no_credentials':
       return failed(

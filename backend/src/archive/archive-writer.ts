@@ -31,3 +31,7 @@ export interface ArchiveWriter {
 /** How a key may come to hold other content: the first part of the hint of `archive_conflict`. */
 export const CONFLICT_CAUSE =
   'Two ingests with different checkpoints may be writing to this archive, or the checkpoint was restored by hand.';
+
+/** The hint of `archive_unsupported`. */
+export const NEED_CONDITIONS =
+  'Ingest never replaces an object, and needs conditional writes for that. Use a store that has them (S3 itself has), or a folder: USERPULSE_ARCHIVE=file:///DIR.';

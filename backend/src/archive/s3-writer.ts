@@ -3,10 +3,11 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
-import { awsFailure, httpStatus } from '../aws/failure.ts';
+import { awsFailure, CREDENTIALS_HINT, httpStatus } from '../aws/failure.ts';
 import { UserpulseError } from '../errors.ts';
+import { sentences } from '../format.ts';
 import type { Clock } from '../clock.ts';
-import { CONFLICT_CAUSE, type ArchiveObject, type ArchiveWriter } from './archive-writer.ts';
+import { CONFLICT_CAUSE, NEED_CONDITIONS, type ArchiveObject, type ArchiveWriter } from './archive-writer.ts';
 import { contentSha256 } from './codec.ts';
 import { CODECS, type CodecName } from './codecs.ts';
 import { isTaken, s3Location } from './s3.ts';
@@ -178,11 +179,20 @@ export class S3ArchiveWriter implements ArchiveWriter {
       case 'wrong_region':
         return { kind: 'retry', reason: 'not_found', message: `${bucket} is in region ${failure.region}. ${RETRYING}` };
       case 'unauthorized':
+        return {
+          kind: 'retry',
+          reason: 'unauthorized',
+          message: sentences(
+            `${bucket} denies access: ${failure.reason}`,
+            failure.advice ?? 'The credentials need s3:PutObject, s3:GetObject and s3:AbortMultipartUpload',
+            RETRYING,
+          ),
+        };
       case 'no_credentials':
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `${bucket} denies access: ${failure.reason}. The credentials need s3:PutObject, s3:GetObject and s3:AbortMultipartUpload. ${RETRYING}`,
+          message: sentences(`No AWS credentials were found for ${bucket}`, CREDENTIALS_HINT, RETRYING),
         };
       case 'no_region':
         return {
@@ -197,6 +207,20 @@ export class S3ArchiveWriter implements ArchiveWriter {
           message: `${bucket} cannot be reached: ${failure.reason}. ${RETRYING}`,
         };
       case 'other':
+        // The store does not know what is asked for, and will not learn it while it is asked again.
+        if (httpStatus(error) === 501) {
+          return {
+            kind: 'give_up',
+            error: new UserpulseError(
+              'archive_unsupported',
+              `${bucket} cannot do what ingest needs: ${failure.reason}.`,
+              {
+                hint: NEED_CONDITIONS,
+                cause: error,
+              },
+            ),
+          };
+        }
         return { kind: 'retry', reason: reasonOf(error), message: `${bucket} answered ${failure.reason}. ${RETRYING}` };
       default:
         return failure satisfies never;

@@ -3,7 +3,12 @@ import { networkReason } from '../network.ts';
 /** The kind of failure of an AWS call. Each service's check turns it into a message. */
 export type AwsFailure =
   | { readonly kind: 'unreachable'; readonly reason: string }
-  | { readonly kind: 'unauthorized'; readonly reason: string }
+  | {
+      readonly kind: 'unauthorized';
+      readonly reason: string;
+      /** What to do where the keys themselves are refused, as sentences; undefined where they are known and lack a right. */
+      readonly advice: string | undefined;
+    }
   | { readonly kind: 'no_credentials'; readonly reason: string }
   | { readonly kind: 'no_region'; readonly reason: string }
   | { readonly kind: 'not_found'; readonly reason: string }
@@ -13,6 +18,9 @@ export type AwsFailure =
 
 const UNAUTHORIZED =
   /^(AccessDenied(Exception)?|UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken|Forbidden|403|KMS(AccessDenied|Disabled|InvalidState|NotFound|OptInRequired)(Exception)?)$/;
+/** Of those: the keys are unknown, expired or wrong. */
+const BAD_KEYS =
+  /^(UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken)$/;
 const NOT_FOUND = /^(ResourceNotFoundException|NoSuchBucket|NoSuchUpload|NotFound|404)$/;
 
 /** Classifies an error of the AWS SDK. The names are the error codes of Kinesis and S3. */
@@ -42,7 +50,11 @@ function classified(error: unknown): AwsFailure {
     return { kind: 'wrong_region', reason: `the bucket is in region ${region}`, region };
   }
   if (UNAUTHORIZED.test(error.name) || status === 401 || status === 403) {
-    return { kind: 'unauthorized', reason: error.message };
+    return {
+      kind: 'unauthorized',
+      reason: error.message,
+      advice: BAD_KEYS.test(error.name) ? renewal(error) : undefined,
+    };
   }
   if (NOT_FOUND.test(error.name) || status === 404) return { kind: 'not_found', reason: error.message };
   if (status === undefined) return { kind: 'unreachable', reason: networkReason(error) };
@@ -82,6 +94,12 @@ export function httpStatus(error: unknown): number | undefined {
     ? metadata.httpStatusCode
     : undefined;
 }
+
+/** @param error marked by aws/credentials.ts where the keys came from variables */
+const renewal = (error: Error): string =>
+  'credentialsFrom' in error && error.credentialsFrom === 'variables'
+    ? 'Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to valid keys and restart: a running process does not see the change. Keys in a shared credentials file, or of a role, are looked up anew.'
+    : 'Provide valid keys where these came from: they are looked up anew before each attempt.';
 
 export const CREDENTIALS_HINT =
   'Provide AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, set AWS_PROFILE, or attach a role.';

@@ -7,7 +7,9 @@ import { judgeLag, judgeReading } from './lag.ts';
 import { refuse } from './preflight.ts';
 import { judgeSamples, schemeCheck, type Sample } from './scheme.ts';
 import type { InfluxReader } from '../influx/reader.ts';
+import { variableSecret } from '../secrets.ts';
 
+const ACME = { org: 'acme', token: variableSecret('INFLUX_TOKEN', 'x') };
 const SCHEMA: Schema = {
   buckets: { made: 'b_made', received: 'b_received', share: 'b_share', total: 'b_total' },
   userPrefix: { side: 'first', length: 4 },
@@ -19,13 +21,13 @@ describe('the buckets', () => {
     BUCKET_ROLES.map((role) => ({ role, use, is }));
 
   it('are fine when each may be used as needed', () => {
-    const result = judgeBuckets('acme', SCHEMA.buckets, [...all('fine'), ...all('fine', 'write')], 'all');
+    const result = judgeBuckets(ACME, SCHEMA.buckets, [...all('fine'), ...all('fine', 'write')], 'all');
     expect(result).toMatchObject({ state: 'ok', hint: '' });
     expect(result.message).toContain('readable and writable');
   });
   it('are named with their settings when missing', () => {
     const findings = all('fine').map((f) => (f.role === 'share' ? { ...f, is: 'missing' as const } : f));
-    const result = judgeBuckets('acme', SCHEMA.buckets, findings, 'all');
+    const result = judgeBuckets(ACME, SCHEMA.buckets, findings, 'all');
     expect(result).toMatchObject({ state: 'error', code: 'influx_not_found' });
     expect(result.message).toBe(
       'In organisation acme (INFLUX_ORG): bucket "b_share" (USERPULSE_BUCKET_SHARE) does not exist.',
@@ -33,19 +35,19 @@ describe('the buckets', () => {
     expect(result.hint).toContain('userpulse setup');
   });
   it('are told from those that the token may not use', () => {
-    const result = judgeBuckets('acme', SCHEMA.buckets, all('forbidden'), 'all');
+    const result = judgeBuckets(ACME, SCHEMA.buckets, all('forbidden'), 'all');
     expect(result).toMatchObject({ state: 'error', code: 'influx_unauthorized' });
     expect(result.message).toContain('INFLUX_TOKEN may not read buckets');
   });
   it('need one use only for who just looks', () => {
     const findings = [...all('forbidden'), ...all('fine', 'write')];
-    expect(judgeBuckets('acme', SCHEMA.buckets, findings, 'any')).toMatchObject({ state: 'ok' });
-    expect(judgeBuckets('acme', SCHEMA.buckets, findings, 'all')).toMatchObject({ state: 'error' });
+    expect(judgeBuckets(ACME, SCHEMA.buckets, findings, 'any')).toMatchObject({ state: 'ok' });
+    expect(judgeBuckets(ACME, SCHEMA.buckets, findings, 'all')).toMatchObject({ state: 'error' });
   });
   it('are not blamed for a failure of InfluxDB', () => {
     const failure = failed('influxdb', 'influx_unavailable', 'Busy.', 'Wait.');
     const findings: BucketFinding[] = [{ role: 'made', use: 'read', is: 'unknown', failure }];
-    expect(judgeBuckets('acme', SCHEMA.buckets, findings, 'all')).toEqual({ ...failure, name: 'buckets' });
+    expect(judgeBuckets(ACME, SCHEMA.buckets, findings, 'all')).toEqual({ ...failure, name: 'buckets' });
   });
 });
 

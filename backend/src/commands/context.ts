@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Config, Environment, SettingName } from '../config.ts';
+import type { Secret } from '../secrets.ts';
 
 /** What the composition root gives to a command. A command has no other access to the process. */
 export interface CommandContext {
@@ -17,7 +18,7 @@ export interface CommandContext {
   config<K extends SettingName>(
     names: readonly K[],
     defaultPort?: number,
-  ): Config<K> & { readonly apiToken: string | undefined };
+  ): Config<K> & { readonly apiToken: Secret | undefined };
 }
 
 /** Exported by the file of each command. The action may throw UserpulseError, which main prints before it exits with code 1. */

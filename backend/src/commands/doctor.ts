@@ -28,6 +28,7 @@ export const registerDoctor: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; with the "start" token of setup everything can be checked
+                                             INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
   USERPULSE_STREAM, USERPULSE_ARCHIVE, USERPULSE_CHECKPOINT, USERPULSE_ARCHIVE_MAX_AGE_MS

@@ -60,6 +60,7 @@ export const registerIngest: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
+                                             INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              as serve has them

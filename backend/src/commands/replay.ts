@@ -68,6 +68,7 @@ export const registerReplay: RegisterCommand = (program, context) => {
       `
 Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
+                                             INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where to write, and with which prefix scheme

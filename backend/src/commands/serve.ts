@@ -19,6 +19,7 @@ import { HttpInfluxReader } from '../influx/reader.ts';
 import { Retention } from '../influx/retention.ts';
 import { systemClock } from '../clock.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
+import type { Secret } from '../secrets.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
@@ -49,11 +50,12 @@ export const registerServe: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "serve" token of setup is enough
+                                             INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              as ingest has them
   USERPULSE_LISTEN                           HOST:PORT, default 127.0.0.1:8088
-  USERPULSE_API_TOKEN                        bearer token of /v1; required on anything but loopback
+  USERPULSE_API_TOKEN                        bearer token of /v1, or USERPULSE_API_TOKEN_FILE; required on anything but loopback
   USERPULSE_QUERY_TIMEOUT_MS                 longest time of a query, default 30000
   USERPULSE_STREAM, USERPULSE_ARCHIVE        optional: /v1/health then looks at them too
   USERPULSE_LOG_LEVEL
@@ -134,7 +136,7 @@ export interface Serving {
 
 /** The HTTP interface wired from a configuration, not yet listening; for `serve`, and for `start`, which ingests beside it. */
 export async function createServing(options: {
-  readonly config: Config<(typeof SERVE_SETTINGS)[number]> & { readonly apiToken: string | undefined };
+  readonly config: Config<(typeof SERVE_SETTINGS)[number]> & { readonly apiToken: Secret | undefined };
   readonly registry: Registry;
   readonly logger: Logger;
   readonly sources: Sources;

@@ -57,7 +57,7 @@ const authorizationList = z.object({ authorizations: z.array(authorization).opti
 
 /** The hint where the token does not allow what setup does. */
 export const OPERATOR_NEEDED =
-  'setup needs an operator token in INFLUX_TOKEN: the one that "influx setup" or the first start of InfluxDB printed, or an all-access token. All other commands work with the narrower tokens that setup prints.';
+  'setup needs an operator token in INFLUX_TOKEN, or in the file that INFLUX_TOKEN_FILE names: the one that "influx setup" or the first start of InfluxDB printed, or an all-access token. All other commands work with the narrower tokens that setup prints.';
 
 /** InfluxDB's administrative calls for `setup`, within one organisation. */
 export class InfluxAdmin {
@@ -80,7 +80,7 @@ export class InfluxAdmin {
     if (found === undefined) {
       throw new UserpulseError(
         'influx_unauthorized',
-        `The token in INFLUX_TOKEN cannot see organisation "${this.#target.org}" (INFLUX_ORG).`,
+        `The token in ${this.#target.token.where} cannot see organisation "${this.#target.org}" (INFLUX_ORG).`,
         { hint: OPERATOR_NEEDED },
       );
     }
@@ -207,7 +207,7 @@ export class InfluxAdmin {
     if (answer.status === 401 || answer.status === 403 || answer.status === 404) {
       throw new UserpulseError(
         'influx_unauthorized',
-        `InfluxDB at ${this.#target.host} (INFLUX_HOST) does not allow the token in INFLUX_TOKEN to ${what} in organisation "${this.#target.org}" (INFLUX_ORG): ${said}.`,
+        `InfluxDB at ${this.#target.host} (INFLUX_HOST) does not allow the token in ${this.#target.token.where} to ${what} in organisation "${this.#target.org}" (INFLUX_ORG): ${said}.`,
         { hint: OPERATOR_NEEDED },
       );
     }

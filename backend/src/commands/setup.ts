@@ -49,6 +49,7 @@ export const registerSetup: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the token must be an operator token
+                                             INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}, USERPULSE_RETENTION
                                              names of the buckets, and the retention of new ones
   USERPULSE_STREAM                           Kinesis stream
@@ -150,7 +151,9 @@ function describeInflux(
   const kept = tokens.filter((t) => t.token === undefined);
   lines.push('', 'Tokens');
   if (fresh.length > 0)
-    lines.push('  Save these tokens now: they are not shown again. Set INFLUX_TOKEN for each command:');
+    lines.push(
+      '  Save these tokens now: they are not shown again. Set INFLUX_TOKEN for each command, or write it to a file and set INFLUX_TOKEN_FILE:',
+    );
   for (const t of fresh) lines.push(`    userpulse ${t.use.padEnd(7)}${t.token ?? ''}`);
   if (kept.length > 0) {
     lines.push(

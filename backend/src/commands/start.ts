@@ -22,6 +22,7 @@ export const registerStart: RegisterCommand = (program, context) => {
       `
 Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "start" token of setup is enough
+                                             INFLUX_TOKEN_FILE may name a file with the token instead
   USERPULSE_STREAM, USERPULSE_ARCHIVE, USERPULSE_CHECKPOINT and what else "userpulse ingest --help" names
   USERPULSE_LISTEN                           HOST:PORT, default 127.0.0.1:8088
   USERPULSE_API_TOKEN and what else "userpulse serve --help" names`,

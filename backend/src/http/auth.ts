@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { UserpulseError } from '../errors.ts';
+import type { Secret } from '../secrets.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
 
@@ -27,9 +28,8 @@ function localHost(host: string | undefined): void {
  * token's length nor its beginning. Without a token everyone on this machine may
  * pass: then only loopback is listened on (see config.ts).
  */
-export function bearerGuard(token: string | undefined): (headers: IncomingHttpHeaders) => void {
+export function bearerGuard(token: Secret | undefined): (headers: IncomingHttpHeaders) => void {
   if (token === undefined) return ({ host }) => localHost(host);
-  const expected = digest(token);
   return ({ authorization }) => {
     const given = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
     if (given === undefined) {
@@ -41,9 +41,9 @@ export function bearerGuard(token: string | undefined): (headers: IncomingHttpHe
         { hint: 'Send the header "Authorization: Bearer TOKEN" with the value of USERPULSE_API_TOKEN.' },
       );
     }
-    if (!timingSafeEqual(digest(given), expected)) {
+    if (!timingSafeEqual(digest(given), digest(token.current()))) {
       throw new UserpulseError('unauthorized', 'The API token is wrong.', {
-        hint: 'Send the value of USERPULSE_API_TOKEN that the server was started with.',
+        hint: 'Send the value of USERPULSE_API_TOKEN, or of the file in USERPULSE_API_TOKEN_FILE, that the server has.',
       });
     }
   };

@@ -5,6 +5,7 @@ import type { CheckResult } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
 import type { QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';
+import type { Secret } from '../secrets.ts';
 import { bearerGuard } from './auth.ts';
 import { createApp } from './base.ts';
 import { QueryGate } from './gate.ts';
@@ -26,7 +27,7 @@ export interface ServerOptions {
   readonly service: QueryService;
   readonly schema: Schema;
   /** Bearer token of /v1; undefined only where nothing but loopback is listened on. */
-  readonly apiToken: string | undefined;
+  readonly apiToken: Secret | undefined;
   readonly registry: Registry;
   readonly logger: Logger;
   /** The checks behind /v1/health. */

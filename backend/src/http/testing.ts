@@ -8,6 +8,7 @@ import { createQueryService, type QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { buildServer, type ServerOptions } from './server.ts';
 import type { App } from './v1.ts';
+import { variableSecret } from '../secrets.ts';
 
 /** Makers for the tests of the HTTP interface; nothing in production imports this file. */
 
@@ -76,7 +77,7 @@ export const testServer = (overrides: Partial<ServerOptions> = {}): Promise<App>
   buildServer({
     service: fakeService(),
     schema: SCHEMA,
-    apiToken: TOKEN,
+    apiToken: variableSecret('USERPULSE_API_TOKEN', TOKEN),
     registry: new Registry(),
     logger: silent,
     health: () => Promise.resolve([passed('influxdb', 'There.')]),

@@ -1,12 +1,12 @@
 import { request } from 'undici';
-import { withoutToken } from '../secrets.ts';
+import { withoutToken, type Secret } from '../secrets.ts';
 
 /** Which InfluxDB, which organisation, and with which token. */
 export interface InfluxTarget {
   /** Base URL, from INFLUX_HOST. */
   readonly host: string;
   readonly org: string;
-  readonly token: string;
+  readonly token: Secret;
 }
 
 /** A response of InfluxDB, of any status; `text` is the whole body. */
@@ -35,11 +35,12 @@ export async function callInflux(
 ): Promise<InfluxAnswer> {
   const url = new URL(call.path, target.host.endsWith('/') ? target.host : `${target.host}/`);
   for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, value);
+  const token = target.token.current();
   const answer = await request(url, {
     method: call.method,
     signal,
     headers: {
-      authorization: `Token ${target.token}`,
+      authorization: `Token ${token}`,
       accept: call.accept ?? 'application/json',
       ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
     },
@@ -52,7 +53,8 @@ export async function callInflux(
     size += chunk.length;
     if (call.maxBytes !== undefined && size >= call.maxBytes) break;
   }
-  return { status: answer.statusCode, text: withoutToken(Buffer.concat(chunks).toString('utf8'), target.token) };
+  if (answer.statusCode === 401) target.token.refused();
+  return { status: answer.statusCode, text: withoutToken(Buffer.concat(chunks).toString('utf8'), token) };
 }
 
 /** InfluxDB's own error message, from its JSON error body; the text itself where it is something else. */

@@ -30,7 +30,7 @@ export function bucketsCheck(
             ),
           ),
         );
-        return judgeBuckets(target.org, buckets, findings, need);
+        return judgeBuckets(target, buckets, findings, need);
       } catch (error) {
         return { ...influxUnreachable(target, error), name: 'buckets' };
       }
@@ -108,7 +108,7 @@ async function writable(
 
 /** One result from all findings. */
 export function judgeBuckets(
-  org: string,
+  target: Pick<InfluxTarget, 'org' | 'token'>,
   buckets: BucketNames,
   findings: readonly BucketFinding[],
   need: 'all' | 'any',
@@ -138,13 +138,13 @@ export function judgeBuckets(
     ...(['read', 'write'] as const).flatMap((use) => {
       const roles = forbidden(use);
       if (roles.length === 0) return [];
-      return [`the token in INFLUX_TOKEN may not ${use === 'read' ? 'read' : 'write to'} ${list(roles)}`];
+      return [`the token in ${target.token.where} may not ${use === 'read' ? 'read' : 'write to'} ${list(roles)}`];
     }),
   ];
   return failed(
     'buckets',
     missing.length > 0 ? 'influx_not_found' : 'influx_unauthorized',
-    `In organisation ${org} (INFLUX_ORG): ${texts.join('; ')}.`,
+    `In organisation ${target.org} (INFLUX_ORG): ${texts.join('; ')}.`,
     'Run "userpulse setup" with an operator token to create what is missing, correct these settings, or use the token that setup printed for this command.',
   );
 }

@@ -61,15 +61,15 @@ export function refusalOf(target: InfluxTarget, status: number, text: string): F
     return failed(
       'influxdb',
       'influx_unauthorized',
-      `${influxName(target)} rejects the token in INFLUX_TOKEN.`,
-      `Set INFLUX_TOKEN to a valid token of organisation ${target.org}. "userpulse setup --tokens" prints new ones.`,
+      `${influxName(target)} rejects the token in ${target.token.where}.`,
+      `It must be a token of organisation ${target.org}. ${target.token.renewal} "userpulse setup --tokens" prints new ones.`,
     );
   }
   if (status === 404 && /organization/i.test(said)) {
     return failed(
       'influxdb',
       'influx_not_found',
-      `${influxName(target)} has no organisation "${target.org}" (INFLUX_ORG), or the token in INFLUX_TOKEN belongs to another organisation.`,
+      `${influxName(target)} has no organisation "${target.org}" (INFLUX_ORG), or the token in ${target.token.where} belongs to another organisation.`,
       'Set INFLUX_ORG to the organisation of the token.',
     );
   }
@@ -77,8 +77,8 @@ export function refusalOf(target: InfluxTarget, status: number, text: string): F
     return failed(
       'influxdb',
       'influx_unauthorized',
-      `${influxName(target)} denies access with the token in INFLUX_TOKEN: ${said}.`,
-      `Set INFLUX_TOKEN to a token of organisation ${target.org} with access to the four buckets.`,
+      `${influxName(target)} denies access with the token in ${target.token.where}: ${said}.`,
+      `It must be a token of organisation ${target.org} with access to the four buckets. ${target.token.renewal}`,
     );
   }
   if (status >= 500 || status === 429) {
@@ -94,7 +94,7 @@ export function refusalOf(target: InfluxTarget, status: number, text: string): F
       'influxdb',
       'influx_rejected',
       `${influxName(target)} returned status ${status}: ${said}`,
-      'Check that INFLUX_TOKEN belongs to INFLUX_ORG.',
+      `Check that the token in ${target.token.where} belongs to INFLUX_ORG.`,
     );
   }
   return undefined;

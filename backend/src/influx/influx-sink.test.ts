@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import { InfluxSink } from './influx-sink.ts';
+import { variableSecret } from '../secrets.ts';
 
 interface Answer {
   readonly status: number;
@@ -55,7 +56,11 @@ beforeEach(async () => {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   sink = new InfluxSink({
-    target: { host: `http://127.0.0.1:${address.port}/behind/a/proxy/`, org: 'my org', token: 'secret-token' },
+    target: {
+      host: `http://127.0.0.1:${address.port}/behind/a/proxy/`,
+      org: 'my org',
+      token: variableSecret('INFLUX_TOKEN', 'secret-token'),
+    },
     buckets: { made: 'made bucket', received: 'r', share: 's', total: 't' },
     clock,
     logger: pino({ level: 'silent' }),

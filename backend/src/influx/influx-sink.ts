@@ -155,6 +155,7 @@ export class InfluxSink implements PointSink {
     const answer = await retrying(
       async () => {
         const started = clock.now();
+        const token = target.token.current();
         const {
           statusCode,
           headers,
@@ -163,15 +164,16 @@ export class InfluxSink implements PointSink {
           method: 'POST',
           path: `${this.#basePath}/api/v2/write?${query.toString()}`,
           headers: {
-            authorization: `Token ${target.token}`,
+            authorization: `Token ${token}`,
             'content-type': 'text/plain; charset=utf-8',
             'content-encoding': 'gzip',
           },
           body,
           signal,
         });
-        const said = withoutToken(await answerBody.text(), target.token);
+        const said = withoutToken(await answerBody.text(), token);
         this.#options.onAnswer(role, (clock.now() - started) / 1000);
+        if (statusCode === 401) target.token.refused();
         if (statusCode === 204) return { kind: 'written' } as const;
         if (statusCode === 400 || statusCode === 413 || statusCode === 422) {
           return {
@@ -216,13 +218,13 @@ export class InfluxSink implements PointSink {
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `${host} rejects the token in INFLUX_TOKEN. Set a valid one. ${RETRYING}`,
+          message: `${host} rejects the token in ${target.token.where}. ${target.token.renewal} ${RETRYING}`,
         };
       case 403:
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `The token in INFLUX_TOKEN may not write to bucket "${buckets[role]}" (${ROLES[role].setting}): ${error.message}. ${RETRYING}`,
+          message: `The token in ${target.token.where} may not write to bucket "${buckets[role]}" (${ROLES[role].setting}): ${error.message}. ${RETRYING}`,
         };
       case 404:
         return {

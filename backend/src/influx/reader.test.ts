@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { flux } from '../flux/literals.ts';
 import { HttpInfluxReader } from './reader.ts';
+import { variableSecret } from '../secrets.ts';
 
 /** Asks a server of the test's own, in InfluxDB's place. */
 async function ask(
@@ -16,7 +17,7 @@ async function ask(
   const reader = new HttpInfluxReader({
     host: `http://127.0.0.1:${port}/base`,
     org: 'o & p',
-    token: 't',
+    token: variableSecret('INFLUX_TOKEN', 't'),
     timeoutMs: over.timeoutMs ?? 10_000,
   });
   const rows: string[][] = [];

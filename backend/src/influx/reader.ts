@@ -47,7 +47,6 @@ export class HttpInfluxReader implements InfluxReader {
     this.#agent = protocol === 'https:' ? new HttpsAgent(CONNECTIONS) : new HttpAgent(CONNECTIONS);
     this.#client = new InfluxDB({
       url: options.host,
-      token: options.token,
       // The deadline of a query is ours: one signal for all its phases. The client's own must not come before it.
       timeout: options.timeoutMs + 60_000,
       transportOptions: { agent: this.#agent },
@@ -79,12 +78,13 @@ export class HttpInfluxReader implements InfluxReader {
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), this.#options.timeoutMs);
     const stop = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]);
+    const token = this.#options.token.current();
     try {
       const body = JSON.stringify({ query: script.text, type: 'flux', dialect: { header: true, annotations: [] } });
       let bytes = 0;
       for await (const chunk of this.#client.transport.iterate(this.#path, body, {
         method: 'POST',
-        headers: { ...this.#headers },
+        headers: { ...this.#headers, authorization: `Token ${token}` },
         signal: stop,
       })) {
         bytes += chunk.length;
@@ -95,7 +95,7 @@ export class HttpInfluxReader implements InfluxReader {
         throw new UserpulseError('query_failed', `The answer of InfluxDB at ${this.#options.host} is empty.`);
     } catch (error) {
       if (error instanceof UserpulseError) throw error;
-      if (error instanceof HttpError) throw this.#refusal(error.statusCode, error.body ?? '');
+      if (error instanceof HttpError) throw this.#refusal(error.statusCode, withoutToken(error.body ?? '', token));
       if (signal?.aborted === true)
         throw new UserpulseError('aborted', 'The query was given up by its caller.', { cause: error });
       if (deadline.signal.aborted)
@@ -122,10 +122,11 @@ export class HttpInfluxReader implements InfluxReader {
 
   #refusal(status: number, text: string): UserpulseError {
     const { host, org, token } = this.#options;
-    const reason = influxMessage(withoutToken(text, token));
+    const reason = influxMessage(text);
+    if (status === 401) token.refused();
     if (status === 401)
       return new UserpulseError('influx_unauthorized', `InfluxDB at ${host} refuses the token: ${reason}.`, {
-        hint: 'Check INFLUX_TOKEN and INFLUX_ORG; the token needs read permission on the four buckets.',
+        hint: `Check INFLUX_ORG, and the token in ${token.where}, which needs read permission on the four buckets. ${token.renewal}`,
       });
     // Without permission to a bucket InfluxDB says that it cannot be found.
     if (status === 404 || /could not find bucket|(bucket|organization) .*not found/i.test(reason))

@@ -90,7 +90,8 @@ export function streamFailure(target: StreamTarget, error: unknown): FailedCheck
         'stream',
         'stream_unauthorized',
         `${where} denies access to stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
-        'The credentials need kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream; for "setup --create" also kinesis:CreateStream. If a KMS key encrypts the stream, they need kms:Decrypt on that key.',
+        failure.advice ??
+          'The credentials need kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream; for "setup --create" also kinesis:CreateStream. If a KMS key encrypts the stream, they need kms:Decrypt on that key.',
       );
     case 'no_credentials':
       return failed(

@@ -8,6 +8,7 @@ import {
   type Shard,
 } from '@aws-sdk/client-kinesis';
 import { awsFailure } from '../aws/failure.ts';
+import { sentences } from '../format.ts';
 import type { HashRange, StreamRecord } from '../event/decode.ts';
 
 /** Where an iterator begins. */
@@ -59,10 +60,12 @@ export type SourceFailure =
   | 'network'
   | 'unavailable';
 
+/** The message is what the service said, as sentences. */
 export class SourceError extends Error {
   readonly kind: SourceFailure;
   constructor(kind: SourceFailure, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    const failure = awsFailure(cause);
+    super(sentences(failure.reason, failure.kind === 'unauthorized' ? failure.advice : undefined), { cause });
     this.kind = kind;
   }
 }
