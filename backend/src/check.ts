@@ -17,6 +17,8 @@ export interface CheckResult {
   readonly hint: string;
   /** Of an error, so that a failed start has the code of the check that failed. */
   readonly code?: ErrorCode;
+  /** Of an error: no or no proper answer, so another attempt may find another result. Absent: somebody has to change something. */
+  readonly transient?: boolean;
 }
 
 /** A check that found an error. */
@@ -58,6 +60,9 @@ export const failed = (name: CheckName, code: ErrorCode, message: string, hint: 
   hint,
   code,
 });
+
+/** A failure that another attempt may not meet again; see {@link CheckResult.transient}. */
+export const unavailable = (...of: Parameters<typeof failed>): FailedCheck => ({ ...failed(...of), transient: true });
 
 /** The failure of a check as an error. */
 export const errorOf = ({ code, message, hint }: FailedCheck, cause: unknown): UserpulseError =>
@@ -115,7 +120,12 @@ function timedOut(name: CheckName, timeoutMs: number): CheckResult {
   const message = `The check of ${describeName(name)} timed out after ${timeoutMs / 1000} s.`;
   return name === 'scheme'
     ? warned(name, message, 'InfluxDB is slow or busy. Try again later.')
-    : failed(name, codeOfTimeout(name), message, 'Check that its address is correct and reachable from this machine.');
+    : unavailable(
+        name,
+        codeOfTimeout(name),
+        message,
+        'Check that its address is correct and reachable from this machine.',
+      );
 }
 
 function codeOfTimeout(name: Exclude<CheckName, 'scheme'>): ErrorCode {

@@ -73,7 +73,7 @@ describe('loadConfig', () => {
     const env = { USERPULSE_LISTEN: listen };
     if (needed) expect(failure(env, 'listen', 'apiToken')).toContain('USERPULSE_API_TOKEN is required');
     else expect(load(env, 'listen', 'apiToken').apiToken).toBeUndefined();
-    expect(load({ ...env, USERPULSE_API_TOKEN: 'x'.repeat(16) }, 'listen', 'apiToken').apiToken?.current()).toBe(
+    expect(load({ ...env, USERPULSE_API_TOKEN: 'x'.repeat(16) }, 'listen', 'apiToken').apiToken.current()).toBe(
       'x'.repeat(16),
     );
   });

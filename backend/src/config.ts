@@ -328,6 +328,12 @@ const settings = {
     '300000',
     'Age at which the archive objects of a shard are closed, in ms.',
   ],
+  startDeadlineMs: [
+    'USERPULSE_START_DEADLINE_MS',
+    wholeNumber(0, 600_000),
+    '30000',
+    'How long a start waits for what does not answer yet, in ms; `0` = one attempt.',
+  ],
   drainMs: [
     'USERPULSE_DRAIN_MS',
     wholeNumber(0, 600_000),

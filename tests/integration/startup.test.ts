@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { userpulse } from '../support/cli.ts';
-import { createBuckets, createS3Bucket, createStream, temporaryFolder, uniqueName } from '../support/parts.ts';
+import { userpulse, UserpulseServer } from '../support/cli.ts';
+import { FaultyProxy, type Action } from '../support/faulty-proxy.ts';
+import { createBuckets, createS3Bucket, createStream, parts, temporaryFolder, uniqueName } from '../support/parts.ts';
 import { pathToFileURL } from 'node:url';
 
 /** A working installation, to be broken in one place. A failing start changes nothing in it. */
@@ -14,6 +15,8 @@ const install = async (): Promise<Record<string, string>> => {
     USERPULSE_ARCHIVE: `s3://${await createS3Bucket()}/events`,
     USERPULSE_CHECKPOINT: pathToFileURL(await temporaryFolder('startup')).href,
     USERPULSE_LISTEN: '127.0.0.1:0',
+    // One attempt, except where a test is about more.
+    USERPULSE_START_DEADLINE_MS: '0',
   };
 };
 
@@ -102,6 +105,57 @@ describe('a command that cannot start', () => {
     } finally {
       silent.close();
     }
+  });
+
+  it.each<readonly [string, string, Action, number]>([
+    ['a dropped connection', 'INFLUX_HOST', { kind: 'reset', when: 'before' }, 1],
+    ['an answer of 503', 'INFLUX_HOST', { kind: 'answer', status: 503, body: 'starting' }, 3],
+    ['an answer that takes longer than the first attempt', 'INFLUX_HOST', { kind: 'delay', ms: 2_500 }, Infinity],
+    ['dropped connections', 'AWS_ENDPOINT_URL_KINESIS', { kind: 'reset', when: 'before' }, 3],
+    ['dropped connections', 'AWS_ENDPOINT_URL_S3', { kind: 'reset', when: 'mid-request' }, 3],
+    ['an answer of 500', 'AWS_ENDPOINT_URL_S3', { kind: 'answer', status: 500, body: '' }, 4],
+  ])('is not stopped by %s of %s', async (_, setting, action, times) => {
+    const { influx, kinesis, s3 } = parts();
+    const upstream: Record<string, string> = {
+      INFLUX_HOST: influx.url,
+      AWS_ENDPOINT_URL_KINESIS: kinesis.endpoint,
+      AWS_ENDPOINT_URL_S3: s3.endpoint,
+    };
+    const proxy = await FaultyProxy.start(upstream[setting] ?? '');
+    proxy.add({ kind: 'fault', match: () => true, action, times });
+    try {
+      const env = { ...installation, [setting]: proxy.url, USERPULSE_START_DEADLINE_MS: '60000' };
+      const server = await UserpulseServer.start('start', env);
+      expect(server.log).toContain('The start waits for it.');
+      expect(proxy.injected.get('fault')).toBeGreaterThan(0);
+      expect(await server.stop()).toBe(0);
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it('says what it waited for, how long, and the last answer, when time is up', async () => {
+    const end = await userpulse(['start'], {
+      ...installation,
+      INFLUX_HOST: 'http://127.0.0.1:1',
+      USERPULSE_START_DEADLINE_MS: '2000',
+    });
+    expect(end.code).toBe(1);
+    expect(end.stderr).toMatch(
+      /^userpulse: cannot start after waiting \d s \(USERPULSE_START_DEADLINE_MS\)\. InfluxDB at http:\/\/127\.0\.0\.1:1 \(INFLUX_HOST\) cannot be reached: connection refused\. /m,
+    );
+  });
+
+  it('does not wait where somebody has to change something, whatever else there is to wait for', async () => {
+    const end = await userpulse(['start'], {
+      ...installation,
+      INFLUX_HOST: 'http://127.0.0.1:1',
+      USERPULSE_STREAM: 'no_such_stream',
+      USERPULSE_START_DEADLINE_MS: '600000',
+    });
+    expect(end.code).toBe(1);
+    expect(end.stderr).not.toContain('after waiting');
+    for (const setting of ['INFLUX_HOST', 'USERPULSE_STREAM']) expect(end.stderr).toContain(setting);
   });
 
   it.each([...ALL.map((command) => [command, 0] as const), ['setup', 1] as const])(

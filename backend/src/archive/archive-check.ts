@@ -2,7 +2,15 @@ import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
-import { failed, passed, type Check, type CheckDepth, type CheckResult, type FailedCheck } from '../check.ts';
+import {
+  failed,
+  passed,
+  unavailable,
+  type Check,
+  type CheckDepth,
+  type CheckResult,
+  type FailedCheck,
+} from '../check.ts';
 import { NEED_CONDITIONS } from './archive-writer.ts';
 import { folderState } from '../files/folder.ts';
 import { probeS3, type S3ProbeResult } from './s3-probe.ts';
@@ -176,7 +184,7 @@ export function archiveFailure(target: S3ArchiveTarget, error: unknown): FailedC
         REGION_HINT,
       );
     case 'unreachable':
-      return failed(
+      return unavailable(
         'archive',
         'archive_unreachable',
         `${where} cannot be reached: ${failure.reason}.`,
@@ -185,7 +193,7 @@ export function archiveFailure(target: S3ArchiveTarget, error: unknown): FailedC
           : 'Start the S3 server, or correct AWS_ENDPOINT_URL_S3.',
       );
     case 'other':
-      return failed(
+      return (failure.transient ? unavailable : failed)(
         'archive',
         'archive_unreachable',
         `${where} returned an error for bucket "${bucket}" (USERPULSE_ARCHIVE): ${failure.reason}.`,

@@ -14,7 +14,12 @@ export type AwsFailure =
   | { readonly kind: 'not_found'; readonly reason: string }
   /** S3 has the bucket in another region. */
   | { readonly kind: 'wrong_region'; readonly reason: string; readonly region: string }
-  | { readonly kind: 'other'; readonly reason: string };
+  | {
+      readonly kind: 'other';
+      readonly reason: string;
+      /** The service is busy or broken for now. */
+      readonly transient: boolean;
+    };
 
 const UNAUTHORIZED =
   /^(AccessDenied(Exception)?|UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken|Forbidden|403|KMS(AccessDenied|Disabled|InvalidState|NotFound|OptInRequired)(Exception)?)$/;
@@ -22,6 +27,9 @@ const UNAUTHORIZED =
 const BAD_KEYS =
   /^(UnrecognizedClientException|InvalidSignatureException|SignatureDoesNotMatch|InvalidAccessKeyId|IncompleteSignature(Exception)?|ExpiredToken(Exception)?|InvalidClientTokenId|MissingAuthenticationToken(Exception)?|InvalidToken)$/;
 const NOT_FOUND = /^(ResourceNotFoundException|NoSuchBucket|NoSuchUpload|NotFound|404)$/;
+
+const THROTTLED =
+  /^(ProvisionedThroughputExceeded|LimitExceeded|KMSThrottling|Throttling|RequestLimitExceeded|TooManyRequests|SlowDown)(Exception)?$/;
 
 /** Classifies an error of the AWS SDK. The names are the error codes of Kinesis and S3. */
 export function awsFailure(error: unknown): AwsFailure {
@@ -39,7 +47,7 @@ const firstLine = (text: string): string => {
 };
 
 function classified(error: unknown): AwsFailure {
-  if (!(error instanceof Error)) return { kind: 'other', reason: String(error) };
+  if (!(error instanceof Error)) return { kind: 'other', reason: String(error), transient: false };
   const status = httpStatus(error);
   if (error.name === 'CredentialsProviderError' || /could not load credentials/i.test(error.message)) {
     return { kind: 'no_credentials', reason: error.message };
@@ -61,6 +69,7 @@ function classified(error: unknown): AwsFailure {
   return {
     kind: 'other',
     reason: `${error.name}: ${error.message === '' ? `HTTP status ${status}` : error.message}`,
+    transient: THROTTLED.test(error.name) || status === 429 || (status >= 500 && status !== 501),
   };
 }
 

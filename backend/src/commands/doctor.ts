@@ -80,7 +80,7 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
   const state = worst(results);
   context.stdout.write(
     options.json
-      ? `${JSON.stringify({ status: state, version: VERSION, checks: results.map(({ code: _code, ...shown }) => shown) }, null, 2)}\n`
+      ? `${JSON.stringify({ status: state, version: VERSION, checks: results.map(({ code: _code, transient: _transient, ...shown }) => shown) }, null, 2)}\n`
       : table(results, context.stdout.columns ?? 100),
   );
   const errors = results.filter((r) => r.state === 'error');

@@ -45,6 +45,7 @@ export const INGEST_SETTINGS = [
   'archiveMaxBytes',
   'archiveMaxAgeMs',
   'drainMs',
+  'startDeadlineMs',
 ] as const satisfies readonly SettingName[];
 
 export const registerIngest: RegisterCommand = (program, context) => {
@@ -72,6 +73,7 @@ Environment:
                                              when ingest stops because too much of what it reads is rejected
   USERPULSE_POLL_INTERVAL_MS, USERPULSE_BATCH_MAX_LINES, USERPULSE_BATCH_MAX_AGE_MS, USERPULSE_BUFFER_MAX_BYTES,
   USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
+  USERPULSE_START_DEADLINE_MS                how long a start waits for what does not answer yet
   USERPULSE_DECOMPRESS, USERPULSE_SPLIT      which records are decompressed, and which hold several events
   USERPULSE_LISTEN                           HOST:PORT of /metrics, /healthz, /readyz; default 127.0.0.1:8089
   AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
@@ -87,7 +89,7 @@ async function ingest(context: CommandContext): Promise<void> {
   collectDefaultMetrics({ register: registry });
   const parts = createIngestParts(context, config);
   try {
-    await preflightIngest(parts.dependencies, context.stop);
+    await preflightIngest(parts.dependencies, { signal: context.stop, deadlineMs: config.startDeadlineMs, logger });
     // The address first: an ingest should not begin where the process cannot stay.
     let ingesting: Ingest | undefined;
     const ops = await startOpsServer({

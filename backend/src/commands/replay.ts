@@ -77,7 +77,7 @@ Environment, as set for the ingest that writes these buckets:
   USERPULSE_STREAM                           whose checkpoint it is; needed if there is one
   USERPULSE_BATCH_MAX_LINES                  maximum lines per write
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
-  USERPULSE_LOG_LEVEL
+  USERPULSE_START_DEADLINE_MS, USERPULSE_LOG_LEVEL
 
 Examples:
   userpulse replay --from 2012/07/01 --to 2012/07/07 --dry-run
@@ -98,6 +98,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     'checkpoint',
     'batchMaxLines',
     'logLevel',
+    'startDeadlineMs',
     // Needed only to write.
     ...(options.dryRun ? [] : INFLUX_SETTINGS),
   ]);
@@ -111,12 +112,16 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     let state: ReplayState | undefined;
     if (!options.dryRun) {
       const influx = influxTarget(context.config(INFLUX_SETTINGS));
-      await preflightReplay({ influx, buckets: schema.buckets }, context.stop);
+      const logger = context.createLogger(config.logLevel);
+      await preflightReplay(
+        { influx, buckets: schema.buckets },
+        { signal: context.stop, deadlineMs: config.startDeadlineMs, logger },
+      );
       sink = new InfluxSink({
         target: influx,
         buckets: schema.buckets,
         clock: systemClock,
-        logger: context.createLogger(config.logLevel),
+        logger,
         connections: options.parallel,
         onRetry: () => undefined,
         onAnswer: () => undefined,

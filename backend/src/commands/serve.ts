@@ -35,6 +35,7 @@ export const SERVE_SETTINGS = [
   'listen',
   'apiToken',
   'queryTimeoutMs',
+  'startDeadlineMs',
 ] as const satisfies readonly SettingName[];
 
 export const registerServe: RegisterCommand = (program, context) => {
@@ -56,6 +57,7 @@ Environment:
                                              as ingest has them
   USERPULSE_LISTEN                           HOST:PORT, default 127.0.0.1:8088
   USERPULSE_API_TOKEN                        bearer token of /v1, or USERPULSE_API_TOKEN_FILE; required on anything but loopback
+  USERPULSE_START_DEADLINE_MS                how long a start waits for InfluxDB, default 30000
   USERPULSE_QUERY_TIMEOUT_MS                 longest time of a query, default 30000
   USERPULSE_STREAM, USERPULSE_ARCHIVE        optional: /v1/health then looks at them too
   USERPULSE_LOG_LEVEL
@@ -69,7 +71,10 @@ async function serve(context: CommandContext): Promise<void> {
   const config = context.config([...SERVE_SETTINGS, 'logLevel', ...settingsInSight(context)]);
   const logger = context.createLogger(config.logLevel);
   const schema = schemaOf(config);
-  await preflightServe({ influx: influxTarget(config), buckets: schema.buckets }, context.stop);
+  await preflightServe(
+    { influx: influxTarget(config), buckets: schema.buckets },
+    { signal: context.stop, deadlineMs: config.startDeadlineMs, logger },
+  );
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const seen = sourcesInSight(context);

@@ -39,7 +39,7 @@ async function start(context: CommandContext): Promise<void> {
   let ingesting: Ingest | undefined;
   try {
     const { kinesis, stream, archive, checkpoint } = parts.dependencies;
-    await preflightStart(parts.dependencies, context.stop);
+    await preflightStart(parts.dependencies, { signal: context.stop, deadlineMs: config.startDeadlineMs, logger });
     const serving = await createServing({
       config,
       registry,

@@ -1,4 +1,5 @@
-import { failed, passed, type Check, type CheckResult, type FailedCheck } from '../check.ts';
+import { failed, passed, unavailable, type Check, type CheckResult, type FailedCheck } from '../check.ts';
+import { sentences } from '../format.ts';
 import { networkReason } from '../network.ts';
 import { callInflux, influxMessage, type InfluxTarget } from './api.ts';
 
@@ -11,7 +12,7 @@ export function influxCheck(target: InfluxTarget): Check {
 const influxName = (target: InfluxTarget): string => `InfluxDB at ${target.host} (INFLUX_HOST)`;
 
 export function influxUnreachable(target: InfluxTarget, error: unknown): FailedCheck {
-  return failed(
+  return unavailable(
     'influxdb',
     'influx_unreachable',
     `${influxName(target)} cannot be reached: ${networkReason(error)}.`,
@@ -24,20 +25,21 @@ async function checkInflux(target: InfluxTarget, signal: AbortSignal): Promise<C
   try {
     // Needs no token, which tells an unreachable host from a wrong token.
     const health = await callInflux(target, { method: 'GET', path: 'health' }, signal);
-    if (health.status === 404 || !/"name"\s*:\s*"influxdb"/.test(health.text)) {
+    // Of a proxy too, in front of an InfluxDB that is just starting.
+    if (health.status >= 500 || health.status === 429) {
+      return unavailable(
+        'influxdb',
+        'influx_unavailable',
+        sentences(`${influxName(target)} reports that it is unhealthy: ${influxMessage(health.text)}`),
+        'Check the log of InfluxDB.',
+      );
+    }
+    if (health.status !== 200 || !/"name"\s*:\s*"influxdb"/.test(health.text)) {
       return failed(
         'influxdb',
         'influx_unreachable',
         `The server at ${target.host} (INFLUX_HOST) is not InfluxDB 2.x.`,
         'Set INFLUX_HOST to the address of InfluxDB, for example http://localhost:8086.',
-      );
-    }
-    if (health.status !== 200) {
-      return failed(
-        'influxdb',
-        'influx_unavailable',
-        `${influxName(target)} reports that it is unhealthy: ${influxMessage(health.text)}`,
-        'Check the log of InfluxDB.',
       );
     }
     version = /"version"\s*:\s*"v?([^"]+)"/.exec(health.text)?.[1] ?? '';
@@ -82,7 +84,7 @@ export function refusalOf(target: InfluxTarget, status: number, text: string): F
     );
   }
   if (status >= 500 || status === 429) {
-    return failed(
+    return unavailable(
       'influxdb',
       'influx_unavailable',
       `${influxName(target)} returned status ${status}: ${said}`,

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { counted } from '../format.ts';
 import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
-import { failed, passed, warned, type Check, type CheckDepth, type FailedCheck } from '../check.ts';
+import { failed, passed, unavailable, warned, type Check, type CheckDepth, type FailedCheck } from '../check.ts';
 
 /** Where the stream is according to the settings, for messages. */
 export interface StreamTarget {
@@ -108,7 +108,7 @@ export function streamFailure(target: StreamTarget, error: unknown): FailedCheck
         REGION_HINT,
       );
     case 'unreachable':
-      return failed(
+      return unavailable(
         'stream',
         'stream_unreachable',
         `${where} cannot be reached: ${failure.reason}.`,
@@ -118,7 +118,7 @@ export function streamFailure(target: StreamTarget, error: unknown): FailedCheck
       );
     case 'wrong_region':
     case 'other':
-      return failed(
+      return (failure.kind === 'other' && failure.transient ? unavailable : failed)(
         'stream',
         'stream_unreachable',
         `${where} returned an error for stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
