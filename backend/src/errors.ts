@@ -1,3 +1,5 @@
+import { sentence, sentences } from './format.ts';
+
 /** The code of every failure that Userpulse reports. The list is closed: a new kind of failure gets a new code here. */
 export type ErrorCode =
   | 'config_invalid'
@@ -94,6 +96,8 @@ export class UserpulseError extends Error {
   describe(): string {
     return this.hint === undefined
       ? this.message
-      : `${this.message}${this.message.includes('\n') ? '\n' : ' '}${this.hint}`;
+      : this.message.includes('\n')
+        ? `${this.message}\n${sentence(this.hint)}`
+        : sentences(this.message, this.hint);
   }
 }

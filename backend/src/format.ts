@@ -4,6 +4,9 @@ export function sentence(text: string): string {
   return trimmed === '' || /[.!?…:]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }
 
+/** A text of another program, to stand in a sentence: without white space and full stops at its end. */
+export const clause = (text: string): string => text.trim().replace(/[.\s]+$/, '');
+
 /** Sentences one after another; what is empty or undefined is left out. */
 export const sentences = (...texts: readonly (string | undefined)[]): string =>
   texts

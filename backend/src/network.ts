@@ -1,3 +1,5 @@
+import { clause } from './format.ts';
+
 const NETWORK: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ENOTFOUND: 'unknown host name',
@@ -25,5 +27,5 @@ export function networkReason(error: unknown): string {
     if (known !== undefined) return known;
     if (e.name === 'AbortError' || e.name === 'TimeoutError') return 'timed out waiting for a response';
   }
-  return error instanceof Error && error.message !== '' ? error.message : String(error);
+  return clause(error instanceof Error && error.message !== '' ? error.message : String(error));
 }

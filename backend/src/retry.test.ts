@@ -136,7 +136,43 @@ describe('OutageLog', () => {
     }
     log.succeeded();
     log.succeeded();
-    expect(lines).toEqual(['down', 'down', 'down', 'influxdb is available again.']);
+    const down = 'down. Retrying; no data is lost.';
+    expect(lines).toEqual([down, down, down, 'influxdb is available again.']);
     expect(log.sinceMs).toBeUndefined();
+  });
+
+  it('of one bucket is not over when a write to another one succeeds', () => {
+    const clock = new VirtualClock();
+    const lines: string[] = [];
+    const log = new OutageLog(
+      'influxdb',
+      pino({}, { write: (line: string) => lines.push((JSON.parse(line) as { msg: string }).msg) }),
+      clock,
+    );
+    for (let n = 0; n < 30; n++) {
+      log.failed('not_found', 'Bucket "share" does not exist.', 'share');
+      if (n === 3) log.failed('unauthorized', 'Bucket "made" may not be written', 'made');
+      log.succeeded('received');
+      if (n === 20) log.succeeded('made');
+      clock.jump(100);
+    }
+    expect(lines).toEqual([
+      'Bucket "share" does not exist. Retrying; no data is lost.',
+      'Bucket "made" may not be written. Retrying; no data is lost.',
+    ]);
+    expect(log.sinceMs).toBeDefined();
+    log.succeeded('share');
+    expect(lines.at(-1)).toBe('influxdb is available again.');
+  });
+
+  it('does not fill the log with messages that differ each time', () => {
+    const clock = new VirtualClock();
+    let lines = 0;
+    const log = new OutageLog('archive', pino({}, { write: () => lines++ }), clock);
+    for (let n = 0; n < 1000; n++) {
+      log.failed('http_500', `Request ${n}`);
+      clock.jump(10);
+    }
+    expect(lines).toBeLessThan(20);
   });
 });

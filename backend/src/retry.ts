@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Clock } from './clock.ts';
+import { sentences } from './format.ts';
 
 /** Bounds of the waits between attempts, in ms. */
 export interface BackoffPolicy {
@@ -109,14 +110,20 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
 
 const REMIND_MS = 10_000;
 /** Ends the message of every outage that ingest rides out. */
-export const RETRYING = 'Retrying; no data is lost.';
+const RETRYING = 'Retrying; no data is lost';
 
-/** Logs an outage of a dependency: the first failure, a reminder every ten seconds, and its end. All writers to the dependency share one. */
+/**
+ * Logs an outage of a dependency: its first failure, a reminder every ten seconds, and its end. All callers share one. An outage may concern a part of
+ * the dependency only, such as one bucket of four: it ends when every part that has failed has worked again, whatever else works meanwhile.
+ */
 export class OutageLog {
   readonly #logger: Logger;
   readonly #what: string;
   readonly #clock: Clock;
-  #outage: { readonly sinceMs: number; lastLoggedMs: number; failures: number } | undefined;
+  #outage: { readonly sinceMs: number; failures: number } | undefined;
+  readonly #failing = new Set<unknown>();
+  /** When a message was last logged. They come from a small set; see MAX_MESSAGES. */
+  readonly #loggedMs = new Map<string, number>();
 
   constructor(what: string, logger: Logger, clock: Clock) {
     this.#what = what;
@@ -129,25 +136,40 @@ export class OutageLog {
     return this.#outage?.sinceMs;
   }
 
-  failed(reason: string, message: string): void {
+  /**
+   * @param message what has failed, with or without a full stop
+   * @param part what of the dependency: compared by identity
+   */
+  failed(reason: string, message: string, part?: unknown): void {
     const now = this.#clock.now();
-    this.#outage ??= { sinceMs: now, lastLoggedMs: -Infinity, failures: 0 };
+    this.#outage ??= { sinceMs: now, failures: 0 };
     this.#outage.failures++;
-    if (now - this.#outage.lastLoggedMs < REMIND_MS) return;
-    this.#outage.lastLoggedMs = now;
+    this.#failing.add(part);
+    if (now - (this.#loggedMs.get(message) ?? -Infinity) < REMIND_MS) return;
+    // What differs each time, by a number of the request for example, must not fill the log.
+    const recent = [...this.#loggedMs.values()].filter((ms) => now - ms < REMIND_MS).length;
+    if (recent >= MAX_MESSAGES) return;
+    if (this.#loggedMs.size > 10 * MAX_MESSAGES) this.#loggedMs.clear();
+    this.#loggedMs.set(message, now);
     this.#logger.error(
       { target: this.#what, reason, failures: this.#outage.failures, forMs: now - this.#outage.sinceMs },
-      message,
+      sentences(message, RETRYING),
     );
   }
 
-  succeeded(): void {
+  succeeded(part?: unknown): void {
     if (this.#outage === undefined) return;
+    this.#failing.delete(part);
+    if (this.#failing.size > 0) return;
     const { failures, sinceMs } = this.#outage;
     this.#outage = undefined;
+    this.#loggedMs.clear();
     this.#logger.info(
       { target: this.#what, failures, forMs: this.#clock.now() - sinceMs },
       `${this.#what} is available again.`,
     );
   }
 }
+
+/** Different messages of one outage in ten seconds. */
+const MAX_MESSAGES = 8;

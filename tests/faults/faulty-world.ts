@@ -172,7 +172,7 @@ export class FaultyWorld {
       );
       this.#process = child;
       const { code, signal } = await child.exit;
-      const refused = code === 1 && child.log.includes('userpulse: cannot start.');
+      const refused = code === 1 && child.log.includes('userpulse: cannot start');
       if (signal === 'SIGKILL') this.kills++;
       // A start while a dependency is away ends in words; whoever keeps ingest running tries again.
       else if (refused) this.refusedStarts++;

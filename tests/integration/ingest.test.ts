@@ -288,7 +288,7 @@ describe('userpulse ingest', () => {
     ['USERPULSE_ARCHIVE', 's3://no-such-bucket-here/raw', 'USERPULSE_ARCHIVE'],
   ])('ends with 1 and one message that names the setting when %s is wrong', async (setting, value, named) => {
     const w = await world();
-    const ingest = w.ingest({ [setting]: value });
+    const ingest = w.ingest({ [setting]: value, USERPULSE_START_DEADLINE_MS: '0' });
     expect((await ingest.exit).code).toBe(1);
     const messages = ingest.log.split('\n').filter((line) => line.startsWith('userpulse: '));
     expect(messages).toHaveLength(1);

@@ -2,13 +2,14 @@ import { createReadStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import { clause } from '../format.ts';
 import { UserpulseError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import { CONFLICT_CAUSE, type ArchiveObject, type ArchiveWriter } from './archive-writer.ts';
 import { contentSha256 } from './codec.ts';
 import { CODECS, type CodecName } from './codecs.ts';
 import { createFile, makeFolder } from '../files/durable-file.ts';
-import { OutageLog, RETRYING, retrying, type Verdict } from '../retry.ts';
+import { OutageLog, retrying, type Verdict } from '../retry.ts';
 
 export interface FileArchiveWriterOptions {
   /** `file:///DIR` */
@@ -43,12 +44,13 @@ export class FileArchiveWriter implements ArchiveWriter {
       onRetry: (verdict) => {
         this.#outage.failed(
           verdict.reason,
-          `The archive folder ${this.#folder} (USERPULSE_ARCHIVE) cannot be written: ${verdict.message}. ${RETRYING}`,
+          `The archive folder ${this.#folder} (USERPULSE_ARCHIVE) cannot be written: ${clause(verdict.message)}.`,
+          object.key,
         );
         this.#options.onRetry(verdict.reason);
       },
     });
-    this.#outage.succeeded();
+    this.#outage.succeeded(object.key);
   }
 
   get troubleSinceMs(): number | undefined {

@@ -11,7 +11,7 @@ import { CONFLICT_CAUSE, NEED_CONDITIONS, type ArchiveObject, type ArchiveWriter
 import { contentSha256 } from './codec.ts';
 import { CODECS, type CodecName } from './codecs.ts';
 import { isTaken, s3Location } from './s3.ts';
-import { OutageLog, RETRYING, retrying, type Verdict } from '../retry.ts';
+import { OutageLog, retrying, type Verdict } from '../retry.ts';
 
 /** Larger objects are uploaded in parts, so that a broken connection costs one part. S3's bounds for a part: 5 MiB to 5 GiB. */
 const MULTIPART_BYTES = 16 * 1024 * 1024;
@@ -61,11 +61,11 @@ export class S3ArchiveWriter implements ArchiveWriter {
       signal,
       classify: (error) => this.#classify(error),
       onRetry: (verdict) => {
-        this.#outage.failed(verdict.reason, verdict.message);
+        this.#outage.failed(verdict.reason, verdict.message, object.key);
         this.#options.onRetry(verdict.reason);
       },
     });
-    this.#outage.succeeded();
+    this.#outage.succeeded(object.key);
   }
 
   get troubleSinceMs(): number | undefined {
@@ -164,7 +164,7 @@ export class S3ArchiveWriter implements ArchiveWriter {
       return {
         kind: 'retry',
         reason: 'not_stored',
-        message: `S3 bucket "${this.#bucket}" (USERPULSE_ARCHIVE) acknowledged an object that it has not stored. ${RETRYING}`,
+        message: `S3 bucket "${this.#bucket}" (USERPULSE_ARCHIVE) acknowledged an object that it has not stored.`,
       };
     }
     const failure = awsFailure(error);
@@ -174,10 +174,10 @@ export class S3ArchiveWriter implements ArchiveWriter {
         return {
           kind: 'retry',
           reason: 'not_found',
-          message: `${bucket} does not exist. Create it, or correct the setting. ${RETRYING}`,
+          message: `${bucket} does not exist. Create it, or correct the setting.`,
         };
       case 'wrong_region':
-        return { kind: 'retry', reason: 'not_found', message: `${bucket} is in region ${failure.region}. ${RETRYING}` };
+        return { kind: 'retry', reason: 'not_found', message: `${bucket} is in region ${failure.region}.` };
       case 'unauthorized':
         return {
           kind: 'retry',
@@ -185,26 +185,25 @@ export class S3ArchiveWriter implements ArchiveWriter {
           message: sentences(
             `${bucket} denies access: ${failure.reason}`,
             failure.advice ?? 'The credentials need s3:PutObject, s3:GetObject and s3:AbortMultipartUpload',
-            RETRYING,
           ),
         };
       case 'no_credentials':
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: sentences(`No AWS credentials were found for ${bucket}`, CREDENTIALS_HINT, RETRYING),
+          message: sentences(`No AWS credentials were found for ${bucket}`, CREDENTIALS_HINT),
         };
       case 'no_region':
         return {
           kind: 'retry',
           reason: 'no_region',
-          message: `AWS_REGION is not set, so ${bucket} cannot be reached. ${RETRYING}`,
+          message: `AWS_REGION is not set, so ${bucket} cannot be reached.`,
         };
       case 'unreachable':
         return {
           kind: 'retry',
           reason: 'network',
-          message: `${bucket} cannot be reached: ${failure.reason}. ${RETRYING}`,
+          message: `${bucket} cannot be reached: ${failure.reason}.`,
         };
       case 'other':
         // The store does not know what is asked for, and will not learn it while it is asked again.
@@ -221,7 +220,7 @@ export class S3ArchiveWriter implements ArchiveWriter {
             ),
           };
         }
-        return { kind: 'retry', reason: reasonOf(error), message: `${bucket} answered ${failure.reason}. ${RETRYING}` };
+        return { kind: 'retry', reason: reasonOf(error), message: `${bucket} answered ${failure.reason}.` };
       default:
         return failure satisfies never;
     }

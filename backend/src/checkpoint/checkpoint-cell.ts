@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { UserpulseError } from '../errors.ts';
-import { OutageLog, RETRYING, retrying } from '../retry.ts';
+import { clause } from '../format.ts';
+import { OutageLog, retrying } from '../retry.ts';
 import type { Clock } from '../clock.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { ShardCheckpoint } from './checkpoint.ts';
@@ -18,6 +19,8 @@ export const checkpointOutage = (logger: Logger, clock: Clock): OutageLog => new
 
 /** Saves, and retries until it works: a full disk stops progress, not the process. */
 export async function saveDurably(context: SaveContext, save: () => Promise<void>): Promise<void> {
+  // Files are saved one by one: that another one works does not end the outage of this one.
+  const part = Symbol();
   await retrying(save, {
     clock: context.clock,
     signal: context.signal,
@@ -27,15 +30,15 @@ export async function saveDurably(context: SaveContext, save: () => Promise<void
       return {
         kind: 'retry',
         reason: code.toLowerCase(),
-        message: `The checkpoint ${context.store.url} (USERPULSE_CHECKPOINT) cannot be written: ${error instanceof Error ? error.message : String(error)}. ${RETRYING}`,
+        message: `The checkpoint ${context.store.url} (USERPULSE_CHECKPOINT) cannot be written: ${clause(error instanceof Error ? error.message : String(error))}.`,
       };
     },
     onRetry: (verdict) => {
-      context.outage.failed(verdict.reason, verdict.message);
+      context.outage.failed(verdict.reason, verdict.message, part);
       context.onRetry(verdict.reason);
     },
   });
-  context.outage.succeeded();
+  context.outage.succeeded(part);
 }
 
 /**

@@ -69,7 +69,8 @@ export class FileCheckpointStore implements CheckpointStore {
   }
 
   async #write(file: string, content: string): Promise<void> {
-    if (this.#lock === undefined) throw new Error('The checkpoint store is not open.');
+    // Ingest has ended, and closed it: nothing to try again.
+    if (this.#lock === undefined) throw new UserpulseError('aborted', `${this.#name} is closed.`);
     await this.#lock.check(this.#name);
     await replaceFile(join(this.#folder, file), [Buffer.from(content)]);
   }

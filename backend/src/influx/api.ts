@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { clause } from '../format.ts';
 import { withoutToken, type Secret } from '../secrets.ts';
 
 /** Which InfluxDB, which organisation, and with which token. */
@@ -57,15 +58,15 @@ export async function callInflux(
   return { status: answer.statusCode, text: withoutToken(Buffer.concat(chunks).toString('utf8'), token) };
 }
 
-/** InfluxDB's own error message, from its JSON error body; the text itself where it is something else. */
+/** InfluxDB's own error message, from its JSON error body; the text itself where it is something else. Without a full stop; '' where there is none. */
 export function influxMessage(text: string): string {
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string') {
-      return body.message;
+      return clause(body.message);
     }
   } catch {
     // Not JSON: a proxy's page or plain text.
   }
-  return text.trim().slice(0, 200);
+  return clause(text.trim().slice(0, 200));
 }

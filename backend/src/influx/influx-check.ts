@@ -87,7 +87,7 @@ export function refusalOf(target: InfluxTarget, status: number, text: string): F
     return unavailable(
       'influxdb',
       'influx_unavailable',
-      `${influxName(target)} returned status ${status}: ${said}`,
+      `${influxName(target)} returned status ${status}: ${said}.`,
       'Check the log of InfluxDB, then try again.',
     );
   }
@@ -95,7 +95,7 @@ export function refusalOf(target: InfluxTarget, status: number, text: string): F
     return failed(
       'influxdb',
       'influx_rejected',
-      `${influxName(target)} returned status ${status}: ${said}`,
+      `${influxName(target)} returned status ${status}: ${said}.`,
       `Check that the token in ${target.token.where} belongs to INFLUX_ORG.`,
     );
   }

@@ -136,6 +136,19 @@ describe('InfluxSink', () => {
       expect(clock.now() - begun).toBeGreaterThanOrEqual(90_000);
   });
 
+  it('is in trouble until the bucket that failed works, not when another one does', async () => {
+    let missing = true;
+    answer = () => (seen.at(-1)?.url.includes('bucket=s&') === true && missing ? { status: 404 } : { status: 204 });
+    const waiting = sink.write('share', LineBlock.of(lines(1)), go);
+    while (retries.length < 3) {
+      await sink.write('received', LineBlock.of(lines(1)), go);
+      if (retries.length > 0) expect(sink.troubleSinceMs).toBeDefined();
+    }
+    missing = false;
+    await waiting;
+    expect(sink.troubleSinceMs).toBeUndefined();
+  });
+
   it('ends when aborted, however long the outage', async () => {
     const stop = new AbortController();
     const reason = new Error('deadline');

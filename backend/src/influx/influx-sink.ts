@@ -11,7 +11,7 @@ import type { LineBlock } from '../schema/line-block.ts';
 import { withoutToken } from '../secrets.ts';
 import type { PointSink, Refusal } from './point-sink.ts';
 import { Retention } from './retention.ts';
-import { OutageLog, parseRetryAfter, RETRYING, retrying, type Verdict } from '../retry.ts';
+import { OutageLog, parseRetryAfter, retrying, type Verdict } from '../retry.ts';
 
 const gzipAsync = promisify<Uint8Array, { level: number; chunkSize: number }, Buffer>(gzip);
 
@@ -194,12 +194,12 @@ export class InfluxSink implements PointSink {
         signal,
         classify: (error) => this.#classify(role, error),
         onRetry: (verdict) => {
-          this.#outage.failed(verdict.reason, verdict.message);
+          this.#outage.failed(verdict.reason, verdict.message, role);
           this.#options.onRetry(verdict.reason);
         },
       },
     );
-    this.#outage.succeeded();
+    this.#outage.succeeded(role);
     return answer;
   }
 
@@ -210,41 +210,42 @@ export class InfluxSink implements PointSink {
       return {
         kind: 'retry',
         reason: 'network',
-        message: `${host} cannot be reached: ${networkReason(error)}. ${RETRYING}`,
+        message: `${host} cannot be reached: ${networkReason(error)}.`,
       };
     }
+    const said = error.message === '' ? '' : `: ${error.message}`;
     switch (error.status) {
       case 401:
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `${host} rejects the token in ${target.token.where}. ${target.token.renewal} ${RETRYING}`,
+          message: `${host} rejects the token in ${target.token.where}. ${target.token.renewal}`,
         };
       case 403:
         return {
           kind: 'retry',
           reason: 'unauthorized',
-          message: `The token in ${target.token.where} may not write to bucket "${buckets[role]}" (${ROLES[role].setting}): ${error.message}. ${RETRYING}`,
+          message: `The token in ${target.token.where} may not write to bucket "${buckets[role]}" (${ROLES[role].setting})${said}.`,
         };
       case 404:
         return {
           kind: 'retry',
           reason: 'not_found',
-          message: `${host} has no bucket "${buckets[role]}" (${ROLES[role].setting}) in organisation "${target.org}" (INFLUX_ORG): ${error.message}. Create it with "userpulse setup". ${RETRYING}`,
+          message: `${host} has no bucket "${buckets[role]}" (${ROLES[role].setting}) in organisation "${target.org}" (INFLUX_ORG)${said}. Create it with "userpulse setup".`,
         };
       case 429:
       case 503:
         return {
           kind: 'retry',
           reason: 'throttled',
-          message: `${host} asks to slow down (${error.status}): ${error.message}. ${RETRYING}`,
+          message: `${host} asks to slow down (${error.status})${said}.`,
           afterMs: error.retryAfterMs,
         };
       default:
         return {
           kind: 'retry',
           reason: `http_${error.status}`,
-          message: `${host} returned status ${error.status}: ${error.message}. ${RETRYING}`,
+          message: `${host} returned status ${error.status}${said}.`,
           afterMs: error.retryAfterMs,
         };
     }

@@ -40,8 +40,8 @@ export interface ReadContext {
 /** What a reader tells of its stream. */
 export interface ReadEvents {
   /** A request has failed and will be repeated. */
-  retrying(reason: string, message: string): void;
-  succeeded(): void;
+  retrying(reason: string, message: string, shardId: string): void;
+  succeeded(shardId: string): void;
   /** Records between what was read before and what is left may be gone. May throw to end reading. */
   gap(gap: Gap): void;
 }
@@ -110,7 +110,7 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
       const reason = isAhead ? 'clock_ahead' : reasonToRetry(error, source.stream, shardId);
       return { kind: 'retry', reason, message: error.message };
     },
-    onRetry: ({ reason, message }) => events.retrying(reason, message),
+    onRetry: ({ reason, message }) => events.retrying(reason, message, shardId),
   });
 
   const checkGap = async (): Promise<void> => {
@@ -165,12 +165,12 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
       reservation.release();
       if (error instanceof SourceError && error.kind === 'iterator_expired') {
         iterator = undefined;
-        events.retrying(error.kind, error.message);
+        events.retrying(error.kind, error.message, shardId);
       } else await retries.failed(error);
       continue;
     }
     retries.succeeded();
-    events.succeeded();
+    events.succeeded(shardId);
     iterator = page.next;
     let bytes = 0;
     for (const record of page.records) bytes += record.data.byteLength;

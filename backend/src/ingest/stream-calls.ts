@@ -49,9 +49,9 @@ export class StreamCalls implements ReadEvents {
           error instanceof SourceError && error.kind !== 'not_found' && error.kind !== 'invalid'
             ? { kind: 'retry', reason: error.kind, message: error.message }
             : { kind: 'give_up' },
-        onRetry: (verdict) => this.retrying(verdict.reason, verdict.message),
+        onRetry: (verdict) => this.retrying(verdict.reason, verdict.message, call),
       });
-      this.succeeded();
+      this.succeeded(call);
       return result;
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
@@ -66,18 +66,15 @@ export class StreamCalls implements ReadEvents {
     }
   }
 
-  retrying(reason: string, message: string): void {
+  retrying(reason: string, message: string, part: unknown): void {
     this.#options.metrics.retries.inc({ target: 'stream', reason });
     // An iterator that has expired is part of normal life: reading had stopped for five minutes.
     if (reason === 'iterator_expired') return;
-    this.#outage.failed(
-      reason,
-      `Stream "${this.source.stream}" (USERPULSE_STREAM) cannot be read: ${message} Trying again; nothing is lost meanwhile.`,
-    );
+    this.#outage.failed(reason, `Stream "${this.source.stream}" (USERPULSE_STREAM) cannot be read: ${message}`, part);
   }
 
-  succeeded(): void {
-    this.#outage.succeeded();
+  succeeded(part: unknown): void {
+    this.#outage.succeeded(part);
   }
 
   /** @throws UserpulseError checkpoint_trimmed, unless gaps are passed */
