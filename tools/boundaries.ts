@@ -30,7 +30,7 @@ export const BACKEND: Readonly<Record<string, readonly string[]>> = {
   produce: ['schema', 'kinesis'],
   replay: ['files', 'event', 'schema', 'influx', 'archive'],
   'dead-letters': ['event', 'kinesis', 'archive'],
-  checks: ['schema', 'config.ts', 'flux', 'kinesis', 'influx', 'archive', 'checkpoint'],
+  checks: ['aws', 'schema', 'config.ts', 'flux', 'kinesis', 'influx', 'archive', 'checkpoint'],
   http: ['schema', 'query'],
   commands: ['*'],
   'main.ts': ['config.ts', 'commands'],

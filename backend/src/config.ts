@@ -201,6 +201,12 @@ const settings = {
     undefined,
     'Where raw events are archived: `s3://BUCKET/PREFIX` or `file:///DIR`.',
   ],
+  archiveRegion: [
+    'USERPULSE_ARCHIVE_REGION',
+    z.string().regex(/^[a-z0-9-]+$/, 'must be a region such as eu-west-1'),
+    undefined,
+    'AWS region of the archive bucket, if it is not that of the stream (`AWS_REGION`).',
+  ],
   checkpoint: [
     'USERPULSE_CHECKPOINT',
     storeUrl('file:///var/lib/userpulse/checkpoint', ['file:']),
@@ -358,7 +364,11 @@ type Settings = typeof settings;
 export type SettingName = keyof Settings;
 /** Parsed settings. A command gets exactly those that it requests from {@link loadConfig}. */
 export type Config<K extends SettingName = SettingName> = {
-  readonly [N in K]: N extends SecretName ? Secret : z.output<Settings[N][1]>;
+  readonly [N in K]: N extends SecretName
+    ? Secret
+    : N extends 'archiveRegion'
+      ? string | undefined
+      : z.output<Settings[N][1]>;
 };
 
 /** Settings that may come from a file, with the setting that names it. */
@@ -373,6 +383,8 @@ const isSecret = (name: SettingName): name is SecretName => name in SECRET_FILES
 export interface LoadOptions {
   readonly cwd: string;
   readonly defaultPort: number;
+  /** The region that the AWS SDK has found; absent where nobody has looked. */
+  readonly awsRegion?: string | undefined;
   /** Told of every secret that is read from a file, so that it can be masked. */
   readonly onSecret?: (value: string) => void;
 }
@@ -395,7 +407,7 @@ const COMPUTED: Partial<Record<SettingName, ComputedDefault>> = {
   listen: { text: '127.0.0.1:8088 (ingest: 8089)', value: ({ defaultPort }) => `127.0.0.1:${defaultPort}` },
 };
 
-const OPTIONAL: ReadonlySet<SettingName> = new Set(['apiToken', 'influxTokenFile', 'apiTokenFile']);
+const OPTIONAL: ReadonlySet<SettingName> = new Set(['apiToken', 'archiveRegion', 'influxTokenFile', 'apiTokenFile']);
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 
 /**
@@ -438,6 +450,16 @@ export function loadConfig<K extends SettingName>(
     !LOOPBACK.test(listen.host)
   ) {
     problems.push(`USERPULSE_API_TOKEN is required to listen on ${listen.host}. Without it, listen on localhost.`);
+  }
+  const archive = out.archive as Config['archive'] | undefined;
+  const needsRegion = [
+    ...(out.stream === undefined ? [] : [settings.stream[0]]),
+    ...(archive?.protocol === 's3:' && out.archiveRegion === undefined ? [settings.archive[0]] : []),
+  ];
+  if ('awsRegion' in options && options.awsRegion === undefined && needsRegion.length > 0) {
+    problems.push(
+      `AWS_REGION is not set, and the profile in the AWS configuration file has no region. ${needsRegion.join(' and ')} need one, for example AWS_REGION=eu-west-1.`,
+    );
   }
   const buckets = BUCKET_ROLES.map((role) => out[bucketSetting(role)]).filter((b) => b !== undefined);
   if (new Set(buckets).size < buckets.length) problems.push(`${BUCKET_SETTINGS_TEXT} must name different buckets.`);

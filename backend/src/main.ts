@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { destination, pino, type Logger } from 'pino';
+import { findAws } from './commands/aws.ts';
 import { loadConfig } from './config.ts';
 import { commands } from './commands/index.ts';
 import type { CommandContext } from './commands/context.ts';
@@ -27,8 +28,14 @@ async function main(argv: readonly string[]): Promise<number> {
   const secrets = new SecretMask(process.env);
   const mask = (text: string): string => secrets.apply(text);
   const log = destination({ dest: 2, sync: true });
+  // An empty variable counts as absent, as for our own settings: the AWS SDK would not look any further for a region.
+  for (const [name, value] of Object.entries(process.env)) {
+    if (name.startsWith('AWS_') && value === '') Reflect.deleteProperty(process.env, name);
+  }
+  const aws = await findAws();
   const context: CommandContext = {
     env: process.env,
+    aws,
     cwd: process.cwd(),
     stdout: process.stdout,
     stdin: process.stdin,
@@ -52,7 +59,12 @@ async function main(argv: readonly string[]): Promise<number> {
         { write: (line) => log.write(mask(line)) },
       ),
     config: (names, defaultPort = 8088) =>
-      loadConfig(process.env, names, { cwd: process.cwd(), defaultPort, onSecret: (value) => secrets.add(value) }),
+      loadConfig(process.env, names, {
+        awsRegion: aws.region,
+        cwd: process.cwd(),
+        defaultPort,
+        onSecret: (value) => secrets.add(value),
+      }),
   };
 
   const program = new Command('userpulse')

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { userpulse } from '../support/cli.ts';
 import {
@@ -9,6 +11,7 @@ import {
   createStream,
   influxWrite,
   kinesis,
+  parts,
   temporaryFolder,
 } from '../support/parts.ts';
 
@@ -108,5 +111,33 @@ describe('userpulse doctor', () => {
     expect(end.stdout).toMatch(/^checkpoint +ok .*$/m);
     expect(end.stdout).toContain('→ Start the S3 server');
     expect(end.stderr).toMatch(/^userpulse: \d of 7 checks failed: influxdb, buckets, stream, lag, archive\.$/m);
+  });
+
+  it('goes where the AWS configuration file says, and shows it', async () => {
+    const { env } = await installation();
+    const file = join(await temporaryFolder('aws'), 'config');
+    const config = (s3: string): string =>
+      `[default]\nregion = us-east-1\nservices = local\n[services local]\nkinesis =\n  endpoint_url = ${parts().kinesis.endpoint}\ns3 =\n  endpoint_url = ${s3}\n`;
+    const places = {
+      AWS_CONFIG_FILE: file,
+      AWS_REGION: '',
+      AWS_ENDPOINT_URL_KINESIS: '',
+      AWS_ENDPOINT_URL_S3: '',
+    };
+    await writeFile(file, config(parts().s3.endpoint));
+    expect(await doctor({ ...env, ...places })).toMatchObject({ status: 'ok', code: 0 });
+    await writeFile(file, config('http://127.0.0.1:1'));
+    const archive = (await doctor({ ...env, ...places })).checks.find((c) => c.name === 'archive');
+    expect(archive?.message).toContain('S3 at http://127.0.0.1:1');
+  });
+
+  it('finds an archive in another region than the stream with USERPULSE_ARCHIVE_REGION, and says so without', async () => {
+    const { env } = await installation();
+    const archive = async (extra: Record<string, string>) =>
+      (await doctor({ ...env, AWS_REGION: 'eu-central-1', ...extra })).checks.find((c) => c.name === 'archive');
+    const wrong = await archive({});
+    expect(wrong).toMatchObject({ state: 'error' });
+    expect(wrong?.hint).toContain('Set USERPULSE_ARCHIVE_REGION=us-east-1');
+    expect(await archive({ USERPULSE_ARCHIVE_REGION: 'us-east-1' })).toMatchObject({ state: 'ok' });
   });
 });

@@ -10,7 +10,15 @@ import { registerProduce } from '../../backend/src/commands/produce.ts';
 import { loadConfig } from '../../backend/src/config.ts';
 import { decodeRecord, type DecodedItem } from '../../backend/src/event/decode.ts';
 import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
-import { createStream, eventually, kinesis, partsEnv, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
+import {
+  createStream,
+  eventually,
+  kinesis,
+  parts,
+  partsEnv,
+  temporaryFolder,
+  usePartsEnvironment,
+} from '../support/parts.ts';
 
 interface Summary {
   readonly events: number;
@@ -43,6 +51,7 @@ function produce(stream: string, args: readonly string[], more: Readonly<Record<
   const env = partsEnv({ USERPULSE_STREAM: stream, ...more });
   const context: CommandContext = {
     env,
+    aws: { region: 'us-east-1', endpoints: { kinesis: parts().kinesis.endpoint, s3: undefined } },
     cwd: process.cwd(),
     stdout: sink('out'),
     stdin: process.stdin,

@@ -183,6 +183,15 @@ describe('a command that cannot start', () => {
       expect(end.stderr).toContain(setting);
   });
 
+  it('names a missing region together with all else that is wrong', async () => {
+    const env = { ...installation, AWS_REGION: '', AWS_CONFIG_FILE: '/nowhere', USERPULSE_USER_PREFIX: 'middle:4' };
+    const end = await userpulse(['ingest'], env);
+    expect(end).toMatchObject({ code: 1 });
+    expect(end.stderr).toContain('2 settings are invalid');
+    expect(end.stderr).toContain('AWS_REGION is not set');
+    expect(end.stderr).toContain('USERPULSE_STREAM and USERPULSE_ARCHIVE need one');
+  });
+
   it.each([
     ['serve', ['INFLUX_HOST', 'USERPULSE_STREAM', 'USERPULSE_ARCHIVE']],
     ['replay --from 2012/07/01 --to 2012/07/01', ['INFLUX_HOST', 'USERPULSE_ARCHIVE']],

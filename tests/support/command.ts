@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { Readable, Writable } from 'node:stream';
 import { pino } from 'pino';
 import type { CommandContext, RegisterCommand } from '../../backend/src/commands/context.ts';
+import { findAws } from '../../backend/src/commands/aws.ts';
 import { loadConfig } from '../../backend/src/config.ts';
 import { UserpulseError } from '../../backend/src/errors.ts';
 
@@ -29,6 +30,7 @@ export async function runInProcess(
     });
   const context: CommandContext = {
     env,
+    aws: await findAws(),
     cwd: options.cwd,
     stdout: sink('stdout'),
     stderr: sink('stderr'),

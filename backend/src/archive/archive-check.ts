@@ -158,8 +158,8 @@ export function archiveFailure(target: S3ArchiveTarget, error: unknown): FailedC
       return failed(
         'archive',
         'archive_not_found',
-        `S3 bucket "${bucket}" (USERPULSE_ARCHIVE) is in region ${failure.region}, not in ${target.region ?? 'the default region'} (AWS_REGION).`,
-        `Set AWS_REGION=${failure.region}, or USERPULSE_ARCHIVE to a bucket in that region.`,
+        `S3 bucket "${bucket}" (USERPULSE_ARCHIVE) is in region ${failure.region}, not in ${target.region ?? 'the default region'}.`,
+        `Set USERPULSE_ARCHIVE_REGION=${failure.region}, or USERPULSE_ARCHIVE to a bucket in that region.`,
       );
     case 'unauthorized':
       return failed(

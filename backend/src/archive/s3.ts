@@ -4,9 +4,14 @@ import { httpStatus } from '../aws/failure.ts';
 import { requestHandler } from '../aws/request-handler.ts';
 
 /** S3 client. Servers other than AWS are addressed path-style, because few of them have a host name per bucket. */
-export function createS3Client(options: { readonly customEndpoint: boolean; readonly maxAttempts?: number }): S3Client {
+export function createS3Client(options: {
+  readonly customEndpoint: boolean;
+  readonly maxAttempts?: number;
+  /** Instead of the SDK's own. */ readonly region?: string | undefined;
+}): S3Client {
   const credentials = new AwsCredentials();
   const client = new S3Client({
+    ...(options.region === undefined ? {} : { region: options.region }),
     credentials: credentials.provider,
     requestHandler: requestHandler(16),
     maxAttempts: options.maxAttempts ?? 3,

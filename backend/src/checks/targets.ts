@@ -1,10 +1,10 @@
-import type { S3Client } from '@aws-sdk/client-s3';
+import { createS3Client } from '../archive/s3.ts';
+import type { AwsPlaces } from '../aws/places.ts';
 import { byRole } from '../../../contract/roles.ts';
-import { bucketSetting, type BucketSetting, type Config, type Environment } from '../config.ts';
+import { bucketSetting, type BucketSetting, type Config } from '../config.ts';
 import type { BucketNames, Schema } from '../schema/buckets.ts';
 import type { ArchiveTarget } from '../archive/archive-check.ts';
 import type { InfluxTarget } from '../influx/api.ts';
-import { shownUrl } from '../secrets.ts';
 import type { StreamTarget } from '../kinesis/stream-check.ts';
 
 /* Where each dependency is, from the configuration: in one place, so that every command names the same things. */
@@ -24,34 +24,26 @@ export const schemaOf = (config: Config<BucketSetting | 'userPrefix' | 'sharePre
   sharePrefix: config.sharePrefix,
 });
 
-const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
-
-/**
- * The endpoint that the AWS SDK uses for a service, by its own rule: the service's variable, then the common one. For messages, so without
- * the parts that may hold credentials.
- */
-export function awsEndpoint(env: Environment, service: 'KINESIS' | 'S3'): string | undefined {
-  const endpoint = set(env[`AWS_ENDPOINT_URL_${service}`]) ?? set(env['AWS_ENDPOINT_URL']);
-  return endpoint === undefined ? undefined : shownUrl(endpoint);
-}
-
-const awsRegion = (env: Environment): string | undefined => set(env['AWS_REGION']);
-
-export const streamTarget = (config: Config<'stream'>, env: Environment): StreamTarget => ({
+export const streamTarget = (config: Config<'stream'>, aws: AwsPlaces): StreamTarget => ({
   stream: config.stream,
-  endpoint: awsEndpoint(env, 'KINESIS'),
-  region: awsRegion(env),
+  endpoint: aws.endpoints.kinesis,
+  region: aws.region,
 });
 
-/** `createS3` is called only for an S3 archive, so that a folder needs no AWS settings. */
-export function archiveTarget(config: Config<'archive'>, env: Environment, createS3: () => S3Client): ArchiveTarget {
-  return config.archive.protocol === 's3:'
-    ? {
-        kind: 's3',
-        url: config.archive,
-        s3: createS3(),
-        endpoint: awsEndpoint(env, 'S3'),
-        region: awsRegion(env),
-      }
-    : { kind: 'file', url: config.archive };
+/** The archive's bucket may lie in another region than the stream. A folder needs no AWS settings. */
+export function archiveTarget(
+  config: Config<'archive' | 'archiveRegion'>,
+  aws: AwsPlaces,
+  options: { readonly maxAttempts?: number } = {},
+): ArchiveTarget {
+  if (config.archive.protocol !== 's3:') return { kind: 'file', url: config.archive };
+  const endpoint = aws.endpoints.s3;
+  const region = config.archiveRegion;
+  return {
+    kind: 's3',
+    url: config.archive,
+    s3: createS3Client({ ...options, customEndpoint: endpoint !== undefined, region }),
+    endpoint,
+    region: region ?? aws.region,
+  };
 }

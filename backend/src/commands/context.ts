@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Config, Environment, SettingName } from '../config.ts';
+import type { AwsPlaces } from '../aws/places.ts';
 import type { Secret } from '../secrets.ts';
 
 /** What the composition root gives to a command. A command has no other access to the process. */
 export interface CommandContext {
   readonly env: Environment;
+  /** Where the AWS SDK goes. */
+  readonly aws: AwsPlaces;
   readonly cwd: string;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stdin: NodeJS.ReadableStream;

@@ -3,12 +3,11 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { openArchiveReader } from '../archive/open-archive.ts';
-import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks } from '../check.ts';
 import { refuse } from '../checks/preflight.ts';
 import { streamCheck } from '../kinesis/stream-check.ts';
-import { archiveTarget, awsEndpoint, streamTarget } from '../checks/targets.ts';
+import { archiveTarget, streamTarget } from '../checks/targets.ts';
 import type { StoredDeadLetter } from '../archive/dead-letter.ts';
 import {
   dataOf,
@@ -121,16 +120,14 @@ const ranged = (command: Command): Command =>
 
 /** The archive's dead letters. Its clients are closed at the end. */
 async function* found(context: CommandContext, options: Range): AsyncGenerator<FoundDeadLetter, void, void> {
-  const config = context.config(['archive']);
+  const config = context.config(['archive', 'archiveRegion']);
   const days = { from: options.from ?? FIRST_DAY, to: options.to ?? LAST_DAY };
   if (days.from > days.to) {
     throw new UserpulseError('bad_request', '--from is after --to.', {
       hint: 'Swap them.',
     });
   }
-  const archive = archiveTarget(config, context.env, () =>
-    createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined, maxAttempts: 1 }),
-  );
+  const archive = archiveTarget(config, context.aws, { maxAttempts: 1 });
   try {
     yield* storedDeadLetters(
       openArchiveReader(archive),
@@ -214,7 +211,7 @@ async function redriveCommand(
     'split',
     ...(file === undefined ? (['archive'] as const) : []),
   ]);
-  const target = streamTarget(config, context.env);
+  const target = streamTarget(config, context.aws);
   const kinesis = createKinesisClient({ maxAttempts: 1 });
   const stats: RedriveStats = { sent: 0, stillInvalid: new Map() };
   try {

@@ -1,9 +1,8 @@
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
-import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks, worst, type CheckResult, type CheckState } from '../check.ts';
 import { dependencyChecks } from '../checks/dependencies.ts';
-import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
+import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import { HttpInfluxReader } from '../influx/reader.ts';
 import { VERSION } from '../version.ts';
@@ -32,7 +31,7 @@ Environment:
   ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
   USERPULSE_STREAM, USERPULSE_ARCHIVE, USERPULSE_CHECKPOINT, USERPULSE_ARCHIVE_MAX_AGE_MS
-  AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials`,
+  USERPULSE_ARCHIVE_REGION, AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials`,
     )
     .action((options: { readonly json: boolean }) => doctor(context, options));
 };
@@ -43,14 +42,13 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
     ...SCHEMA_SETTINGS,
     'stream',
     'archive',
+    'archiveRegion',
     'archiveMaxAgeMs',
     'checkpoint',
   ]);
   const influx = influxTarget(config);
   const kinesis = createKinesisClient();
-  const archive = archiveTarget(config, context.env, () =>
-    createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined }),
-  );
+  const archive = archiveTarget(config, context.aws);
   const reader = new HttpInfluxReader({ ...influx, timeoutMs: READ_TIMEOUT_MS });
   let results: readonly CheckResult[];
   try {
@@ -63,7 +61,7 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
         reader,
         source: {
           kinesis,
-          stream: streamTarget(config, context.env),
+          stream: streamTarget(config, context.aws),
           checkpoint: config.checkpoint,
           archiveMaxAgeMs: config.archiveMaxAgeMs,
         },

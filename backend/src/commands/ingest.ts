@@ -1,9 +1,8 @@
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { openArchiveWriter } from '../archive/open-archive.ts';
-import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { preflightIngest, type IngestDependencies } from '../checks/preflight.ts';
-import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
+import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
 import type { SettingName } from '../config.ts';
 import { startOpsServer } from '../http/ops.ts';
 import type { WrittenNotice } from '../ingest/batch.ts';
@@ -29,6 +28,7 @@ export const INGEST_SETTINGS = [
   ...SCHEMA_SETTINGS,
   'stream',
   'archive',
+  'archiveRegion',
   'checkpoint',
   'start',
   'onTrimmed',
@@ -76,7 +76,7 @@ Environment:
   USERPULSE_START_DEADLINE_MS                how long a start waits for what does not answer yet
   USERPULSE_DECOMPRESS, USERPULSE_SPLIT      which records are decompressed, and which hold several events
   USERPULSE_LISTEN                           HOST:PORT of /metrics, /healthz, /readyz; default 127.0.0.1:8089
-  AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
+  USERPULSE_ARCHIVE_REGION, AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_LOG_LEVEL`,
     )
     .action(() => untilStopped(context.stop, () => ingest(context)));
@@ -132,16 +132,14 @@ export function createIngestParts(
   const influx = influxTarget(config);
   const schema = schemaOf(config);
   const kinesis = createKinesisClient({ maxAttempts: 1 });
-  const archiveAt = archiveTarget(config, context.env, () =>
-    createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined, maxAttempts: 1 }),
-  );
+  const archiveAt = archiveTarget(config, context.aws, { maxAttempts: 1 });
   let sink: InfluxSink | undefined;
   return {
     dependencies: {
       influx,
       buckets: schema.buckets,
       kinesis,
-      stream: streamTarget(config, context.env),
+      stream: streamTarget(config, context.aws),
       archive: archiveAt,
       checkpoint: config.checkpoint,
     },

@@ -129,7 +129,7 @@ async function produce(context: CommandContext, options: ProduceOptions): Promis
     });
   }
   const config = context.config(['stream']);
-  const target = streamTarget(config, context.env);
+  const target = streamTarget(config, context.aws);
   // After a time-out a record may be on the stream twice, so a slow local server gets time.
   const kinesis = createKinesisClient({ maxAttempts: 1, requestTimeoutMs: 120_000 });
   try {

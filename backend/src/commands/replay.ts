@@ -2,9 +2,8 @@ import { InvalidArgumentError, Option } from 'commander';
 import { resolve } from 'node:path';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { openArchiveReader } from '../archive/open-archive.ts';
-import { createS3Client } from '../archive/s3.ts';
 import { preflightReplay } from '../checks/preflight.ts';
-import { archiveTarget, awsEndpoint, influxTarget, schemaOf } from '../checks/targets.ts';
+import { archiveTarget, influxTarget, schemaOf } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import { systemClock } from '../clock.ts';
 import { counted, formatNumber, roughDuration } from '../format.ts';
@@ -95,6 +94,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
   const config = context.config([
     ...SCHEMA_SETTINGS,
     'archive',
+    'archiveRegion',
     'checkpoint',
     'batchMaxLines',
     'logLevel',
@@ -103,9 +103,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     ...(options.dryRun ? [] : INFLUX_SETTINGS),
   ]);
   const schema = schemaOf(config);
-  const archive = archiveTarget(config, context.env, () =>
-    createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined, maxAttempts: 1 }),
-  );
+  const archive = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const stats = new ReplayStats();
   let sink: InfluxSink | undefined;
   try {

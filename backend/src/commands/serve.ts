@@ -2,14 +2,13 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
-import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { cached } from '../checks/cached.ts';
 import { runChecks } from '../check.ts';
 import { dependencyChecks, type Dependencies } from '../checks/dependencies.ts';
 import { preflightServe } from '../checks/preflight.ts';
 import { influxReadiness } from '../checks/ready.ts';
-import { archiveTarget, awsEndpoint, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
+import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
 import type { Config, SettingName } from '../config.ts';
 import { listen } from '../http/listen.ts';
 import type { Readiness } from '../check.ts';
@@ -94,7 +93,7 @@ type Sources = Pick<Dependencies, 'source' | 'archive'>;
 
 const isGiven = (context: CommandContext, variable: string): boolean => (context.env[variable] ?? '') !== '';
 const SOURCE_SETTINGS = ['stream', 'archiveMaxAgeMs', 'checkpoint'] as const;
-const ARCHIVE_SETTINGS = ['archive'] as const;
+const ARCHIVE_SETTINGS = ['archive', 'archiveRegion'] as const;
 
 /** What {@link sourcesInSight} will read, to be judged together with all else. */
 const settingsInSight = (context: CommandContext): readonly SettingName[] => [
@@ -112,16 +111,12 @@ function sourcesInSight(context: CommandContext): Sources & { close(): void } {
     const config = context.config(SOURCE_SETTINGS);
     source = {
       kinesis,
-      stream: streamTarget(config, context.env),
+      stream: streamTarget(config, context.aws),
       checkpoint: given('USERPULSE_CHECKPOINT') ? config.checkpoint : undefined,
       archiveMaxAgeMs: config.archiveMaxAgeMs,
     };
   }
-  const archive = given('USERPULSE_ARCHIVE')
-    ? archiveTarget(context.config(ARCHIVE_SETTINGS), context.env, () =>
-        createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined }),
-      )
-    : undefined;
+  const archive = given('USERPULSE_ARCHIVE') ? archiveTarget(context.config(ARCHIVE_SETTINGS), context.aws) : undefined;
   return {
     source,
     archive,

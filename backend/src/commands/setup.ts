@@ -1,13 +1,12 @@
 import { InvalidArgumentError } from 'commander';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
-import { createS3Client } from '../archive/s3.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { archiveCheck } from '../archive/archive-check.ts';
 import { runChecks, type CheckResult } from '../check.ts';
 import { influxCheck } from '../influx/influx-check.ts';
 import { refuse } from '../checks/preflight.ts';
 import { streamCheck } from '../kinesis/stream-check.ts';
-import { archiveTarget, awsEndpoint, bucketNames, influxTarget, streamTarget } from '../checks/targets.ts';
+import { archiveTarget, bucketNames, influxTarget, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { BUCKET_SETTINGS, INFLUX_SETTINGS } from './settings.ts';
@@ -54,7 +53,7 @@ Environment:
                                              names of the buckets, and the retention of new ones
   USERPULSE_STREAM                           Kinesis stream
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR
-  AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
+  USERPULSE_ARCHIVE_REGION, AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
 
 Tokens are printed once, when they are created, and are not stored.`,
     )
@@ -69,13 +68,18 @@ function wholeNumber(text: string): number {
 }
 
 async function setup(context: CommandContext, options: SetupOptions): Promise<void> {
-  const config = context.config([...INFLUX_SETTINGS, ...BUCKET_SETTINGS, 'retentionSeconds', 'stream', 'archive']);
+  const config = context.config([
+    ...INFLUX_SETTINGS,
+    ...BUCKET_SETTINGS,
+    'retentionSeconds',
+    'stream',
+    'archive',
+    'archiveRegion',
+  ]);
   const influx = influxTarget(config);
-  const stream = streamTarget(config, context.env);
+  const stream = streamTarget(config, context.aws);
   const kinesis = createKinesisClient();
-  const archive = archiveTarget(config, context.env, () =>
-    createS3Client({ customEndpoint: awsEndpoint(context.env, 'S3') !== undefined }),
-  );
+  const archive = archiveTarget(config, context.aws);
   try {
     refuse(operatorNeeded(await runChecks([influxCheck(influx)], { signal: context.stop })), 'cannot set up');
     const admin = new InfluxAdmin(influx, context.stop);
