@@ -21,6 +21,7 @@ import { untilStopped } from './until.ts';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { warnOfProxies } from './proxies.ts';
 
 /** The settings that ingest needs, whatever else a command needs. */
 export const INGEST_SETTINGS = [
@@ -85,6 +86,7 @@ Environment:
 async function ingest(context: CommandContext): Promise<void> {
   const config = context.config([...INGEST_SETTINGS, 'listen', 'logLevel'], 8089);
   const logger = context.createLogger(config.logLevel);
+  warnOfProxies(context.env, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const parts = createIngestParts(context, config);

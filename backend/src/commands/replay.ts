@@ -21,6 +21,7 @@ import { InfluxSink } from '../influx/influx-sink.ts';
 import { collected, dayArgument } from './arguments.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
+import { warnOfProxies } from './proxies.ts';
 
 interface Options {
   readonly from: number;
@@ -111,6 +112,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     if (!options.dryRun) {
       const influx = influxTarget(context.config(INFLUX_SETTINGS));
       const logger = context.createLogger(config.logLevel);
+      warnOfProxies(context.env, logger);
       await preflightReplay(
         { influx, buckets: schema.buckets },
         { signal: context.stop, deadlineMs: config.startDeadlineMs, logger },

@@ -23,6 +23,7 @@ import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { aborted, untilStopped } from './until.ts';
+import { warnOfProxies } from './proxies.ts';
 
 /** Health is looked at afresh after this time, in ms. */
 const HEALTH_FOR_MS = 5_000;
@@ -69,6 +70,7 @@ The interface describes itself at /v1/openapi.json.`,
 async function serve(context: CommandContext): Promise<void> {
   const config = context.config([...SERVE_SETTINGS, 'logLevel', ...settingsInSight(context)]);
   const logger = context.createLogger(config.logLevel);
+  warnOfProxies(context.env, logger);
   const schema = schemaOf(config);
   await preflightServe(
     { influx: influxTarget(config), buckets: schema.buckets },

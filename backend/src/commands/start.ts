@@ -8,6 +8,7 @@ import type { CommandContext, RegisterCommand } from './context.ts';
 import { createIngestParts, INGEST_SETTINGS } from './ingest.ts';
 import { createServing, SERVE_SETTINGS } from './serve.ts';
 import { untilStopped } from './until.ts';
+import { warnOfProxies } from './proxies.ts';
 
 export const registerStart: RegisterCommand = (program, context) => {
   program
@@ -33,6 +34,7 @@ Environment:
 async function start(context: CommandContext): Promise<void> {
   const config = context.config([...INGEST_SETTINGS, ...SERVE_SETTINGS, 'logLevel']);
   const logger = context.createLogger(config.logLevel);
+  warnOfProxies(context.env, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const parts = createIngestParts(context, config);
