@@ -148,10 +148,18 @@ func sharedFrame(query backend.DataQuery) frameOf {
 	}
 }
 
-// query makes one call and gives one response per entry, in their order.
-func (c *client) query(ctx context.Context, shared frameOf, entries []entry) []backend.DataResponse {
+// query makes one call and gives one response per entry, in their order. A panic becomes the error of the query that causes it.
+func (c *client) query(ctx context.Context, shared frameOf, entries []entry) (responses []backend.DataResponse) {
+	defer func() {
+		if value := recover(); value != nil {
+			failed := panicked("a query", value)
+			if responses = []backend.DataResponse{failed.dataResponse()}; len(entries) > 1 {
+				responses = c.oneByOne(ctx, shared, entries)
+			}
+		}
+	}()
 	results, err := c.postQuery(ctx, shared, entries)
-	responses := make([]backend.DataResponse, len(entries))
+	responses = make([]backend.DataResponse, len(entries))
 	if err != nil {
 		var f *failure
 		if !errors.As(err, &f) {
@@ -160,10 +168,7 @@ func (c *client) query(ctx context.Context, shared frameOf, entries []entry) []b
 		if (f.status == http.StatusBadRequest || f.status == http.StatusRequestEntityTooLarge) && len(entries) > 1 {
 			// The body as a whole was refused, because of one query's form or size (an id of 300 characters, say). Asked one by one, only that
 			// one fails.
-			for i := range entries {
-				responses[i] = c.query(ctx, shared, entries[i:i+1])[0]
-			}
-			return responses
+			return c.oneByOne(ctx, shared, entries)
 		}
 		for i := range entries {
 			responses[i] = f.dataResponse()
@@ -177,6 +182,14 @@ func (c *client) query(ctx context.Context, shared frameOf, entries []entry) []b
 			continue
 		}
 		responses[i] = toDataResponse(result, one)
+	}
+	return responses
+}
+
+func (c *client) oneByOne(ctx context.Context, shared frameOf, entries []entry) []backend.DataResponse {
+	responses := make([]backend.DataResponse, len(entries))
+	for i := range entries {
+		responses[i] = c.query(ctx, shared, entries[i:i+1])[0]
 	}
 	return responses
 }

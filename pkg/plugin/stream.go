@@ -208,7 +208,13 @@ func (c *client) follow(ctx context.Context, query liveQuery, send func(*data.Fr
 	windows := make(chan window, 64)
 	ended := make(chan error, 1)
 	go func() {
+		defer close(windows)
 		defer func() { _ = body.Close() }()
+		defer func() {
+			if value := recover(); value != nil {
+				ended <- panicked("a live stream", value)
+			}
+		}()
 		ended <- readEvents(body, func() { watch.Reset(silence) }, func(e event) error {
 			switch e.name {
 			case "window":
@@ -228,7 +234,6 @@ func (c *client) follow(ctx context.Context, query liveQuery, send func(*data.Fr
 				return nil
 			}
 		})
-		close(windows)
 	}()
 
 	err = gatherFrames(windows, newLiveWindows(query), send)
