@@ -33,7 +33,7 @@ func TestHealthNamesWhatIsWrongAndTheWayOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := newFakeBackend(t, respond(one.status, one.kind, one.body))
-			got, err := newTestDatasource(t, fake.URL, "{}", "secret").CheckHealth(t.Context(), nil)
+			got, err := newTestDatasource(t, fake.URL, "{}", "secret").CheckHealth(t.Context(), &backend.CheckHealthRequest{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,5 +47,37 @@ func TestHealthNamesWhatIsWrongAndTheWayOut(t *testing.T) {
 				t.Errorf("asked %+v", call)
 			}
 		})
+	}
+}
+
+func TestViewersLearnWhetherItWorksAndNotHowItIsSetUp(t *testing.T) {
+	const secret = "influxdb.internal:8086"
+	for state, want := range map[string]string{"ok": "The data source works.", "error": "does not work. An editor or admin sees why."} {
+		fake := newFakeBackend(t, respond(200, "application/json", `{"checks":[{"name":"influxdb","state":"`+state+`","message":"`+secret+`"}]}`))
+		datasource := newTestDatasource(t, fake.URL, "{}", "secret")
+		for role, sees := range map[string]bool{"Viewer": false, "None": false, "Editor": true, "Admin": true} {
+			from := backend.PluginContext{User: &backend.User{Role: role}}
+			got, err := datasource.CheckHealth(t.Context(), &backend.CheckHealthRequest{PluginContext: from})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if saw := strings.Contains(string(got.JSONDetails), secret); saw != sees {
+				t.Errorf("a %s got %q, %s", role, got.Message, got.JSONDetails)
+			}
+			if !sees && !strings.Contains(got.Message, want) {
+				t.Errorf("a %s got %q", role, got.Message)
+			}
+			var answered int
+			sender := backend.CallResourceResponseSenderFunc(func(response *backend.CallResourceResponse) error {
+				answered = response.Status
+				return nil
+			})
+			if err := datasource.CallResource(t.Context(), &backend.CallResourceRequest{Method: "GET", Path: "health", URL: "health", PluginContext: from}, sender); err != nil {
+				t.Fatal(err)
+			}
+			if (answered == 200) != sees {
+				t.Errorf("a %s got HTTP %d from the resource", role, answered)
+			}
+		}
 	}
 }

@@ -12,24 +12,41 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 )
 
+// resource is what may be asked of the backend.
+type resource struct {
+	method string
+	// editors says that viewers may not call it.
+	editors bool
+}
+
 // resources is what editor and variables may ask of the backend: a closed list, because whatever is on it can be called by every user who may query.
-var resources = map[string]string{
-	"types":     http.MethodGet,
-	"top":       http.MethodGet,
-	"schema":    http.MethodGet,
-	"health":    http.MethodGet,
-	"translate": http.MethodPost,
+var resources = map[string]resource{
+	"types":     {method: http.MethodGet},
+	"top":       {method: http.MethodGet},
+	"schema":    {method: http.MethodGet},
+	"translate": {method: http.MethodPost},
+	// It names InfluxDB's address and organisation, stream, archive and checkpoint.
+	"health": {method: http.MethodGet, editors: true},
+}
+
+// mayEdit says whether a user has a role that sees how the data source is set up. A request without a user comes from Grafana itself.
+func mayEdit(user *backend.User) bool {
+	return user == nil || user.Role == "Editor" || user.Role == "Admin"
 }
 
 // CallResource passes a call on to /v1/… and its answer back as it is.
 func (d *Datasource) CallResource(ctx context.Context, request *backend.CallResourceRequest, sender backend.CallResourceResponseSender) error {
 	path := strings.Trim(request.Path, "/")
-	method, known := resources[path]
+	asked, known := resources[path]
 	if !known {
 		return sendError(sender, http.StatusNotFound, "not_found", fmt.Sprintf("There is no resource %q. There are types, top, schema, health and translate.", path))
 	}
+	method := asked.method
 	if request.Method != method {
 		return sendError(sender, http.StatusMethodNotAllowed, "method_not_allowed", fmt.Sprintf("The resource %q takes %s, not %s.", path, method, request.Method))
+	}
+	if asked.editors && !mayEdit(request.PluginContext.User) {
+		return sendError(sender, http.StatusForbidden, "forbidden", fmt.Sprintf("The resource %q is for editors and admins: it tells how the data source is set up.", path))
 	}
 	c, err := d.usable()
 	if err != nil {

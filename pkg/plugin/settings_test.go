@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
 )
 
 func TestSettings(t *testing.T) {
@@ -54,7 +56,7 @@ func TestACertificateThatIsNoneIsReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	health, err := instance.(*Datasource).CheckHealth(t.Context(), nil)
+	health, err := instance.(*Datasource).CheckHealth(t.Context(), &backend.CheckHealthRequest{})
 	if err != nil || !strings.Contains(health.Message, "TLS settings cannot be used") {
 		t.Errorf("got %+v, %v", health, err)
 	}
