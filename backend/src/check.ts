@@ -115,26 +115,33 @@ async function runBounded(check: Check, timeoutMs: number, outer: AbortSignal | 
   }
 }
 
-/** The prefix scheme is judged by reading points, which a busy InfluxDB may be slow at: that is not an error of the scheme. */
+/**
+ * The prefix scheme is judged by reading points, the lag by reading every shard: either may be slow where all is well, which is told as slow. Whether
+ * InfluxDB and the stream can be reached has a check of its own.
+ */
 function timedOut(name: CheckName, timeoutMs: number): CheckResult {
   const message = `The check of ${describeName(name)} timed out after ${timeoutMs / 1000} s.`;
-  return name === 'scheme'
-    ? warned(name, message, 'InfluxDB is slow or busy. Try again later.')
-    : unavailable(
-        name,
-        codeOfTimeout(name),
-        message,
-        'Check that its address is correct and reachable from this machine.',
-      );
+  if (name === 'scheme') return warned(name, message, 'InfluxDB is slow or busy. Try again later.');
+  if (name === 'lag')
+    return warned(
+      name,
+      message,
+      'Kinesis is slow, or the stream has many shards: read the metric userpulse_millis_behind_latest instead.',
+    );
+  return unavailable(
+    name,
+    codeOfTimeout(name),
+    message,
+    'Check that its address is correct and reachable from this machine.',
+  );
 }
 
-function codeOfTimeout(name: Exclude<CheckName, 'scheme'>): ErrorCode {
+function codeOfTimeout(name: Exclude<CheckName, 'scheme' | 'lag'>): ErrorCode {
   switch (name) {
     case 'influxdb':
     case 'buckets':
       return 'influx_unreachable';
     case 'stream':
-    case 'lag':
       return 'stream_unreachable';
     case 'archive':
       return 'archive_unreachable';
