@@ -112,5 +112,8 @@ export const sameIds = (preset: IdPreset): readonly IdPreset[] => [
   ...ID_PRESETS.filter((other) => other !== preset && idKindOf(other) === idKindOf(preset)),
 ];
 
-/** The bundled dashboard of each preset with ids; its `uid` is fixed, its variable is named `id`. */
+/**
+ * The bundled dashboard of each preset with ids. Its `uid` is fixed, and its variable is named as the kind of its ids: `user` or `share`, so that a
+ * link from one to another never hands on the wrong kind.
+ */
 export const dashboardUid = (preset: IdPreset): string => `userpulse-${preset}`;

@@ -105,9 +105,9 @@ async function take(host: string, backendUrl: string): Promise<void> {
     const top = await fetch(`${backendUrl}/v1/top?of=share&n=1&from=${Date.now() - 7 * 86_400_000}&to=${Date.now()}`);
     const share = ((await top.json()) as { top: { id: string }[] }).top[0]?.id ?? '';
     for (const [name, variables, titles] of [
-      ['panel-received', `var-id=${RECEIVER}`, ['Received by a user']],
-      ['panel-made', `var-id=${ACTOR}`, ['Made by a user']],
-      ['panel-share', `var-id=${share}`, ['Received by a share']],
+      ['panel-received', `var-user=${RECEIVER}`, ['Received by a user']],
+      ['panel-made', `var-user=${ACTOR}`, ['Made by a user']],
+      ['panel-share', `var-share=${share}`, ['Received by a share']],
     ] as const) {
       const [title] = titles;
       const drawn = `[data-testid="data-testid Panel header ${title}"] .uplot canvas`;

@@ -88,7 +88,7 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
     'draws every panel of the provisioned dashboard %s',
     async (name) => {
       const page = await open();
-      const id = { made: '', received: '&var-id=88', share: '', overview: '', operations: '' }[name] ?? '';
+      const id = { made: '', received: '&var-user=88', share: '', overview: '', operations: '' }[name] ?? '';
       await page.goto(`${host.url}/d/${name}?${week}${id}`);
       if (name === 'operations') await page.getByText('Grafana draws this panel').first().waitFor();
       else await page.locator('.uplot canvas').first().waitFor();
@@ -137,7 +137,7 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
       if (!request.url().includes('/api/ds/query')) return;
       for (const query of (request.postDataJSON() as { queries: { ids: unknown }[] }).queries) asked.push(query.ids);
     });
-    await page.goto(`${host.url}/d/received?${week}&var-id=${USERS[0]}&var-id=${USERS[1]}`);
+    await page.goto(`${host.url}/d/received?${week}&var-user=${USERS[0]}&var-user=${USERS[1]}`);
     await expect.poll(() => asked, { timeout: 30_000 }).toContainEqual([...USERS]);
     await page.getByText('677 retweet').first().waitFor();
     await shot(page, 'multi-value');

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { dashboardUid, ID_PRESETS } from '../contract/presets.ts';
+import { dashboardUid, idKindOf, ID_PRESETS } from '../contract/presets.ts';
 import { plugin } from './module.ts';
 import { UserpulseDataSource } from './datasource.ts';
 
@@ -63,7 +63,7 @@ it('links to dashboards that are bundled, by their uid and variable', () => {
   for (const preset of ID_PRESETS) {
     const dashboard = JSON.parse(read(`src/dashboards/${preset}.json`)) as DashboardJson;
     expect(dashboard.uid).toBe(dashboardUid(preset));
-    expect(dashboard.templating.list.map(({ name }) => name)).toContain('id');
+    expect(dashboard.templating.list.map(({ name }) => name)).toContain(idKindOf(preset));
   }
 });
 

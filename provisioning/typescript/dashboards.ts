@@ -2,6 +2,7 @@ import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard
 import { ID_PRESETS } from '../../contract/presets.ts';
 import { operations } from './operations.ts';
 import { overview } from './overview.ts';
+import { publicOverview } from './public.ts';
 import { question } from './question.ts';
 
 /** File name (without .json) → dashboard. The plugin bundles the files; provisioning reads them from the same folder. */
@@ -9,6 +10,7 @@ export const dashboards: Readonly<Record<string, () => DashboardBuilder>> = {
   overview,
   ...Object.fromEntries(ID_PRESETS.map((preset) => [preset, () => question(preset)])),
   operations,
+  public: publicOverview,
 };
 
 /** The text of a dashboard's file. Panels are numbered so that links to a panel survive a new start of Grafana. */

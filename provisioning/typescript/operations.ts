@@ -6,7 +6,7 @@ import {
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import type { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
-import { dashboard, lines, numbers } from './panels.ts';
+import { dashboard, lines, numbers, PER_SECOND } from './panels.ts';
 
 /** The pipeline's own metrics are Prometheus metrics; which Prometheus scrapes them is the dashboard's second variable. */
 const PROMETHEUS = { type: 'prometheus', uid: '${prometheus}' } as const;
@@ -64,7 +64,7 @@ export function operations(): DashboardBuilder {
         'Valid events read per second.',
         'sum(rate(userpulse_events_total[$__rate_interval]))',
         'events',
-        'cps',
+        PER_SECOND,
       ),
     )
     .withPanel(
@@ -73,16 +73,17 @@ export function operations(): DashboardBuilder {
         'Points that InfluxDB acknowledges per second, by bucket.',
         'sum by (bucket) (rate(userpulse_points_written_total[$__rate_interval]))',
         '{{bucket}}',
-        'cps',
+        PER_SECOND,
       ),
     )
     .withPanel(
       panel(
         'Rejected',
         'Dead letters per second, by reason.',
-        'sum by (code) (rate(userpulse_rejected_total[$__rate_interval]))',
+        // A counter stands at zero for every reason there is.
+        'sum by (code) (rate(userpulse_rejected_total[$__rate_interval])) > 0',
         '{{code}}',
-        'cps',
+        PER_SECOND,
       ),
     )
     .withPanel(
@@ -94,7 +95,7 @@ export function operations(): DashboardBuilder {
         'Retried calls per second, by target and reason.',
         'sum by (target, reason) (rate(userpulse_retries_total[$__rate_interval]))',
         '{{target}} {{reason}}',
-        'cps',
+        PER_SECOND,
       ),
     )
     .withPanel(
@@ -103,7 +104,7 @@ export function operations(): DashboardBuilder {
         'Points relocated to another nanosecond, per second, by bucket.',
         'sum by (bucket) (rate(userpulse_point_collisions_total[$__rate_interval]))',
         '{{bucket}}',
-        'cps',
+        PER_SECOND,
       ),
     );
 }

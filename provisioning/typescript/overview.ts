@@ -1,7 +1,7 @@
 import { AdHocVariableBuilder, type DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { bars, dashboard, lines, numbers, ranking } from './panels.ts';
+import { bars, dashboard, lines, numbers, PER_SECOND, ranking } from './panels.ts';
 import { DATASOURCE, everyone, top } from './query.ts';
-import { typeVariable } from './variables.ts';
+import { intervalVariable, typeVariable } from './variables.ts';
 
 /** Everyone at once: counts by type, the comparison with a week ago, and the leading users and shares. */
 export function overview(): DashboardBuilder {
@@ -11,6 +11,7 @@ export function overview(): DashboardBuilder {
     'All interactions by type, and the leading users and shares.',
   )
     .withVariable(typeVariable())
+    .withVariable(intervalVariable())
     .withVariable(new AdHocVariableBuilder('filters').label('Filters').datasource(DATASOURCE))
     .withPanel(
       numbers('Interactions in the range', 'All interactions in the time range, by type.')
@@ -20,28 +21,28 @@ export function overview(): DashboardBuilder {
     )
     .withPanel(
       bars('Interactions by type', 'All interactions in each window, by type.')
-        .withTarget(everyone().types('$type').legend('{{type}}').live())
+        .withTarget(everyone().types('$type').every('$interval').legend('{{type}}').live())
         .span(16)
         .height(9),
     )
     .withPanel(
-      lines('Interactions per second', 'The count of each window divided by its length.')
-        .withTarget(everyone().types('$type').calc('rate').groupBy('type').legend('{{type}}'))
+      lines('Interactions per second', 'The count of each whole window divided by its length.')
+        .withTarget(everyone().types('$type').every('$interval').calc('rate').groupBy('type').legend('{{type}}'))
         .decimals(2)
-        .unit('cps')
+        .unit(PER_SECOND)
         .span(8)
         .height(9),
     )
     .withPanel(
       lines('Compared with a week ago', 'All types summed, and the same a week earlier, on one time axis.')
-        .withTarget(everyone().types('$type').groupBy().compareTo('1w').legend('all {{compare}}'))
+        .withTarget(everyone().types('$type').every('$interval').groupBy().compareTo('1w').legend('all {{compare}}'))
         .span(24)
         .height(7),
     )
     .withPanel(
       ranking('Top users by interactions made', 'The ten users who made the most interactions in the time range.')
         .withTarget(top('made').types('$type'))
-        .span(8)
+        .span(7)
         .height(10),
     )
     .withPanel(
@@ -50,13 +51,13 @@ export function overview(): DashboardBuilder {
         'The ten users who received the most interactions in the time range.',
       )
         .withTarget(top('received').types('$type'))
-        .span(8)
+        .span(7)
         .height(10),
     )
     .withPanel(
       ranking('Top shares', 'The ten shares that received the most interactions in the time range.')
         .withTarget(top('share').types('$type'))
-        .span(8)
+        .span(10)
         .height(10),
     );
 }

@@ -14,6 +14,7 @@ import {
   VisibilityMode,
   VizLegendOptionsBuilder,
   VizOrientation,
+  VizTextDisplayOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
@@ -31,29 +32,45 @@ import { DATASOURCE, PLUGIN_ID } from './query.ts';
 
 /** Counts are shown whole, with separators. */
 const COUNT = 'locale';
+/** Grafana's own unit for it, "cps", reads "c/s". */
+export const PER_SECOND = 'suffix:/s';
 /** Every dashboard of ours carries this tag, by which they link to each other. */
 const TAG = 'userpulse';
 
-/** A dashboard with what all of ours share: the data source variable, links to its siblings, a crosshair over all panels. */
+/** A dashboard without variables, as a public one must be. */
+export function plainDashboard(uid: string, title: string, description: string): DashboardBuilder {
+  return (
+    new DashboardBuilder(title)
+      .uid(uid)
+      .description(description)
+      .tags([TAG])
+      .timezone('browser')
+      .editable()
+      .tooltip(DashboardCursorSync.Crosshair)
+      .time({ from: 'now-1h', to: 'now' })
+      // Charts over time are live by themselves; this is for totals and rankings, which take longer on long ranges.
+      .refresh('30s')
+  );
+}
+
+/** A dashboard with what most of ours share: the data source variable, links to its siblings, a crosshair over all panels. */
 export function dashboard(uid: string, title: string, description: string): DashboardBuilder {
-  return new DashboardBuilder(title)
-    .uid(uid)
-    .description(description)
-    .tags([TAG])
-    .timezone('browser')
-    .editable()
-    .tooltip(DashboardCursorSync.Crosshair)
-    .time({ from: 'now-1h', to: 'now' })
-    .refresh('5s')
+  return plainDashboard(uid, title, description)
     .link(
       new DashboardLinkBuilder('Userpulse')
         .type(DashboardLinkType.Dashboards)
         .tags([TAG])
-        .asDropdown(true)
+        .asDropdown(false)
         .includeVars(true)
         .keepTime(true),
     )
-    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type(PLUGIN_ID));
+    .withVariable(
+      new DatasourceVariableBuilder('datasource')
+        .label('Data source')
+        .type(PLUGIN_ID)
+        // Without it the first by name is chosen, though another is the default.
+        .current({ text: 'default', value: 'default', selected: true }),
+    );
 }
 
 const legend = (...calcs: string[]) =>
@@ -110,14 +127,18 @@ export function numbers(title: string, description: string): StatPanel {
 
 /** The rows of a `top` query as bars, the greatest first. */
 export function ranking(title: string, description: string): BarGaugePanel {
-  return new BarGaugePanel()
-    .title(title)
-    .description(description)
-    .datasource(DATASOURCE)
-    .unit(COUNT)
-    .min(0)
-    .orientation(VizOrientation.Horizontal)
-    .displayMode(BarGaugeDisplayMode.Gradient)
-    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.ContinuousBlYlRd))
-    .reduceOptions(new ReduceDataOptionsBuilder().values(true).limit(25).calcs([]).fields('/^count$/'));
+  return (
+    new BarGaugePanel()
+      .title(title)
+      .description(description)
+      .datasource(DATASOURCE)
+      .unit(COUNT)
+      .min(0)
+      .orientation(VizOrientation.Horizontal)
+      .displayMode(BarGaugeDisplayMode.Basic)
+      // One colour: the first of a ranking is no alarm.
+      .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor('semi-dark-blue'))
+      .text(new VizTextDisplayOptionsBuilder().titleSize(12).valueSize(14))
+      .reduceOptions(new ReduceDataOptionsBuilder().values(true).limit(25).calcs([]).fields('/^count$/'))
+  );
 }

@@ -3,6 +3,7 @@ import type { Preset, RankedPreset } from '../../contract/presets.ts';
 import {
   readQuery,
   type Calculation,
+  type IncompleteWindows,
   type Label,
   type QueryFieldName,
   type QueryFields,
@@ -76,6 +77,12 @@ export class UserpulseQueryBuilder implements Builder<Dataquery>, Setters {
   /** Adds the same series this much earlier, for example `1w`. */
   compareTo(duration: string): this {
     this.#query.compareTo = duration;
+    return this;
+  }
+
+  /** What becomes of windows that the range cuts or that still run; without it they are hidden for rates, and marked otherwise. */
+  incomplete(incomplete: IncompleteWindows): this {
+    this.#query.incomplete = incomplete;
     return this;
   }
 

@@ -1,10 +1,11 @@
 import {
+  IntervalVariableBuilder,
   QueryVariableBuilder,
   TextBoxVariableBuilder,
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { isRanked, type IdPreset } from '../../contract/presets.ts';
+import { idKindOf, isRanked, type IdPreset } from '../../contract/presets.ts';
 import { QUERY_VERSION, type VariableFields } from '../../contract/query.ts';
 import { DATASOURCE } from './query.ts';
 
@@ -24,16 +25,31 @@ export function typeVariable(): QueryVariableBuilder {
     .current({ text: ['All'], value: ['$__all'], selected: true });
 }
 
-/** The busiest ids of the time range to choose from, where they can be ranked; any other id can be entered. */
+/** Length of the windows, one for all panels: `auto` of a query fits each panel's width, so that neighbours would differ. */
+export function intervalVariable(): IntervalVariableBuilder {
+  return new IntervalVariableBuilder('interval')
+    .label('Interval')
+    .values('10s,30s,1m,10m,1h,6h,1d,1w')
+    .auto(true)
+    .stepCount(120)
+    .minInterval('1s')
+    .current({ text: 'auto', value: '$__auto_interval_interval', selected: true });
+}
+
+/**
+ * The busiest ids of the time range to choose from, where they can be ranked; any other id can be entered. The variable is named
+ * as their kind, so that links between dashboards hand on no wrong one.
+ */
 export function idVariable(of: IdPreset, label: string): QueryVariableBuilder | TextBoxVariableBuilder {
-  if (!isRanked(of)) return new TextBoxVariableBuilder('id').label(label);
-  return new QueryVariableBuilder('id')
+  const name = idKindOf(of);
+  if (!isRanked(of)) return new TextBoxVariableBuilder(name).label(label);
+  return new QueryVariableBuilder(name)
     .label(label)
     .description(
       `The ${label.toLowerCase()}s with the most interactions in the time range. You can enter any other ID.`,
     )
     .datasource(DATASOURCE)
-    .query(plain({ refId: 'id', version: QUERY_VERSION, list: 'top', of, n: 25, types: [] }))
+    .query(plain({ refId: name, version: QUERY_VERSION, list: 'top', of, n: 25, types: [] }))
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .multi(true)
     .allowCustomValue(true);

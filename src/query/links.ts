@@ -1,6 +1,6 @@
 import { FieldType, isDataFrame } from '@grafana/data';
 import type { DataFrame, DataLink, DataQueryResponse, Field } from '@grafana/data';
-import { dashboardUid, isIdPreset, PRESETS, sameIds, type IdPreset } from '../../contract/presets.ts';
+import { dashboardUid, idKindOf, isIdPreset, PRESETS, sameIds, type IdPreset } from '../../contract/presets.ts';
 import { DEFAULT_TOP } from '../../contract/query.ts';
 import type { UserpulseQuery } from '../types.ts';
 
@@ -10,7 +10,7 @@ function linksTo(preset: IdPreset, id: string, currentDashboard: string | undefi
     .map((to) => ({
       title: PRESETS[to].ids.link(id),
       // ${__url_time_range} keeps the range; percentencode is Grafana's own escaping for a value in a URL.
-      url: `/d/${dashboardUid(to)}?\${__url_time_range}&var-id=${id}`,
+      url: `/d/${dashboardUid(to)}?\${__url_time_range}&var-${idKindOf(to)}=${id}`,
     }));
 }
 

@@ -34,7 +34,7 @@ test('received: totals of a user by type, its series, the leading users', async 
   const dashboard = await gotoDashboardPage({
     uid: 'userpulse-received',
     timeRange: week,
-    queryParams: new URLSearchParams({ 'var-id': USER }),
+    queryParams: new URLSearchParams({ 'var-user': USER }),
   });
   await hasCounts(panel(dashboard, 'In the time range'), counted.received, `${USER} `);
   expect(summed(await answered)).toBe(sum(counted.received));
@@ -49,7 +49,7 @@ test('made: totals of the busiest user by type', async ({ gotoDashboardPage, cou
   const dashboard = await gotoDashboardPage({
     uid: 'userpulse-made',
     timeRange: week,
-    queryParams: new URLSearchParams({ 'var-id': actor }),
+    queryParams: new URLSearchParams({ 'var-user': actor }),
   });
   await hasCounts(panel(dashboard, 'In the time range'), counts, `${actor} `);
   await expect(dashboard).toHavePanelErrors(0);
@@ -60,7 +60,7 @@ test('share: totals of the busiest share by type', async ({ gotoDashboardPage, c
   const dashboard = await gotoDashboardPage({
     uid: 'userpulse-share',
     timeRange: week,
-    queryParams: new URLSearchParams({ 'var-id': id }),
+    queryParams: new URLSearchParams({ 'var-share': id }),
   });
   const totals = panel(dashboard, 'In the time range');
   for (const count of counts.values()) await expect(totals).toContainText(shown(count));

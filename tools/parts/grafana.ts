@@ -91,7 +91,6 @@ export async function startGrafana(options: GrafanaOptions): Promise<Grafana> {
           GF_PATHS_PROVISIONING: provisioning,
           USERPULSE_URL: options.backendUrl,
           USERPULSE_API_TOKEN: options.token,
-          USERPULSE_WATCHED_USER: '1',
           PROMETHEUS_URL: `http://${LOOPBACK}:9`,
           ...options.env,
         },

@@ -63,7 +63,14 @@ function variable(model: ClassicVariable): SceneVariable {
     case 'custom':
       return new CustomVariable({ ...common, ...many, query: asText(model.query) });
     case 'datasource':
-      return new DataSourceVariable({ ...common, ...many, pluginId: asText(model.query), regex: model.regex ?? '' });
+      return new DataSourceVariable({
+        ...common,
+        ...many,
+        pluginId: asText(model.query),
+        regex: model.regex ?? '',
+        // As in Grafana: the option is there only where the saved dashboard has it chosen.
+        defaultOptionEnabled: model.current?.value === 'default' && model.current.text === 'default',
+      });
     case 'textbox':
       return new TextBoxVariable({ ...common, value: String(model.current?.value ?? asText(model.query)) });
     case 'constant':
@@ -71,7 +78,8 @@ function variable(model: ClassicVariable): SceneVariable {
     case 'interval':
       return new IntervalVariable({
         ...common,
-        value: String(model.current?.value ?? ''),
+        // Saved dashboards write "auto" as $__auto_interval_NAME; Grafana turns it into the scenes' own word as well.
+        value: String(model.current?.value ?? '').replace(/^\$__auto_interval_.*$/, '$__auto'),
         intervals: asText(model.query)
           .split(',')
           .map((one) => one.trim()),
