@@ -16,6 +16,20 @@ export const CALCULATIONS = {
 export type Calculation = keyof typeof CALCULATIONS;
 export const CALCULATION_NAMES = Object.keys(CALCULATIONS) as readonly Calculation[];
 
+/**
+ * What becomes of windows that are incomplete: cut by the range, or still running. `mark` shows them, and panels say which they are.
+ * Rates of a moment's worth of events jump, so that they are hidden unless asked for.
+ */
+export const INCOMPLETE_WINDOWS = {
+  hide: { label: 'Hide', description: 'Only whole windows are shown; alert rules always see these' },
+  mark: { label: 'Mark', description: 'Shown, and shaded in charts over time' },
+  show: { label: 'Show', description: 'Shown like any other' },
+} as const;
+export type IncompleteWindows = keyof typeof INCOMPLETE_WINDOWS;
+export const INCOMPLETE_NAMES = Object.keys(INCOMPLETE_WINDOWS) as readonly IncompleteWindows[];
+export const incompleteOf = (asked: IncompleteWindows | undefined, calc: Calculation): IncompleteWindows =>
+  asked ?? (calc === 'rate' ? 'hide' : 'mark');
+
 /** What series can be told apart by. */
 export const LABELS = ['id', 'type'] as const;
 export type Label = (typeof LABELS)[number];
@@ -88,6 +102,12 @@ const ASKED = {
     streams: false,
     description:
       'A Flux duration: the same series that much earlier is added, moved onto today’s times. Ignored by top.',
+  },
+  incomplete: {
+    form: { kind: 'choice', of: INCOMPLETE_NAMES },
+    streams: false,
+    description:
+      'Windows that the range cuts or that still run: hide, mark or show; default hide for rate, else mark. The backend leaves them out for hide only. Ignored by total and top.',
   },
   of: {
     form: { kind: 'choice', of: RANKED_PRESETS },

@@ -181,8 +181,8 @@ describe('links to the dashboards of an id', () => {
   it('lead from a series to what its user did and received, with the time range', async () => {
     const links = linksOf(await run(dataSource(), [query({ preset: 'received', ids: ['88'] })]));
     expect(links).toEqual([
-      '/d/userpulse-received?${__url_time_range}&var-id=88',
-      '/d/userpulse-made?${__url_time_range}&var-id=88',
+      '/d/userpulse-received?${__url_time_range}&var-user=88',
+      '/d/userpulse-made?${__url_time_range}&var-user=88',
     ]);
   });
 
@@ -190,7 +190,7 @@ describe('links to the dashboards of an id', () => {
     const response = await run(dataSource(), [query({ preset: 'received', ids: ['88'] })], {
       dashboardUID: 'userpulse-received',
     });
-    expect(linksOf(response)).toEqual(['/d/userpulse-made?${__url_time_range}&var-id=88']);
+    expect(linksOf(response)).toEqual(['/d/userpulse-made?${__url_time_range}&var-user=88']);
   });
 
   it('can be switched off', async () => {
@@ -205,7 +205,9 @@ describe('links to the dashboards of an id', () => {
     );
     answer = () => ({ A: { frames: [top] } });
     const response = await run(dataSource(), [query({ preset: 'top', of: 'share', n: 5 })]);
-    expect(linksOf(response)).toEqual(['/d/userpulse-share?${__url_time_range}&var-id=${__value.raw:percentencode}']);
+    expect(linksOf(response)).toEqual([
+      '/d/userpulse-share?${__url_time_range}&var-share=${__value.raw:percentencode}',
+    ]);
   });
 });
 
@@ -297,6 +299,37 @@ describe('live', () => {
     );
     expect(first(response).fields[1]?.values).toEqual([5, 1]);
     expect(first(response).meta?.notices?.[0]?.text).toContain('The backend is gone.');
+  });
+
+  it('says on the panel that its stream is interrupted, until windows come again', async () => {
+    const responses = lastValueFrom(
+      liveSource()
+        .query(request([live]))
+        .pipe(toArray()),
+    );
+    // As the gateway sends it: a notice and no windows.
+    const notice = { severity: 'warning', text: 'Live updates are interrupted: the backend is away.' } as const;
+    channel.next(message({ schema: { fields: [], meta: { notices: [notice] } }, data: { values: [] } }));
+    channel.next(message(wide([{ type: 'like' }], [[now, 3]])));
+    channel.complete();
+    const frames = (await responses).map(first);
+    expect(frames.map(({ meta }) => meta?.notices ?? [])).toEqual([[], [notice], []]);
+    expect(frames.map(({ fields }) => [...(fields[1]?.values as number[])])).toEqual([
+      [5, 1],
+      [5, 1],
+      [5, 3],
+    ]);
+  });
+
+  it('is what Explore’s Live button asks of every query that has windows', async () => {
+    const fields = { liveStreaming: true, app: 'explore' };
+    const streaming = await firstValueFrom(liveSource().query(request([query({ groupBy: ['type'] })], fields)));
+    expect(streaming.state).toBe(LoadingState.Streaming);
+    expect(address).toBeDefined();
+    address = undefined;
+    const still = await firstValueFrom(liveSource().query(request([query({ calc: 'total' })], fields)));
+    expect(address).toBeUndefined();
+    expect(first(still).meta?.notices?.at(-1)?.text).toContain('have no windows that could stream');
   });
 
   it.each([

@@ -24,11 +24,12 @@ import {
   resolveTimezone,
   standsForAll,
 } from './query/interpolate.ts';
+import { withMarks } from './query/incomplete.ts';
 import { withDashboardLinks } from './query/links.ts';
 import { prepare, withAnswers } from './query/prepare.ts';
 import { isWellFormed, problemsText, readSaved } from './query/saved.ts';
 import { isComplete } from './query/validate.ts';
-import { canGoLive, endsNow, followLive } from './live/stream.ts';
+import { canGoLive, endsNow, followLive, withStillNotices } from './live/stream.ts';
 import { Resources } from './resources.ts';
 import type { EditorServices, TranslateSettings } from './services.ts';
 import type { UserpulseOptions, UserpulseQuery } from './types.ts';
@@ -78,7 +79,9 @@ export class UserpulseDataSource
     const targets = request.targets.filter(isWellFormed).map((saved) => {
       const target = this.applyTemplateVariables(saved, scopedVars);
       const timezone = resolveTimezone(target.timezone, request.timezone, browserZone());
-      return { ...target, timezone, filters: [...dashboardFilters, ...(target.filters ?? [])] };
+      const filters = [...dashboardFilters, ...(target.filters ?? [])];
+      // Explore's Live button asks for all of its queries, whatever they say themselves.
+      return { ...target, timezone, filters, ...(request.liveStreaming === true && { live: true }) };
     });
     const mustKnow = targets.some(({ types, filters }) => needsKnownTypes(types, filters));
     const known: Observable<readonly string[]> = mustKnow ? from(this.resources.types(request.range)) : of([]);
@@ -94,6 +97,7 @@ export class UserpulseDataSource
         );
       }),
       map((response) => (this.links ? withDashboardLinks(response, targets, request.dashboardUID) : response)),
+      map((response) => withMarks(response, targets)),
     );
   }
 
@@ -173,6 +177,7 @@ export class UserpulseDataSource
 
   private followed(answer: DataQueryResponse, queries: readonly UserpulseQuery[], request: DataQueryRequest) {
     const live = this.live();
+    if (request.liveStreaming === true) answer = withStillNotices(answer, queries);
     if (!live || !endsNow(request) || !queries.some(canGoLive) || ALERTING.has(request.app)) return of(answer);
     const rangeMs = request.range.to.valueOf() - request.range.from.valueOf();
     return followLive(answer, queries, { uid: this.uid, live, rangeMs, now: Date.now });

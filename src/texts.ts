@@ -36,6 +36,11 @@ export const texts = {
       placeholder: 'Nothing',
       help: 'Adds the same series that much earlier, moved onto this time range.',
     },
+    incomplete: {
+      label: 'Incomplete windows',
+      placeholder: 'Default',
+      help: 'Windows that the time range cuts, or that still run. By default they are hidden for rates and marked otherwise. Alert rules never see them.',
+    },
     legend: {
       label: 'Legend',
       placeholder: 'Automatic',

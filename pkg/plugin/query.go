@@ -17,6 +17,9 @@ const (
 	// Limits of the backend's POST /v1/query.
 	maxQueriesPerCall = 50
 	maxDataPoints     = 1_000_000
+	// fromAlert is the header that Grafana's alerting sends with the queries of its rules. A rule must not fire on the edge of its range, where a
+	// window has only begun: it sees whole windows only.
+	fromAlert = "FromAlert"
 	// parallelCalls bounds how many calls one request of Grafana's makes at a time.
 	parallelCalls = 4
 )
@@ -71,6 +74,9 @@ func (d *Datasource) QueryData(ctx context.Context, request *backend.QueryDataRe
 			response.Responses[query.RefID] = err.dataResponse()
 			continue
 		}
+		if request.Headers[fromAlert] == "true" {
+			parsed.saved["incomplete"] = json.RawMessage(`"hide"`)
+		}
 		shared := sharedFrame(query)
 		if _, known := groups[shared]; !known {
 			order = append(order, shared)
@@ -108,6 +114,9 @@ func parseModel(raw json.RawMessage) (model, *failure) {
 	if err := json.Unmarshal(raw, &saved); err != nil {
 		return model{}, downstream(http.StatusBadRequest, "bad_request", err, "The saved query is not a JSON object. Open the query in the editor and save it again.")
 	}
+	if saved == nil { // JSON's null
+		saved = map[string]json.RawMessage{}
+	}
 	return model{saved: saved, preset: textOf(saved["preset"]), legend: textOf(saved["legend"])}, nil
 }
 
@@ -123,9 +132,6 @@ func textOf(raw json.RawMessage) string {
 // forward is the query for the backend: as it was saved, under the name of this call.
 func (e entry) forward() map[string]json.RawMessage {
 	query := maps.Clone(e.model.saved)
-	if query == nil {
-		query = map[string]json.RawMessage{}
-	}
 	name, _ := json.Marshal(e.key) // a string always encodes
 	query["refId"] = name
 	return query

@@ -296,3 +296,28 @@ func TestCancellingReachesTheBackend(t *testing.T) {
 		t.Errorf("got %v", result.Error)
 	}
 }
+
+func TestAnAlertRuleSeesWholeWindowsOnly(t *testing.T) {
+	for _, one := range []struct {
+		headers map[string]string
+		want    any
+	}{
+		{map[string]string{"FromAlert": "true"}, "hide"},
+		{nil, "show"},
+	} {
+		fake := newFakeBackend(t, answerQueries(nil))
+		query := testQuery("A", strings.Replace(receivedModel, "{", `{"incomplete":"show",`, 1))
+		if _, err := newTestDatasource(t, fake.URL, "{}", "").QueryData(t.Context(), &backend.QueryDataRequest{Headers: one.headers, Queries: []backend.DataQuery{query}}); err != nil {
+			t.Fatal(err)
+		}
+		var asked struct {
+			Queries []map[string]any `json:"queries"`
+		}
+		if err := json.Unmarshal([]byte(fake.calls()[0].body), &asked); err != nil {
+			t.Fatal(err)
+		}
+		if got := asked.Queries[0]["incomplete"]; got != one.want {
+			t.Errorf("with %v the backend is asked for %v", one.headers, got)
+		}
+	}
+}

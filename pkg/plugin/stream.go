@@ -21,8 +21,8 @@ const (
 	livePrefix = "live/"
 	// gather is how long windows are gathered into one frame: the backend sends a tick's windows as one event each.
 	gather = 50 * time.Millisecond
-	// silence ends a connection on which not even a heartbeat came: the backend sends one every 15 s.
-	silence = 45 * time.Second
+	// silence ends a connection on which not even a heartbeat came: the backend sends one every 2 s.
+	silence = 6 * time.Second
 	// Reconnecting: full jitter up to a ceiling that doubles.
 	firstBackOff = 500 * time.Millisecond
 	lastBackOff  = 30 * time.Second

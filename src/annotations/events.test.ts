@@ -84,6 +84,14 @@ it('marks the creation of shares from their ids, without asking the backend', as
   ]);
 });
 
+it('is the same object once it is complete, or Grafana would save it, and ask again, for ever', () => {
+  const prepare = annotationSupport.prepareAnnotation!;
+  for (const target of [{ refId: 'Anno', ids: ['88'] }, { refId: 'Anno', preset: 'nonsense' }, undefined]) {
+    const once = prepare({ name: 'x', ...(target !== undefined && { target }) });
+    expect(prepare(once)).toBe(once);
+  }
+});
+
 it('reads an annotation that was saved half filled in', () => {
   expect(annotationSupport.prepareAnnotation?.({ name: 'x', target: { refId: 'Anno', ids: ['88'] } })).toMatchObject({
     target: { version: 1, preset: 'received', ids: ['88'], annotation: { kind: 'threshold', threshold: 100 } },

@@ -1,6 +1,7 @@
 import { FieldType } from '@grafana/data';
 import type { DataFrame, Field } from '@grafana/data';
-import type { Calculation } from '../../contract/query.ts';
+import { incompleteOf, type Calculation, type IncompleteWindows } from '../../contract/query.ts';
+import { coveredOf, windowEnd, type Covered } from '../query/incomplete.ts';
 import { windowMs } from './channel.ts';
 
 type Value = number | null;
@@ -12,17 +13,38 @@ type Value = number | null;
  * Changed windows are counts. `rate` and `cumulative` are computed from counts as the backend does it, so that a refresh changes nothing.
  * @param frame wide: a time field and a number field per series, told apart by their labels
  * @param changed wide as well, with the rows that changed; null means not known yet
- * @param fromMs start of the time range as it is now
+ * @param range the time range as it is now; `untilMs` is now
  */
-export function mergeWindows(frame: DataFrame, changed: DataFrame, calc: Calculation, fromMs: number): DataFrame {
+export function mergeWindows(
+  frame: DataFrame,
+  changed: DataFrame,
+  { calc, incomplete }: { readonly calc: Calculation; readonly incomplete?: IncompleteWindows },
+  range: Covered,
+): DataFrame {
   const times = timesOf(frame);
-  const newTimes = timesOf(changed);
+  const running = incompleteOf(incomplete, calc) === 'hide' ? partialTimes(changed) : new Set<number>();
+  const newRows = timesOf(changed)
+    .map((time, row) => ({ time, row }))
+    .filter(({ time }) => !running.has(time));
   const lengthMs = windowMs(frame);
-  const all = [...new Set([...times, ...newTimes])].sort((a, b) => a - b);
+  const all = [...new Set([...times, ...newRows.map(({ time }) => time)])].sort((a, b) => a - b);
   // The first window begins before the range does, unless it happens to be aligned with it.
-  const kept = all.filter((time, i) => (lengthMs === undefined ? (all[i + 1] ?? Infinity) : time + lengthMs) > fromMs);
-  const lengths = kept.map((time, i) => lengthMs ?? (kept[i + 1] ?? time + (time - (kept[i - 1] ?? time))) - time);
-  const rows = { times, newTimes, kept, lengths, calc };
+  const kept = all.filter(
+    (time, i) => (lengthMs === undefined ? (all[i + 1] ?? Infinity) : time + lengthMs) > range.fromMs,
+  );
+  // What was counted of the first window is what it held when the answer began, though the range has moved on.
+  const before = coveredOf(frame) ?? { fromMs: -Infinity, untilMs: Infinity };
+  const covered = { fromMs: before.fromMs, untilMs: range.untilMs };
+  const happened = (list: readonly number[], i: number, { fromMs, untilMs }: Covered): number =>
+    Math.max(0, Math.min(windowEnd(list, i, lengthMs), untilMs) - Math.max(list[i] ?? 0, fromMs));
+  const rows: Rows = {
+    times,
+    newRows,
+    kept,
+    lengths: kept.map((_, i) => happened(kept, i, covered)),
+    lengthsBefore: times.map((_, i) => happened(times, i, before)),
+    calc,
+  };
 
   const updates = new Map(numberFields(changed).map((field) => [keyOf(field), field]));
   const known = new Set(numberFields(frame).map(keyOf));
@@ -33,15 +55,29 @@ export function mergeWindows(frame: DataFrame, changed: DataFrame, calc: Calcula
     return merged(field, updates.get(keyOf(field)), rows);
   });
   const fresh = [...updates].filter(([key]) => !known.has(key)).map(([, field]) => merged(undefined, field, rows));
-  return { ...frame, fields: [...fields, ...fresh], length: kept.length };
+  return {
+    ...frame,
+    fields: [...fields, ...fresh],
+    length: kept.length,
+    meta: { ...frame.meta, custom: { ...frame.meta?.custom, ...covered } },
+  };
+}
+
+/** Windows that still run, as the gateway says it. */
+function partialTimes({ meta }: DataFrame): Set<number> {
+  const { partial }: Record<string, unknown> = meta?.custom ?? {};
+  return new Set(Array.isArray(partial) ? partial.map(Number) : []);
 }
 
 interface Rows {
   readonly times: readonly number[];
-  readonly newTimes: readonly number[];
+  /** Changed rows that are shown, by their place in the changed frame. */
+  readonly newRows: readonly { readonly time: number; readonly row: number }[];
   readonly kept: number[];
-  /** Of each kept window, in ms. */
+  /** How much of each kept window has happened, in ms. */
   readonly lengths: readonly number[];
+  /** The same of each window as it was, when its rate was computed. */
+  readonly lengthsBefore: readonly number[];
   readonly calc: Calculation;
 }
 
@@ -67,10 +103,10 @@ function carry(field: Field, { times, kept }: Rows): Field {
 function merged(field: Field | undefined, update: Field | undefined, rows: Rows): Field {
   const counts = new Map<number, number>();
   for (const [time, count] of countsOf(field, rows)) counts.set(time, count);
-  rows.newTimes.forEach((time, i) => {
-    const value = toValue(update?.values[i]);
+  for (const { time, row } of rows.newRows) {
+    const value = toValue(update?.values[row]);
     if (value !== null) counts.set(time, value);
-  });
+  }
   // A window in which a series has not been heard of yet is 0, as it is in an answer of the backend.
   const values = calculate(
     rows,
@@ -86,9 +122,8 @@ function without({ state: _, ...field }: Field, values: Value[]): Field {
   return { ...field, values };
 }
 
-function* countsOf(field: Field | undefined, { times, calc, kept, lengths }: Rows): Generator<[number, number]> {
+function* countsOf(field: Field | undefined, { times, calc, lengthsBefore }: Rows): Generator<[number, number]> {
   if (!field) return;
-  const lengthOf = new Map(kept.map((time, i) => [time, lengths[i] ?? 0]));
   let before = 0;
   for (const [i, time] of times.entries()) {
     const value = toValue(field.values[i]) ?? 0;
@@ -98,7 +133,7 @@ function* countsOf(field: Field | undefined, { times, calc, kept, lengths }: Row
         yield [time, value];
         break;
       case 'rate':
-        yield [time, Math.round((value * (lengthOf.get(time) ?? 0)) / 1000)];
+        yield [time, Math.round((value * (lengthsBefore[i] ?? 0)) / 1000)];
         break;
       case 'cumulative':
         yield [time, value - before];
@@ -116,7 +151,7 @@ function calculate({ calc, lengths }: Rows, counts: readonly number[]): number[]
     case 'total':
       return [...counts];
     case 'rate':
-      return counts.map((count, i) => (count * 1000) / (lengths[i] ?? 1));
+      return counts.map((count, i) => (lengths[i] ? (count * 1000) / lengths[i] : 0));
     case 'cumulative': {
       let sum = 0;
       return counts.map((count) => (sum += count));

@@ -5,10 +5,17 @@ import {
   isLiveChannelStatusEvent,
   LoadingState,
 } from '@grafana/data';
-import type { DataFrame, DataFrameJSON, DataQueryRequest, DataQueryResponse } from '@grafana/data';
+import type {
+  DataFrame,
+  DataFrameJSON,
+  DataQueryRequest,
+  DataQueryResponse,
+  QueryResultMetaNotice,
+} from '@grafana/data';
 import type { GrafanaLiveSrv } from '@grafana/runtime';
 import { catchError, EMPTY, merge, mergeMap, of, scan, startWith } from 'rxjs';
 import type { Observable } from 'rxjs';
+import type { Covered } from '../query/incomplete.ts';
 import { messageOf } from '../resources.ts';
 import type { UserpulseQuery } from '../types.ts';
 import { liveAddress, liveEvery } from './channel.ts';
@@ -20,6 +27,24 @@ export const endsNow = ({ range }: Pick<DataQueryRequest, 'range'>): boolean =>
 
 export const canGoLive = ({ live, preset, calc }: UserpulseQuery): boolean =>
   live === true && preset !== 'top' && calc !== 'total';
+
+const STILL: QueryResultMetaNotice = {
+  severity: 'info',
+  text: 'Top and totals have no windows that could stream: this answer stays as it is. Run the query again for a new one.',
+};
+
+/** Says in the answers of queries that cannot be live that they are not. */
+export function withStillNotices(answer: DataQueryResponse, queries: readonly UserpulseQuery[]): DataQueryResponse {
+  const still = new Set(queries.filter((query) => !canGoLive(query)).map(({ refId }) => refId));
+  return {
+    ...answer,
+    data: answer.data.map((frame: unknown) =>
+      isDataFrame(frame) && still.has(frame.refId ?? '')
+        ? { ...frame, meta: { ...frame.meta, notices: [...(frame.meta?.notices ?? []), STILL] } }
+        : frame,
+    ),
+  };
+}
 
 type Tick =
   | { readonly query: UserpulseQuery; readonly changed: DataFrame }
@@ -45,9 +70,12 @@ export function followLive(
     return [ticks(live, query, liveAddress(uid, query, every))];
   });
   if (streams.length === 0) return of(answer);
+  const own: Notices = new Map(
+    answer.data.filter(isDataFrame).map(({ refId = '', meta }) => [refId, meta?.notices ?? []]),
+  );
   const streaming: DataQueryResponse = { ...answer, state: LoadingState.Streaming };
   return merge(...streams).pipe(
-    scan((last, tick) => apply(last, tick, now() - rangeMs), streaming),
+    scan((last, tick) => apply(last, tick, { fromMs: now() - rangeMs, untilMs: now() }, own), streaming),
     startWith(streaming),
   );
 }
@@ -68,23 +96,26 @@ function ticks(
   );
 }
 
-function apply(answer: DataQueryResponse, tick: Tick, fromMs: number): DataQueryResponse {
+/** Notices by refId. */
+type Notices = ReadonlyMap<string, readonly QueryResultMetaNotice[]>;
+
+/** @param own notices of the answer, which stay */
+function apply(answer: DataQueryResponse, tick: Tick, range: Covered, own: Notices): DataQueryResponse {
   return {
     ...answer,
     data: answer.data.map((frame: unknown) => {
       if (!isDataFrame(frame) || frame.refId !== tick.query.refId) return frame;
-      return 'changed' in tick
-        ? mergeWindows(frame, tick.changed, tick.query.calc, fromMs)
-        : stopped(frame, tick.stopped);
+      // A notice about the stream comes without windows. What was shown stays, and the notice stands until windows come again: numbers that
+      // silently stop moving look like calm.
+      const interrupted = 'stopped' in tick ? [stoppedNotice(tick.stopped)] : (tick.changed.meta?.notices ?? []);
+      const next =
+        'stopped' in tick || tick.changed.length === 0 ? frame : mergeWindows(frame, tick.changed, tick.query, range);
+      return { ...next, meta: { ...next.meta, notices: [...(own.get(tick.query.refId) ?? []), ...interrupted] } };
     }),
   };
 }
 
-/** What was shown stays, with a notice on the panel: numbers that silently stop moving look like calm. */
-function stopped(frame: DataFrame, reason: string): DataFrame {
-  const text = `Live updates stopped: ${reason} The panel shows what it had; refresh to try again.`;
-  return {
-    ...frame,
-    meta: { ...frame.meta, notices: [...(frame.meta?.notices ?? []), { severity: 'warning', text }] },
-  };
-}
+const stoppedNotice = (reason: string): QueryResultMetaNotice => ({
+  severity: 'warning',
+  text: `Live updates stopped: ${reason} The panel shows what it had; refresh to try again.`,
+});

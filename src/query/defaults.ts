@@ -1,5 +1,12 @@
 import { readFields } from '../../contract/fields.ts';
-import { ANNOTATION_FIELDS, readQuery, type Annotation, type QueryFields } from '../../contract/query.ts';
+import {
+  ANNOTATION_FIELDS,
+  readQuery,
+  readVariable,
+  type Annotation,
+  type QueryFields,
+  type VariableFields,
+} from '../../contract/query.ts';
 
 /** A query that has an answer at once, without an id: everyone's interactions by type. */
 export const DEFAULT_QUERY: QueryFields = readQuery({}).values;
@@ -11,3 +18,5 @@ export const DEFAULT_ANNOTATION_QUERY: QueryFields = {
   preset: 'received',
   annotation: DEFAULT_ANNOTATION,
 };
+
+export const DEFAULT_VARIABLE_QUERY: VariableFields = readVariable({}).values;

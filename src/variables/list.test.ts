@@ -60,3 +60,13 @@ it('fails with the backend’s words', async () => {
     'InfluxDB',
   );
 });
+
+it('has a default query: a new variable lists something without another list having to be chosen first', () => {
+  expect(dataSource().variables.getDefaultQuery()).toMatchObject({
+    version: 1,
+    list: 'types',
+    of: 'received',
+    n: 20,
+    types: [],
+  });
+});

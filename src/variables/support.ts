@@ -3,6 +3,7 @@ import type { DataQueryRequest, DataQueryResponse } from '@grafana/data';
 import { from, map, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { VariableEditor } from '../components/VariableEditor.tsx';
+import { DEFAULT_VARIABLE_QUERY } from '../query/defaults.ts';
 import { problemsText, readSavedVariable } from '../query/saved.ts';
 import type { UserpulseApi } from '../services.ts';
 import type { UserpulseOptions, UserpulseQuery, UserpulseVariableQuery } from '../types.ts';
@@ -21,6 +22,11 @@ export class UserpulseVariableSupport extends CustomVariableSupport<
   constructor(datasource: UserpulseApi) {
     super();
     this.datasource = datasource;
+  }
+
+  /** Without it Grafana keeps a new variable empty until somebody chooses another list. */
+  override getDefaultQuery(): Partial<UserpulseVariableQuery> {
+    return DEFAULT_VARIABLE_QUERY;
   }
 
   override query(request: DataQueryRequest<UserpulseVariableQuery>): Observable<DataQueryResponse> {

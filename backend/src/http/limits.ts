@@ -36,5 +36,6 @@ export const DEFAULT_LIMITS: HttpLimits = {
   keepAliveMs: 72_000,
   streams: 200,
   streamPatienceMs: 10_000,
-  heartbeatMs: 15_000,
+  // The gateway takes a stream without one for 6 s for dead, and panels say so.
+  heartbeatMs: 2_000,
 };

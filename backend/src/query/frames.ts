@@ -1,8 +1,8 @@
 import type { FrameField, FrameJson, Notice, TopResult } from '../../../contract/answers.ts';
 import type { Calculation } from '../../../contract/query.ts';
 import type { Series, SeriesKey } from './counts.ts';
-import type { SeriesPlan, TopPlan } from './plan.ts';
-import type { Window } from './windows.ts';
+import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
+import { happenedMs, type Happened, type Window } from './windows.ts';
 
 /** A series with its values as the query wants them, by window of the range as asked. */
 export interface ValueSeries extends SeriesKey {
@@ -12,14 +12,22 @@ export interface ValueSeries extends SeriesKey {
   readonly values: readonly (number | null)[];
 }
 
-/** What each window's count becomes. `rate` divides by the window's true length in seconds. */
-export function calculate(calc: Calculation, counts: ArrayLike<number>, windows: readonly Window[]): number[] {
+/** Interactions per second of the time in which they happened; 0 where no time has passed yet. */
+const perSecond = (count: number, lengthMs: number): number => (lengthMs === 0 ? 0 : (count * 1000) / lengthMs);
+
+/** What each window's count becomes. `rate` divides by as much of the window as has happened. */
+export function calculate(
+  calc: Calculation,
+  counts: ArrayLike<number>,
+  windows: readonly Window[],
+  happened: Happened,
+): number[] {
   switch (calc) {
     case 'count':
     case 'total':
       return Array.from(counts);
     case 'rate':
-      return windows.map((window, i) => ((counts[i] ?? 0) * 1000) / (window.endMs - window.startMs));
+      return windows.map((window, i) => perSecond(counts[i] ?? 0, happenedMs(window, happened)));
     case 'cumulative': {
       let sum = 0;
       return Array.from(counts, (count) => (sum += count));
@@ -32,7 +40,7 @@ export function calculate(calc: Calculation, counts: ArrayLike<number>, windows:
 /** An earlier reading's counts by the windows of the range as asked. */
 interface Matched {
   readonly counts: Float64Array;
-  /** Length of the earlier windows that belong to a window; 0 where the earlier day had none. */
+  /** How much of the earlier range the windows take that belong to a window, in ms; 0 where the earlier day had none. */
   readonly lengthsMs: Float64Array;
   /** All that had been counted by the end of the window, hours that belong to no window included. */
   readonly sums: Float64Array;
@@ -42,7 +50,8 @@ interface Matched {
  * Moves an earlier reading's counts onto the windows of the range as asked: windows of equal index belong together. An hour that the
  * clock showed twice then and once now is counted as one.
  */
-export function matchWindows(now: readonly Window[], earlier: readonly Window[], counts: Float64Array): Matched {
+export function matchWindows(now: readonly Window[], reading: Omit<Reading, 'streams'>, counts: Float64Array): Matched {
+  const { windows: earlier, fromMs, toMs: untilMs } = reading;
   const places = new Map<string, number>();
   now.forEach((window, i) => places.set(`${window.index}/${window.occurrence}`, i));
   const matched = new Float64Array(now.length);
@@ -54,7 +63,7 @@ export function matchWindows(now: readonly Window[], earlier: readonly Window[],
     const place = places.get(`${window.index}/${window.occurrence}`) ?? places.get(`${window.index}/0`);
     if (place === undefined) return;
     matched[place] = (matched[place] ?? 0) + (counts[i] ?? 0);
-    lengthsMs[place] = (lengthsMs[place] ?? 0) + window.endMs - window.startMs;
+    lengthsMs[place] = (lengthsMs[place] ?? 0) + happenedMs(window, { fromMs, untilMs });
     sums[place] = sum;
   });
   // In an hour that the earlier day did not have nothing was added.
@@ -68,7 +77,7 @@ function calculateEarlier(calc: Calculation, { counts, lengthsMs, sums }: Matche
     case 'total':
       return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : count));
     case 'rate':
-      return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : (count * 1000) / (lengthsMs[i] ?? 1)));
+      return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : perSecond(count, lengthsMs[i] ?? 0)));
     case 'cumulative':
       return Array.from(sums);
     default:
@@ -86,17 +95,19 @@ export function valueSeries(
   plan: SeriesPlan,
   now: readonly Series[],
   earlier: readonly Series[] | undefined,
+  nowMs: number,
 ): ValueSeries[] {
+  const happened = happenedOf(plan, nowMs);
   const out: ValueSeries[] = now.map(({ id, type, counts }) => ({
     id,
     type,
     compare: undefined,
-    values: calculate(plan.calc, counts, plan.now.windows),
+    values: calculate(plan.calc, counts, plan.now.windows, happened),
   }));
   if (plan.compare === undefined || earlier === undefined) return out;
   const { text, earlier: reading } = plan.compare;
   const add = (key: SeriesKey, counts: Float64Array): void => {
-    const matched = matchWindows(plan.now.windows, reading.windows, counts);
+    const matched = matchWindows(plan.now.windows, reading, counts);
     out.push({ id: key.id, type: key.type, compare: text, values: calculateEarlier(plan.calc, matched) });
   };
   const left = new Map(earlier.map((series) => [keyOf(series), series]));
@@ -131,10 +142,10 @@ function displayName(series: ValueSeries): string {
   return `${name === '' ? 'interactions' : name}${series.compare === undefined ? '' : ` (${series.compare} before)`}`;
 }
 
-/** `cps` is Grafana's unit "counts/sec". */
+/** A unit of Grafana's, for panels that choose none. */
 const UNIT: Readonly<Record<Calculation, string | undefined>> = {
   count: undefined,
-  rate: 'cps',
+  rate: 'suffix:/s',
   cumulative: undefined,
   total: undefined,
 };
@@ -150,6 +161,11 @@ function valueField(plan: SeriesPlan, series: ValueSeries): FrameField {
   };
 }
 
+const happenedOf = ({ now: { fromMs, toMs } }: SeriesPlan, nowMs: number): Happened => ({
+  fromMs,
+  untilMs: Math.max(fromMs, Math.min(toMs, nowMs)),
+});
+
 /** Whether the first and the last window are cut by the range, or the last is still running. */
 export function partialEnds(plan: SeriesPlan, nowMs: number): { readonly first: boolean; readonly last: boolean } {
   const first = plan.now.windows[0];
@@ -160,6 +176,26 @@ export function partialEnds(plan: SeriesPlan, nowMs: number): { readonly first: 
   };
 }
 
+const NOTHING_WHOLE: Notice = {
+  severity: 'warning',
+  text: 'No whole window lies in the range, and incomplete ones are hidden: use a shorter window, a longer range, or the total.',
+};
+
+/** How many windows at both ends are left out. A running sum begins where the range does, so that its first window is whole. */
+function hiddenEnds(
+  plan: SeriesPlan,
+  partial: ReturnType<typeof partialEnds>,
+  nowMs: number,
+): { readonly first: number; readonly last: number } {
+  const { windows } = plan.now;
+  if (plan.incomplete !== 'hide' || plan.calc === 'total') return { first: 0, last: 0 };
+  const first = partial.first && plan.calc !== 'cumulative' ? 1 : 0;
+  // Those that have not begun are no more complete than the one that runs.
+  const running = windows.length - windows.findLastIndex((window) => window.endMs <= nowMs) - 1;
+  const last = Math.max(partial.last ? 1 : 0, running);
+  return { first: Math.min(first, windows.length), last: Math.min(last, windows.length - first) };
+}
+
 /** One wide frame: a time field and a number field per series; for `total` one row of numbers, without a time. */
 export function seriesFrame(
   plan: SeriesPlan,
@@ -167,14 +203,22 @@ export function seriesFrame(
   flux: string,
   { nowMs, notices }: { readonly nowMs: number; readonly notices: readonly Notice[] },
 ): FrameJson {
+  const partial = partialEnds(plan, nowMs);
+  const hidden = hiddenEnds(plan, partial, nowMs);
+  const whole = <T>(list: readonly T[]): readonly T[] => list.slice(hidden.first, list.length - hidden.last);
+  const nothingWhole = plan.now.windows.length > 0 && whole(plan.now.windows).length === 0;
+  const told = nothingWhole ? [...notices, NOTHING_WHOLE] : notices;
   const meta = {
     typeVersion: [0, 1],
     executedQueryString: flux,
-    custom: { partial: partialEnds(plan, nowMs) },
-    ...(notices.length === 0 ? {} : { notices }),
+    custom: {
+      partial: { first: partial.first && hidden.first === 0, last: partial.last && hidden.last === 0 },
+      ...happenedOf(plan, nowMs),
+    },
+    ...(told.length === 0 ? {} : { notices: told }),
   } as const;
   const fields = series.map((one) => valueField(plan, one));
-  const values = series.map((one) => one.values);
+  const values = series.map((one) => whole(one.values));
   if (plan.calc === 'total')
     return { schema: { refId: plan.refId, meta: { type: 'numeric-wide', ...meta }, fields }, data: { values } };
   const time: FrameField = {
@@ -190,7 +234,7 @@ export function seriesFrame(
       meta: { type: 'timeseries-wide', ...meta, preferredVisualisationType: 'graph' },
       fields: [time, ...fields],
     },
-    data: { values: [plan.now.windows.map((window) => window.startMs), ...values] },
+    data: { values: [whole(plan.now.windows).map((window) => window.startMs), ...values] },
   };
 }
 

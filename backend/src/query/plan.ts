@@ -1,6 +1,14 @@
 import { MAX_SERIES, MAX_WINDOWS } from '../../../contract/limits.ts';
 import type { RankedPreset, SeriesPreset } from '../../../contract/presets.ts';
-import { DEFAULT_TOP, LABELS, type Calculation, type Label, type SavedField } from '../../../contract/query.ts';
+import {
+  DEFAULT_TOP,
+  incompleteOf,
+  LABELS,
+  type Calculation,
+  type IncompleteWindows,
+  type Label,
+  type SavedField,
+} from '../../../contract/query.ts';
 import { idsApartProblem } from '../../../contract/rules.ts';
 import { UserpulseError } from '../errors.ts';
 import { MIN_TIME_MS } from '../flux/literals.ts';
@@ -26,6 +34,7 @@ export interface SeriesPlan {
   readonly ids: readonly string[];
   readonly types: readonly string[];
   readonly calc: Calculation;
+  readonly incomplete: IncompleteWindows;
   /** Labels that series are told apart by. */
   readonly groupBy: ReadonlySet<Label>;
   readonly every: Duration;
@@ -65,6 +74,7 @@ export function planQuery(asked: AskedQuery, request: PlanContext): Plan {
     calc,
     groupBy: labels,
     compareTo: compareText,
+    incomplete,
     of,
     n,
     timezone,
@@ -93,6 +103,7 @@ export function planQuery(asked: AskedQuery, request: PlanContext): Plan {
     refId,
     ...what,
     calc,
+    incomplete: incompleteOf(incomplete, calc),
     every: choice.every,
     zone: context.zone,
     now: { fromMs, toMs, windows: choice.windows, streams: streamsOf(what, '', context, choice.windows, choice.every) },

@@ -46,8 +46,8 @@ const frameOf = (result: QueryResult | undefined): FrameJson => {
   if (result === undefined || 'error' in result) throw new Error(result?.error ?? 'no result');
   return result.frames[0]!;
 };
-const frame = async (influx: InfluxReader, request: QueryRequest): Promise<FrameJson> =>
-  frameOf((await service(influx).query(request)).results['A']);
+const frame = async (influx: InfluxReader, request: QueryRequest, now?: string): Promise<FrameJson> =>
+  frameOf((await service(influx, now === undefined ? undefined : Date.parse(now)).query(request)).results['A']);
 const MORNING = Date.parse('2026-01-05T00:00:00Z');
 const NOON = Date.parse('2026-01-05T12:00:00Z');
 
@@ -152,8 +152,45 @@ describe('a query', () => {
         { calc: 'rate', every: '1d' },
         { from: '2026-03-28T23:00:00Z', to: '2026-03-29T22:00:00Z', timezone: 'Europe/Paris' },
       ),
+      '2026-04-01T00:00:00Z',
     );
     expect(answer.data.values[1]).toEqual([1]);
+  });
+
+  // One interaction a second, from 01:30 on, seen at 04:15.
+  const steady = (): InfluxReader =>
+    reader({
+      '123456': [
+        ['2026-01-05T01:00:00Z', 1800, 'like'],
+        ['2026-01-05T02:00:00Z', 3600, 'like'],
+        ['2026-01-05T03:00:00Z', 3600, 'like'],
+        ['2026-01-05T04:00:00Z', 900, 'like'],
+      ],
+    });
+  it.each<[string, string | undefined, string, number[]]>([
+    ['hidden for rates', undefined, 'rate', [1, 1]],
+    ['divided by the time that has passed of them', 'show', 'rate', [1, 1, 1, 1, 0]],
+    ['shown for counts', undefined, 'count', [1800, 3600, 3600, 900, 0]],
+    ['hidden where that is asked for', 'hide', 'count', [3600, 3600]],
+    ['hidden at the end only of a running sum, which begins with the range', 'hide', 'cumulative', [1800, 5400, 9000]],
+  ])('has windows that are incomplete %s', async (_, incomplete, calc, values) => {
+    const asked = ask(
+      { every: '1h', types: ['like'], calc, incomplete: incomplete ?? null },
+      { from: '2026-01-05T01:30:00Z', to: '2026-01-05T05:30:00Z' },
+    );
+    const answer = await frame(steady(), asked, '2026-01-05T04:15:00Z');
+    expect(answer.data.values[1]).toEqual(values);
+    expect(answer.data.values[0]).toHaveLength(values.length);
+  });
+
+  it('says where no window is whole', async () => {
+    const asked = ask({ every: '1d', calc: 'rate' }, { from: '2026-01-05T01:30:00Z', to: '2026-01-05T03:00:00Z' });
+    const answer = await frame(steady(), asked);
+    expect(answer.data.values).toEqual([[], []]);
+    expect(answer.schema.meta?.notices).toContainEqual({
+      severity: 'warning',
+      text: expect.stringContaining('No whole window lies in the range'),
+    });
   });
 
   it('gives a total as one row of numbers', async () => {
@@ -262,7 +299,7 @@ describe('a query', () => {
       ),
     );
     expect(answer.data.values).toEqual([[Date.parse('2026-01-05T01:30:00Z')], [7], [3]]);
-    expect(answer.schema.meta?.custom).toEqual({ partial: { first: false, last: false } });
+    expect(answer.schema.meta?.custom).toMatchObject({ partial: { first: false, last: false } });
   });
 
   it('adds up a thousand ids in at most 40 reads, and tells at most 50 apart', () => {
@@ -278,7 +315,11 @@ describe('a query', () => {
 
   it('marks windows that the range cuts, and says when it ends in the future', async () => {
     const cut = await frame(reader({}), ask({}, { from: '2026-01-05T01:00:00Z', to: '2026-01-05T23:00:00Z' }));
-    expect(cut.schema.meta?.custom).toEqual({ partial: { first: true, last: true } });
+    expect(cut.schema.meta?.custom).toEqual({
+      partial: { first: true, last: true },
+      fromMs: Date.parse('2026-01-05T01:00:00Z'),
+      untilMs: Date.parse('2026-01-05T23:00:00Z'),
+    });
     expect(cut.data.values[0]).toEqual([MORNING, NOON]);
     const future = await frame(reader({}), ask({}, { to: '2026-03-01T00:00:00Z' }));
     expect(future.schema.meta?.notices).toEqual([expect.objectContaining({ severity: 'info' })]);

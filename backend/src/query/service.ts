@@ -296,7 +296,7 @@ class InfluxQueryService implements QueryService {
 
   async #series(plan: SeriesPlan, signal: AbortSignal | undefined): Promise<ValueSeries[]> {
     const { now, earlier } = await this.#read(plan, signal);
-    const series = valueSeries(plan, now, earlier);
+    const series = valueSeries(plan, now, earlier, this.#now());
     if (series.length > MAX_SERIES) throw tooManySeries(series.length);
     return series;
   }

@@ -21,6 +21,17 @@ export interface Window {
   readonly occurrence: number;
 }
 
+/** What has happened of the range as asked. */
+export interface Happened {
+  readonly fromMs: number;
+  /** The end of the range, or now where that is earlier. */
+  readonly untilMs: number;
+}
+
+/** How much of a window lies in what has happened, in ms. */
+export const happenedMs = (window: Pick<Window, 'startMs' | 'endMs'>, { fromMs, untilMs }: Happened): number =>
+  Math.max(0, Math.min(window.endMs, untilMs) - Math.max(window.startMs, fromMs));
+
 /** The Monday of the week of 1970-01-01 (a Thursday). */
 const MONDAY_MS = -3 * DAY_MS;
 

@@ -15,6 +15,7 @@ import { EditorField, EditorRow } from '../fields/EditorField.tsx';
 import { IdsField } from '../fields/IdsField.tsx';
 import {
   calculationOptions,
+  INCOMPLETE_OPTIONS,
   COMPARE_SUGGESTIONS,
   LEGEND_SUGGESTIONS,
   presetOptions,
@@ -223,6 +224,23 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
               onChange={(option) => change({ timezone: option?.value })}
             />
           </EditorField>
+          {windows && (
+            <EditorField
+              htmlFor={id('incomplete')}
+              label={text.incomplete.label}
+              help={text.incomplete.help}
+              width={20}
+            >
+              <Combobox
+                id={id('incomplete')}
+                isClearable
+                placeholder={text.incomplete.placeholder}
+                options={INCOMPLETE_OPTIONS}
+                value={refused.has('incomplete') ? null : (query.incomplete ?? null)}
+                onChange={(option) => change({ incomplete: option?.value })}
+              />
+            </EditorField>
+          )}
           {windows && (
             <EditorField htmlFor={id('live')} label={text.live.label} help={text.live.help} width={8}>
               <div className={styles.switch}>

@@ -1,5 +1,5 @@
 import { PRESETS, RANKED_PRESETS, type Preset } from '../../../contract/presets.ts';
-import { CALCULATIONS, type Calculation } from '../../../contract/query.ts';
+import { CALCULATIONS, INCOMPLETE_NAMES, INCOMPLETE_WINDOWS, type Calculation } from '../../../contract/query.ts';
 import type { Suggestion } from './Suggestions.tsx';
 
 export const presetOptions = <P extends Preset>(presets: readonly P[]) =>
@@ -13,6 +13,8 @@ export const calculationOptions = <C extends Calculation>(calculations: readonly
     const { label, description } = CALCULATIONS[value];
     return { value, label, description };
   });
+
+export const INCOMPLETE_OPTIONS = INCOMPLETE_NAMES.map((value) => ({ value, ...INCOMPLETE_WINDOWS[value] }));
 
 /** Who can be ranked, and by what. */
 export const RANKING_OPTIONS = RANKED_PRESETS.map((value) => ({ value, label: PRESETS[value].ids.ranking }));
