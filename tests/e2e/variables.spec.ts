@@ -1,5 +1,6 @@
+import { PRESETS } from '../../contract/presets.ts';
 import { texts } from '../../src/texts.ts';
-import { expect, SOURCE, test } from './fixtures.ts';
+import { choose, expect, SOURCE, test } from './fixtures.ts';
 
 test('a new variable lists the interaction types that occur, without a choice', async ({ variableEditPage, page }) => {
   await variableEditPage.setVariableType('Query');
@@ -13,6 +14,8 @@ test('an annotation query runs, and its editor is still there afterwards', async
   const problems: string[] = [];
   page.on('pageerror', ({ message }) => problems.push(message));
   await annotationEditPage.datasource.set(SOURCE.name);
+  // A question that needs no ID.
+  await choose(page, PRESETS.everyone.label);
   await expect(annotationEditPage.runQuery()).toBeOK();
   await expect(page.getByText(texts.errorBoundary.title)).toBeHidden();
   expect(problems).toEqual([]);
