@@ -26,11 +26,11 @@ export const texts = {
       help: 'Only these interaction types are counted. None chosen means all. Variables are allowed.',
     },
     every: {
-      label: 'Window',
+      label: 'Interval',
       help: 'Length of the windows that are counted: auto fits the panel; otherwise a Flux duration such as 10m, 1h, 1d, 1w, 1mo.',
     },
     calc: { label: 'Calculation', help: 'What is shown for each window.' },
-    groupBy: { label: 'Split by', help: 'One series for each of these; the rest is summed.' },
+    groupBy: { label: 'Group by', help: 'One series for each of these; the rest is summed.' },
     compareTo: {
       label: 'Compare with',
       placeholder: 'Nothing',
@@ -62,7 +62,7 @@ export const texts = {
     user: {
       label: 'Users',
       placeholder: 'User ids, e.g. 88, or $user',
-      help: 'User ids or variables, separated by comma, space or Enter. Each id is a series of its own unless "Split by" sums them.',
+      help: 'User ids or variables, separated by comma, space or Enter. Each id is a series of its own unless "Group by" sums them.',
     },
     share: {
       label: 'Shares',

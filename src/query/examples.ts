@@ -16,7 +16,7 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     title: 'Several users from a variable, one line each',
-    why: 'A variable with several values is a set of ids; "Split by Id" sums the types.',
+    why: 'A variable with several values is a set of ids; "Group by Id" sums the types.',
     query: { ...DEFAULT_QUERY, preset: 'made', ids: ['$id'], groupBy: ['id'], legend: '{{id}}' },
   },
   {

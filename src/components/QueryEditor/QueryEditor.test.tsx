@@ -147,8 +147,8 @@ describe('types', () => {
 describe('windows and comparison', () => {
   it('take effect when the text is finished, and are judged as they are typed', async () => {
     const { user } = open();
-    await user.clear(field('Window'));
-    await user.type(field('Window'), '10x');
+    await user.clear(field('Interval'));
+    await user.type(field('Interval'), '10x');
     expect(problem()).toContain('"10x" is not a duration');
     expect(last.every).toBe('auto');
     await user.keyboard('{Backspace}m{Enter}');
@@ -159,8 +159,8 @@ describe('windows and comparison', () => {
 
   it('say when the windows are too many for the time range', async () => {
     const { user } = open();
-    await user.clear(field('Window'));
-    await user.type(field('Window'), '1s{Tab}');
+    await user.clear(field('Interval'));
+    await user.type(field('Interval'), '1s{Tab}');
     expect(problem()).toContain('21,600 windows');
   });
 
@@ -176,14 +176,14 @@ describe('windows and comparison', () => {
 
   it('need none for a total', () => {
     open({ calc: 'total' });
-    expect(screen.queryByLabelText('Window')).toBeNull();
+    expect(screen.queryByLabelText('Interval')).toBeNull();
     expect(screen.queryByLabelText('Live')).toBeNull();
   });
 });
 
 it('splits by what is chosen', async () => {
   const { user } = open({ preset: 'made', ids: ['1'] });
-  await user.click(field('Split by'));
+  await user.click(field('Group by'));
   await user.click(await screen.findByRole('option', { name: 'Nothing (one sum)' }));
   expect(last.groupBy).toEqual([]);
 });
@@ -202,7 +202,7 @@ it('asks a ranking of whom and how many', async () => {
   await user.clear(field('How many'));
   await user.type(field('How many'), '25{Enter}');
   expect(last).toMatchObject({ preset: 'top', of: 'share', n: 25 });
-  expect(screen.queryByLabelText('Window')).toBeNull();
+  expect(screen.queryByLabelText('Interval')).toBeNull();
 });
 
 describe('a saved query that the backend refuses', () => {
