@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { PROBE_PREFIX } from '../../backend/src/archive/s3-probe.ts';
 import { listKeys, parts, readObject } from './parts.ts';
 import type { PointField, Role } from './oracle.ts';
 
@@ -62,7 +63,11 @@ export async function* archiveObjects(place: ArchivePlace): AsyncGenerator<reado
     for (let at = 0; at < keys.length; at += 16) {
       const some = keys.slice(at, at + 16);
       const contents = await Promise.all(some.map((key) => readObject(place.bucket, key)));
-      for (const [n, key] of some.entries()) yield [key.replace(/^raw\//, ''), contents[n] ?? Buffer.alloc(0)];
+      for (const [n, key] of some.entries()) {
+        const name = key.replace(/^raw\//, '');
+        // A kill while a start tries the bucket leaves what it tried it with, apart from the days (docs/archive.md).
+        if (!name.startsWith(PROBE_PREFIX)) yield [name, contents[n] ?? Buffer.alloc(0)];
+      }
     }
     return;
   }
