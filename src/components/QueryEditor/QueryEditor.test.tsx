@@ -205,6 +205,21 @@ it('asks a ranking of whom and how many', async () => {
   expect(screen.queryByLabelText('Interval')).toBeNull();
 });
 
+it('has a control for every field that has a text, or nobody could set it', () => {
+  const shown = new Set<string>();
+  for (const fields of [{ preset: 'made', ids: ['1'] }, { preset: 'top' }] as const) {
+    const { unmount } = render(<Editor saved={query(fields)} datasource={dataSource(BACKEND, {})} />);
+    for (const { label } of Object.values(texts.query))
+      if (screen.queryAllByLabelText(label).length > 0) shown.add(label);
+    unmount();
+  }
+  expect([...shown].sort()).toEqual(
+    Object.values(texts.query)
+      .map(({ label }) => label)
+      .sort(),
+  );
+});
+
 describe('a saved query that the backend refuses', () => {
   const wrong = { preset: 'likes', ids: ['88'], window: '1h' } as unknown as Partial<UserpulseQuery>;
 
