@@ -20,14 +20,15 @@ export const MAX_TOKEN = 1_000;
  * Why a text is not I-JSON, as whole sentences: what, where, and how to fix the producer. The first problem of the text.
  *
  * Nearly every text is judged without looking at its characters one by one: the parsed value says how long the text must at least be and
- * how many quotes it must have. A member that JSON.parse dropped for another of its name makes it longer, and gives it more quotes.
+ * how many quotes it must have. A member that JSON.parse dropped for another of its name makes it longer, and gives it more quotes. That holds
+ * for texts without escapes only: V8 13 (Node 24) at times keeps both of two members whose one name is written with an escape.
  * @param value what JSON.parse made of the text
  */
 export function iJsonProblem(text: string, value: object): string | undefined {
   const least: Least = { length: 0, quotes: 0 };
-  return addObject(least, value, 1) &&
+  return !text.includes('\\') &&
+    addObject(least, value, 1) &&
     (text.length < least.length + SHORTEST_MEMBER || hasQuotes(text, least.quotes)) &&
-    !(text.includes('\\') && SURROGATE_ESCAPE.test(text)) &&
     !mayHoldLongNumber(text)
     ? undefined
     : firstProblem(text);
@@ -94,19 +95,12 @@ function leastDigits(value: number): number {
   return digits;
 }
 
-/** Whether so many quotes of a text begin and end strings. Where that takes more than counting, the answer is no. */
+/** Whether a text without escapes has so many quotes. */
 function hasQuotes(text: string, count: number): boolean {
-  const most = text.includes('\\') ? Infinity : count;
   let found = 0;
-  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at + 1)) if (++found > most) return false;
-  if (found === count) return true;
-  if (most === count || text.includes('\\\\')) return false;
-  // No backslash is escaped, so each quote behind one is.
-  for (let at = text.indexOf('\\"'); at !== -1; at = text.indexOf('\\"', at + 2)) found--;
+  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at + 1)) if (++found > count) return false;
   return found === count;
 }
-
-const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
 
 /** A number of more characters than allowed reaches over a multiple of that many. */
 function mayHoldLongNumber(text: string): boolean {
