@@ -2,7 +2,7 @@ import { createDataFrame, FieldType } from '@grafana/data';
 import type { AnnotationEvent, DataFrame, Field } from '@grafana/data';
 import { shareCreated } from '../../contract/ids.ts';
 import type { Annotation } from '../../contract/query.ts';
-import { windowMs } from '../live/channel.ts';
+import { timesOf, windowMs } from '../query/windows.ts';
 import type { UserpulseQuery } from '../types.ts';
 
 /** Marks of the shares of a query at the time that is in their ids. The backend is not asked. */
@@ -47,7 +47,7 @@ function createdEvents(frame: DataFrame): AnnotationEvent[] {
 
 /** One mark per run of windows in which a series is at or above the threshold, from the start of the first to the end of the last. */
 function thresholdEvents(frame: DataFrame, threshold: number): AnnotationEvent[] {
-  const times = frame.fields.find((field) => field.type === FieldType.time)?.values.map(Number) ?? [];
+  const times = timesOf(frame);
   const length = windowMs(frame);
   const endOf = (row: number): number =>
     times[row + 1] ?? (times[row] ?? 0) + (length ?? (times[row] ?? 0) - (times[row - 1] ?? times[row] ?? 0));

@@ -1,6 +1,7 @@
-import { FieldType, LiveChannelScope } from '@grafana/data';
+import { LiveChannelScope } from '@grafana/data';
 import type { DataFrame, LiveChannelAddress } from '@grafana/data';
 import { STREAM_FIELDS } from '../../contract/query.ts';
+import { windowMs } from '../query/windows.ts';
 import type { UserpulseQuery } from '../types.ts';
 
 /** FNV-1a, 64 bits, of the text's UTF-8 bytes, as 16 hex digits. The gateway computes the same (pkg/README.md, "Live"). */
@@ -25,12 +26,6 @@ export function liveAddress(dataSourceUid: string, query: UserpulseQuery, every:
     path: `live/${fnv1a64(text)}`,
     data: { query: text },
   };
-}
-
-/** Length of the windows in ms, where they all have one: the backend says it on the time field, for the width of bars. */
-export function windowMs(frame: DataFrame): number | undefined {
-  const interval = frame.fields.find((field) => field.type === FieldType.time)?.config.interval;
-  return typeof interval === 'number' && interval > 0 ? interval : undefined;
 }
 
 /** The window length to stream: as asked, or what `auto` came to in the answer. A stream takes no `auto`. */

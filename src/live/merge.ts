@@ -1,8 +1,7 @@
 import { FieldType } from '@grafana/data';
 import type { DataFrame, Field } from '@grafana/data';
 import { incompleteOf, type Calculation, type IncompleteWindows } from '../../contract/query.ts';
-import { coveredOf, windowEnd, type Covered } from '../query/incomplete.ts';
-import { windowMs } from './channel.ts';
+import { coveredOf, timesOf, windowEnd, windowMs, type Covered } from '../query/windows.ts';
 
 type Value = number | null;
 
@@ -80,9 +79,6 @@ interface Rows {
   readonly lengthsBefore: readonly number[];
   readonly calc: Calculation;
 }
-
-const timesOf = (frame: DataFrame): number[] =>
-  frame.fields.find((field) => field.type === FieldType.time)?.values.map(Number) ?? [];
 
 const numberFields = (frame: DataFrame): Field[] => frame.fields.filter((field) => field.type === FieldType.number);
 

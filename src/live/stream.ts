@@ -15,7 +15,7 @@ import type {
 import type { GrafanaLiveSrv } from '@grafana/runtime';
 import { catchError, EMPTY, merge, mergeMap, of, scan, startWith } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { Covered } from '../query/incomplete.ts';
+import type { Covered } from '../query/windows.ts';
 import { messageOf } from '../resources.ts';
 import type { UserpulseQuery } from '../types.ts';
 import { liveAddress, liveEvery } from './channel.ts';

@@ -1,34 +1,13 @@
 import { createDataFrame, DataTopic, FieldType, isDataFrame } from '@grafana/data';
 import type { DataFrame, DataQueryResponse } from '@grafana/data';
 import { incompleteOf } from '../../contract/query.ts';
-import { windowMs } from '../live/channel.ts';
 import type { UserpulseQuery } from '../types.ts';
+import { coveredOf, timesOf, windowEnd, windowMs } from './windows.ts';
 
 /** Grey in both themes, and so faint that the series stays what is seen. */
 const COLOUR = 'rgba(128, 128, 128, 0.6)';
 const CUT = 'The time range begins within this window: only a part of it is counted.';
 const RUNNING = 'This window is not over yet, or the time range ends within it: only a part of it is counted.';
-
-/** The time that an answer covers, as the backend says it in `meta.custom`. */
-export interface Covered {
-  /** Epoch ms. */
-  readonly fromMs: number;
-  readonly untilMs: number;
-}
-
-export function coveredOf({ meta }: Pick<DataFrame, 'meta'>): Covered | undefined {
-  const { fromMs, untilMs }: Record<string, unknown> = meta?.custom ?? {};
-  return typeof fromMs === 'number' && typeof untilMs === 'number' ? { fromMs, untilMs } : undefined;
-}
-
-const timesOf = (frame: DataFrame): number[] =>
-  frame.fields.find((field) => field.type === FieldType.time)?.values.map(Number) ?? [];
-
-/** When a window ends; one of months, whose frame does not say how long it is, as long as the one before. */
-export function windowEnd(times: readonly number[], at: number, lengthMs: number | undefined): number {
-  const time = times[at] ?? 0;
-  return lengthMs === undefined ? (times[at + 1] ?? time + (time - (times[at - 1] ?? time))) : time + lengthMs;
-}
 
 interface Region {
   readonly time: number;
@@ -53,13 +32,13 @@ function regionsOf(frame: DataFrame): Region[] {
 
 /** Adds a frame of annotations that shades the incomplete windows of those queries that mark them. Grafana draws it in charts over time. */
 export function withMarks(response: DataQueryResponse, queries: readonly UserpulseQuery[]): DataQueryResponse {
-  const marked = new Map(
+  const marked = new Set(
     queries
       .filter(
         ({ incomplete, calc, preset, annotation }) =>
           preset !== 'top' && annotation === undefined && incompleteOf(incomplete, calc) === 'mark',
       )
-      .map((query) => [query.refId, query]),
+      .map(({ refId }) => refId),
   );
   const regions = new Map<string, Region>();
   for (const frame of response.data as unknown[]) {
