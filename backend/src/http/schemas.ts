@@ -277,6 +277,16 @@ export const typesResponse = z
   .object({ types: z.array(z.string()) })
   .meta({ description: 'Sorted.', example: { types: ['like', 'share'] } });
 
+/** What `/v1/schema` says of the bounds of one query. */
+export const LIMITS = {
+  ids: MAX_IDS,
+  idsApart: MAX_IDS_APART,
+  windows: MAX_WINDOWS,
+  series: MAX_SERIES,
+  top: MAX_TOP,
+  queries: MAX_QUERIES,
+};
+
 export const schemaResponse = z
   .object({
     version: z.string(),
@@ -312,14 +322,7 @@ export const schemaResponse = z
       calculations: [{ name: 'count', description: 'Interactions in each window' }],
       groupBy: ['id', 'type'],
       every: { auto: ['1s', '5s', '10s'] },
-      limits: {
-        ids: MAX_IDS,
-        idsApart: MAX_IDS_APART,
-        windows: MAX_WINDOWS,
-        series: MAX_SERIES,
-        top: MAX_TOP,
-        queries: MAX_QUERIES,
-      },
+      limits: LIMITS,
     },
   });
 

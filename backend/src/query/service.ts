@@ -127,15 +127,15 @@ class InfluxQueryService implements QueryService {
   readonly #now: () => number;
   readonly #logger: Logger;
   readonly #live: LiveHub;
-  readonly #options: QueryServiceOptions;
+  readonly #retention: QueryServiceOptions['retention'];
   #known: { readonly types: Promise<readonly string[] | undefined>; readonly untilMs: number } | undefined;
 
   constructor(options: QueryServiceOptions) {
-    this.#options = options;
     this.#influx = options.influx;
     this.#schema = options.schema;
     this.#now = options.now;
     this.#logger = options.logger;
+    this.#retention = options.retention;
     this.#live = new LiveHub({
       ...options,
       read: async (plan, signal) => (await this.#read(plan, signal)).now,
@@ -278,7 +278,7 @@ class InfluxQueryService implements QueryService {
     const unused = typesWithout(plan, series);
     const [knownTypes, keptSinceMs] = await Promise.all([
       unused.length === 0 ? undefined : this.#typesEver(),
-      this.#options.retention?.cutoffMs(roleOf(plan.preset), nowMs, NEVER),
+      this.#retention?.cutoffMs(roleOf(plan.preset), nowMs, NEVER),
     ]);
     const notices = seriesNotices(plan, series, { nowMs, keptSinceMs, knownTypes });
     return seriesFrame(plan, series, flux, { nowMs, notices });

@@ -1,12 +1,11 @@
 import type { z } from 'zod';
-import { MAX_IDS, MAX_IDS_APART, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../../contract/limits.ts';
 import { idKindOf, isIdPreset, PRESET_NAMES, PRESETS } from '../../../../contract/presets.ts';
 import { CALCULATION_NAMES, CALCULATIONS, LABELS } from '../../../../contract/query.ts';
 import { formatDuration } from '../../query/duration.ts';
 import { AUTO_LADDER_MS } from '../../query/every.ts';
 import { prefixSchemeText, type Schema } from '../../schema/buckets.ts';
 import { VERSION } from '../../version.ts';
-import { schemaResponse } from '../schemas.ts';
+import { LIMITS, schemaResponse } from '../schemas.ts';
 import { errors, type App, type V1 } from '../v1.ts';
 
 /** What a query editor needs: it asks the backend instead of knowing the scheme itself. */
@@ -23,14 +22,7 @@ export const describeSchema = (schema: Schema): z.output<typeof schemaResponse> 
   calculations: CALCULATION_NAMES.map((name) => ({ name, description: CALCULATIONS[name].description })),
   groupBy: [...LABELS],
   every: { auto: AUTO_LADDER_MS.map((ms) => formatDuration({ kind: 'ms', ms })) },
-  limits: {
-    ids: MAX_IDS,
-    idsApart: MAX_IDS_APART,
-    windows: MAX_WINDOWS,
-    series: MAX_SERIES,
-    top: MAX_TOP,
-    queries: MAX_QUERIES,
-  },
+  limits: LIMITS,
 });
 
 /** `GET /v1/schema`. */
