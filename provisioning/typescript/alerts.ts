@@ -1,7 +1,6 @@
-import { everyone, PLUGIN_ID, top, type UserpulseQueryBuilder } from './query.ts';
+import { everyone, PLUGIN_ID, PROVISIONED_UID, top, type UserpulseQueryBuilder } from './query.ts';
 
-/** uid of the provisioned data sources (provisioning/datasources/). Alert rules have no variables, so they name an instance. */
-const USERPULSE_UID = 'userpulse';
+/** As PROVISIONED_UID, for Prometheus. Alert rules have no variables, so they name an instance. */
 const PROMETHEUS_UID = 'userpulse-prometheus';
 
 interface RuleQuery {
@@ -16,9 +15,9 @@ const lastSeconds = (from: number) => ({ from, to: 0 });
 
 const userpulseQuery = (query: UserpulseQueryBuilder, seconds: number): RuleQuery => ({
   refId: 'A',
-  datasourceUid: USERPULSE_UID,
+  datasourceUid: PROVISIONED_UID,
   relativeTimeRange: lastSeconds(seconds),
-  model: { ...query.refId('A').datasource(USERPULSE_UID).build(), intervalMs: 60_000, maxDataPoints: 100 },
+  model: { ...query.refId('A').datasource(PROVISIONED_UID).build(), intervalMs: 60_000, maxDataPoints: 100 },
 });
 
 /** Grafana's own expressions: reduce each series to a number, then compare it. Labels of the series stay on the alert. */
@@ -142,7 +141,7 @@ export const alertRules = {
 
 /** Type of every data source a rule may query, for the test that holds rules and provisioned data sources together. */
 export const ALERT_DATASOURCES: Readonly<Record<string, string>> = {
-  [USERPULSE_UID]: PLUGIN_ID,
+  [PROVISIONED_UID]: PLUGIN_ID,
   [PROMETHEUS_UID]: 'prometheus',
   __expr__: '__expr__',
 };

@@ -1,10 +1,8 @@
 import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { bars, lines, numbers, PER_SECOND, plainDashboard, ranking } from './panels.ts';
-import { everyone, PLUGIN_ID, top } from './query.ts';
+import { everyone, PLUGIN_ID, PROVISIONED_UID, top } from './query.ts';
 
-/** uid of the provisioned data source (provisioning/datasources/). */
-const UID = 'userpulse';
-const DATASOURCE = { type: PLUGIN_ID, uid: UID } as const;
+const DATASOURCE = { type: PLUGIN_ID, uid: PROVISIONED_UID } as const;
 
 /**
  * Everyone and the rankings, to be shared with people who have no account. Grafana replaces no variables on a public dashboard, not even that of
@@ -19,21 +17,21 @@ export function publicOverview(): DashboardBuilder {
     .withPanel(
       numbers('Interactions in the range', 'All interactions in the time range, by type.')
         .datasource(DATASOURCE)
-        .withTarget(everyone().datasource(UID).calc('total').legend('{{type}}'))
+        .withTarget(everyone().datasource(PROVISIONED_UID).calc('total').legend('{{type}}'))
         .span(24)
         .height(4),
     )
     .withPanel(
       bars('Interactions by type', 'All interactions in each window, by type.')
         .datasource(DATASOURCE)
-        .withTarget(everyone().datasource(UID).legend('{{type}}'))
+        .withTarget(everyone().datasource(PROVISIONED_UID).legend('{{type}}'))
         .span(24)
         .height(9),
     )
     .withPanel(
       lines('Interactions per second', 'The count of each whole window divided by its length.')
         .datasource(DATASOURCE)
-        .withTarget(everyone().datasource(UID).calc('rate').groupBy('type').legend('{{type}}'))
+        .withTarget(everyone().datasource(PROVISIONED_UID).calc('rate').groupBy('type').legend('{{type}}'))
         .decimals(2)
         .unit(PER_SECOND)
         .span(24)
@@ -42,14 +40,14 @@ export function publicOverview(): DashboardBuilder {
     .withPanel(
       ranking('Top users by interactions received', 'The ten users who received the most interactions.')
         .datasource(DATASOURCE)
-        .withTarget(top('received').datasource(UID))
+        .withTarget(top('received').datasource(PROVISIONED_UID))
         .span(12)
         .height(10),
     )
     .withPanel(
       ranking('Top shares', 'The ten shares that received the most interactions.')
         .datasource(DATASOURCE)
-        .withTarget(top('share').datasource(UID))
+        .withTarget(top('share').datasource(PROVISIONED_UID))
         .span(12)
         .height(10),
     );

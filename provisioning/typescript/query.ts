@@ -10,6 +10,8 @@ import {
 } from '../../contract/query.ts';
 
 export const PLUGIN_ID = 'userpulse-interactions-datasource';
+/** uid of the provisioned data source (provisioning/datasources/), for what has no variables: alert rules and public dashboards. */
+export const PROVISIONED_UID = 'userpulse';
 /** The data source that a dashboard's own `datasource` variable picks: no dashboard names an instance. */
 export const DATASOURCE = { type: PLUGIN_ID, uid: '${datasource}' } as const;
 
