@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isNewEnough, neededNode } from './node-needed.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const QUIET = ['--no-audit', '--no-fund', '--loglevel=error'];
@@ -44,14 +45,7 @@ function run(command, args, cwd = ROOT) {
 }
 
 function checkNode() {
-  const wanted =
-    /\d+(?:\.\d+)*/.exec(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).engines.node)?.[0] ?? '0';
-  const has = process.versions.node.split('.').map(Number);
-  const want = wanted.split('.').map(Number);
-  for (const [i, part] of want.entries()) {
-    if ((has[i] ?? 0) > part) return;
-    if ((has[i] ?? 0) < part) fail(`this is Node ${process.versions.node}; Userpulse needs ${wanted} or newer.`);
-  }
+  if (!isNewEnough()) fail(`this is Node ${process.versions.node}; Userpulse needs ${neededNode()} or newer.`);
 }
 
 /**

@@ -4,25 +4,14 @@
  * too old, the pinned one is fetched from npm, once, into the user's cache. Plain JavaScript that an old Node can run, because it comes before all else.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { isNewEnough } from './node-needed.mjs';
 
 const VERSION = '24.21.0';
 /** npm's packages of Node's own builds. */
 const PACKAGES = ['linux-x64', 'linux-arm64'];
-
-/** Whether the Node that runs this is at least the one that package.json asks for. */
-function isNewEnough() {
-  const file = fileURLToPath(new URL('../package.json', import.meta.url));
-  const [wanted = '0'] = /\d+(?:\.\d+)*/.exec(JSON.parse(readFileSync(file, 'utf8')).engines.node) ?? [];
-  const has = process.versions.node.split('.').map(Number);
-  for (const [at, part] of wanted.split('.').map(Number).entries()) {
-    if (has[at] !== part) return (has[at] ?? 0) > part;
-  }
-  return true;
-}
 
 function pinned() {
   const platform = `${process.platform}-${process.arch}`;
