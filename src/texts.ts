@@ -170,7 +170,7 @@ export const texts = {
     presets: [
       {
         term: 'Made, Received',
-        text: 'User ids: whole numbers, several separated by commas, or variables such as $id.',
+        text: 'User ids: whole numbers, several separated by commas, or variables such as $user.',
       },
       {
         term: 'Share',

@@ -17,7 +17,7 @@ export const EXAMPLES: readonly Example[] = [
   {
     title: 'Several users from a variable, one line each',
     why: 'A variable with several values is a set of ids; "Group by Id" sums the types.',
-    query: { ...DEFAULT_QUERY, preset: 'made', ids: ['$id'], groupBy: ['id'], legend: '{{id}}' },
+    query: { ...DEFAULT_QUERY, preset: 'made', ids: ['$user'], groupBy: ['id'], legend: '{{id}}' },
   },
   {
     title: 'This day against the same day a week ago',
@@ -35,7 +35,7 @@ export const EXAMPLES: readonly Example[] = [
   {
     title: 'A share since it was made, added up',
     why: 'The running sum starts at the beginning of the time range.',
-    query: { ...DEFAULT_QUERY, preset: 'share', ids: ['$id'], calc: 'cumulative', groupBy: ['type'] },
+    query: { ...DEFAULT_QUERY, preset: 'share', ids: ['$share'], calc: 'cumulative', groupBy: ['type'] },
   },
   {
     title: 'Interactions per second of everyone, live',
