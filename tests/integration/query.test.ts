@@ -68,10 +68,10 @@ beforeAll(async () => {
   await influxWrite(
     schema.buckets.total,
     events.map((e, i) => {
-      const fields = [`made=${e.made}i`];
-      if (e.received !== undefined) fields.push(`received=${e.received}i`);
-      if (e.share !== undefined) fields.push(`share="${e.share}"`);
-      return `interaction,type=${e.type} ${fields.join(',')} ${time(e, i)}`;
+      const fields = `made=${e.made}i,received=${e.received ?? '0'}i,share="${e.share ?? ''}"`;
+      // Half of the points as 0.1 wrote them: without the fields of ids that the event does not have.
+      const written = i % 2 === 0 ? fields : fields.replace(',received=0i', '').replace(',share=""', '');
+      return `interaction,type=${e.type} ${written} ${time(e, i)}`;
     }),
   );
   const { url, org, token } = parts().influx;

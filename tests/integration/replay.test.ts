@@ -124,6 +124,32 @@ describe('userpulse replay into live buckets', () => {
     expect((await replay(w.env(), ...ALL_DAYS)).error).toBeUndefined();
     await w.expectExact();
   });
+
+  it.each([
+    [0, 1],
+    [1, 0],
+  ])(
+    'keeps the ids of contending totals apart, written first in the order %i %i, then the other way',
+    async (...order) => {
+      const [whole, bare] = colliding(2) as [TestEvent, TestEvent];
+      const events = [
+        whole,
+        { eventId: bare.eventId, type: bare.type, occurredAt: bare.occurredAt, actorId: bare.actorId },
+      ];
+      const first = await archived(order.map((n) => events[n]!));
+      expect((await replay(first.env, ...ALL_DAYS)).error).toBeUndefined();
+      const before = await points(first.buckets.total);
+      const again = await archived(order.map((n) => events[1 - n]!));
+      const env = { ...again.env, ...first.buckets.env };
+      expect((await replay(env, ...ALL_DAYS)).error).toBeUndefined();
+      const after = await points(first.buckets.total);
+      // The two have changed places: what follows the time is what counts.
+      const contents = (all: string[]) => all.map((point) => point.slice(point.indexOf(' '))).sort();
+      expect(after).not.toEqual(before);
+      expect(contents(after)).toEqual(contents(before));
+      expect(after.filter((point) => point.endsWith(` share ${whole.shareId ?? ''}`))).toHaveLength(1);
+    },
+  );
 });
 
 describe('userpulse replay into new buckets', () => {

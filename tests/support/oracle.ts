@@ -157,8 +157,9 @@ function* pointFields(role: Role, event: TestEvent): Generator<PointField> {
   const { type, occurredAt: ms, actorId, receiverId, shareId } = event;
   const offsetNs = slotOf(event.eventId);
   if (role === 'total') {
-    for (const [field, value] of Object.entries({ made: actorId, received: receiverId, share: shareId })) {
-      if (value !== undefined) yield { type, prefix: field, value, ms, offsetNs };
+    // The contract: a total has all three fields, whatever ids the event has.
+    for (const [field, value] of Object.entries({ made: actorId, received: receiverId ?? '0', share: shareId ?? '' })) {
+      yield { type, prefix: field, value, ms, offsetNs };
     }
     return;
   }

@@ -1,7 +1,7 @@
 import { ID_KINDS, type IdKindRow } from '../../../contract/ids.ts';
 import { idKindOf, type IdPreset } from '../../../contract/presets.ts';
 import { problemText } from '../../../contract/problem.ts';
-import { FIELD, prefixOf, schemeOf, type Schema } from '../schema/buckets.ts';
+import { FIELD, NO_ID, prefixOf, schemeOf, type Schema } from '../schema/buckets.ts';
 import { flux, int, string, type Flux } from './literals.ts';
 
 /** The literal that an id's field is compared with; its type must be the field's, or InfluxDB silently finds nothing. */
@@ -27,6 +27,12 @@ export function idTest(preset: IdPreset, ids: readonly string[], schema: Schema)
     field: FIELD[preset],
     literals: ids.map(LITERAL[kind.stored]),
   };
+}
+
+/** `r.field != 0`: the totals whose event has an id of the preset's kind. */
+export function hasId(column: Flux, preset: IdPreset): Flux {
+  const kind = idKindOf(preset);
+  return flux`${column} != ${LITERAL[ID_KINDS[kind].stored](NO_ID[kind])}`;
 }
 
 /** `r.tag == "a"`, or `(r.tag == "a" or r.tag == "b")`: the forms that InfluxDB's storage evaluates itself. */

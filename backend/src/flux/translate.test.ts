@@ -140,11 +140,14 @@ describe('the script of counts', () => {
   });
 });
 
-it('streams the ids of top from the totals bucket', () => {
-  expect(idScript({ preset: 'received', types: ['like'], fromMs, toMs }, schema).text)
-    .toBe(`from(bucket: "interactions_total")
+it.each([
+  { preset: 'made', field: 'made', none: '0' },
+  { preset: 'received', field: 'received', none: '0' },
+  { preset: 'share', field: 'share', none: '""' },
+] as const)('streams the ids of top $preset from the totals that have one', ({ preset, field, none }) => {
+  expect(idScript({ preset, types: ['like'], fromMs, toMs }, schema).text).toBe(`from(bucket: "interactions_total")
   ${RANGE}
-  |> filter(fn: (r) => r._measurement == "interaction" and r.type == "like" and r._field == "received")
+  |> filter(fn: (r) => r._measurement == "interaction" and r.type == "like" and r._field == "${field}" and r._value != ${none})
   |> keep(columns: ["_value"])`);
 });
 

@@ -1,7 +1,7 @@
 import { isIdPreset, roleOf, type RankedPreset, type SeriesPreset } from '../../../contract/presets.ts';
 import { FIELD, MEASUREMENT, TOTAL_FIELD, TYPE_TAG, type Schema } from '../schema/buckets.ts';
 import { duration, flux, join, none, string, time, type Flux } from './literals.ts';
-import { anyOf, idTest } from './predicates.ts';
+import { anyOf, hasId, idTest } from './predicates.ts';
 
 /**
  * Windows that InfluxDB itself counts in. They are UTC windows of one length, because only those are pushed down into its storage
@@ -77,7 +77,7 @@ export const countScript = (streams: readonly CountStream[], schema: Schema): Fl
   );
 
 /**
- * Ids of all events in a range, one row each, for counting in the backend. They are read from the totals bucket, whose series are as few as
+ * Ids of all events in a range that have one, one row each, for counting in the backend. They are read from the totals bucket, whose series are as few as
  * there are types: opening one series per prefix takes far longer than reading the ids.
  */
 export function idScript(
@@ -91,7 +91,7 @@ export function idScript(
 ): Flux {
   const tests: Flux[] = [flux`${column.measurement} == ${string(MEASUREMENT)}`];
   if (read.types.length > 0) tests.push(anyOf(column.type, read.types.map(string)));
-  tests.push(flux`${column.field} == ${string(TOTAL_FIELD[read.preset])}`);
+  tests.push(flux`${column.field} == ${string(TOTAL_FIELD[read.preset])}`, hasId(column.value, read.preset));
   return flux`from(bucket: ${string(schema.buckets.total)})
   |> range(start: ${time(read.fromMs)}, stop: ${time(read.toMs)})
   |> filter(fn: (r) => ${join(tests, AND)})

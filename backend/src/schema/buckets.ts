@@ -1,3 +1,4 @@
+import type { IdKind } from '../../../contract/ids.ts';
 import { byRole, RANKED_ROLES, ROLES, type BucketRole, type IdRole, type RankedRole } from '../../../contract/roles.ts';
 import type { PrefixScheme } from '../../../contract/prefix.ts';
 
@@ -16,10 +17,13 @@ export const PREFIX_TAG = 'prefix';
 /** The field of each role's points that is counted. */
 export const FIELD: Readonly<Record<BucketRole, string>> = byRole((role) => ROLES[role].field);
 
-/** Fields of `total`: the event's ids, so that `top` can stream them from few series. All but the first are there where the event has the id. */
+/** Fields of `total`: the event's ids, or {@link NO_ID}, so that `top` can stream them from few series. */
 export const TOTAL_FIELD = Object.fromEntries(RANKED_ROLES.map((role) => [role, ROLES[role].totalField])) as Readonly<
   Record<RankedRole, string>
 >;
+
+/** What a field of `total` holds where the event has no such id: no id can be this. */
+export const NO_ID: Readonly<Record<IdKind, string>> = { user: '0', share: '' };
 
 export interface Schema {
   readonly buckets: BucketNames;

@@ -2,6 +2,7 @@ import type { InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
   MEASUREMENT,
+  NO_ID,
   PREFIX_TAG,
   prefixOf,
   schemeOf,
@@ -16,7 +17,7 @@ export interface Point {
   readonly role: BucketRole;
   /** Line protocol up to the first space: `interaction,prefix=1234,type=like`, tags in the order of their keys; total: `interaction,type=like`. */
   readonly series: string;
-  /** Line protocol's field part: `user=123i`, `share="4ff3…"`, total: `made=123i,received=456i,share="4ff3…"`. */
+  /** Line protocol's field part: `user=123i`, `share="4ff3…"`, total: `made=123i,received=456i,share="4ff3…"`, always all three. */
   readonly field: string;
   /** The event's own millisecond. */
   readonly ms: number;
@@ -24,6 +25,9 @@ export interface Point {
 
 /**
  * The points of an event: made and total always, received and share where the event has the id.
+ *
+ * A total is written whole: an id that the event does not have is {@link NO_ID}. InfluxDB unites the fields of points that share series and
+ * time, so a point without the field would keep that of another event which stood there before, as when a replay exchanges two contending events.
  *
  * Nothing is escaped because nothing can need it: an {@link InteractionEvent} has a type of `a-z 0-9 _` and ids of hex digits, none of which
  * means anything in line protocol. The decoder is the only maker of events.
@@ -33,19 +37,17 @@ export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   const { actorId, receiverId, shareId } = event;
   // Every joint of texts, and every push to an array, makes garbage: as few as can be.
   const type = TYPE_SUFFIX + event.type;
-  let totals = `${TOTAL_FIELD.made}=${actorId}i`;
   let received: Point | undefined;
   let share: Point | undefined;
   if (receiverId !== undefined) {
     const series = PREFIXED + prefixOf(receiverId, schemeOf('received', schema)) + type;
     received = { role: 'received', series, field: `${FIELD.received}=${receiverId}i`, ms };
-    totals += `,${TOTAL_FIELD.received}=${receiverId}i`;
   }
   if (shareId !== undefined) {
     const series = PREFIXED + prefixOf(shareId, schemeOf('share', schema)) + type;
     share = { role: 'share', series, field: `${FIELD.share}="${shareId}"`, ms };
-    totals += `,${TOTAL_FIELD.share}="${shareId}"`;
   }
+  const totals = `${TOTAL_FIELD.made}=${actorId}i,${TOTAL_FIELD.received}=${receiverId ?? NO_ID.user}i,${TOTAL_FIELD.share}="${shareId ?? NO_ID.share}"`;
   const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
   const made: Point = { role: 'made', series, field: `${FIELD.made}=${actorId}i`, ms };
   const total: Point = { role: 'total', series: MEASUREMENT + type, field: totals, ms };
