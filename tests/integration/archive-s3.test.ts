@@ -57,6 +57,17 @@ describe('S3ArchiveWriter', () => {
     expect(Uploads ?? []).toEqual([]);
   });
 
+  it('lists what begins with a prefix, however many there are', async () => {
+    const bucket = await createS3Bucket();
+    const one = await object('a');
+    const keys = Array.from({ length: 1_100 }, (_, n) => `2012/07/01/shardId-000000000007-${n}-${n}.ndjson.gz`);
+    for (let at = 0; at < keys.length; at += 50)
+      await Promise.all(keys.slice(at, at + 50).map((key) => archive(bucket).put({ ...one, key }, go)));
+    await archive(bucket).put({ ...one, key: '2012/07/01/shardId-000000000008-1-2.ndjson.gz' }, go);
+    expect([...(await archive(bucket).keysBelow('2012/07/01/shardId-000000000007-', go))].sort()).toEqual(keys.sort());
+    expect(await archive(bucket).keysBelow('2012/07/02/', go)).toEqual([]);
+  });
+
   it('compares the content itself where the object does not say what it holds', async () => {
     const bucket = await createS3Bucket();
     const Key = `some/prefix/${KEY}`;

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import {
@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { describe, expect, it } from 'vitest';
 import { testEvents, type TestEvent } from '../support/ingest-world.ts';
-import { eventually, influxWrite, kinesis } from '../support/parts.ts';
+import { eventually, influxWrite, kinesis, temporaryFolder } from '../support/parts.ts';
 import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 
 const { world, endsWithTest } = worldsOfEachTest();
@@ -211,6 +211,43 @@ describe('userpulse ingest', () => {
     await third.says('"msg":"ingesting"');
     expect(await third.stop()).toEqual(CLEAN);
   });
+
+  it.each(['file', 's3'] as const)(
+    'refuses an older checkpoint that was put back, before any line is doubled (%s)',
+    async (archive) => {
+      const w = await world({ archive });
+      const run = async (count: number): Promise<void> => {
+        await w.put(testEvents(count));
+        const ingest = w.ingest();
+        await w.untilArchived();
+        expect(await ingest.stop()).toEqual(CLEAN);
+      };
+      await run(300);
+      const copy = await temporaryFolder('checkpoint');
+      await cp(w.checkpointFolder, copy, { recursive: true });
+      await run(400);
+      await w.expectExact();
+      const newest = await temporaryFolder('checkpoint');
+      await cp(w.checkpointFolder, newest, { recursive: true });
+      const putBack = async (from: string): Promise<void> => {
+        await rm(w.checkpointFolder, { recursive: true });
+        await cp(from, w.checkpointFolder, { recursive: true });
+      };
+      await putBack(copy);
+      await w.put(testEvents(10));
+      const refused = w.ingest();
+      await w.untilWritten();
+      await refused.stop();
+      expect(refused.log).toMatch(/The archive holds records of shardId-0+ that lie behind the checkpoint/);
+      expect(refused.log).toContain('Put the newest checkpoint back.');
+      // As it says.
+      await putBack(newest);
+      const ingest = w.ingest();
+      await w.untilArchived();
+      expect(await ingest.stop()).toEqual(CLEAN);
+      await w.expectExact();
+    },
+  );
 
   it('refuses a damaged checkpoint in words, instead of starting from the beginning', async () => {
     const w = await world();

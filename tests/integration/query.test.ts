@@ -68,9 +68,9 @@ beforeAll(async () => {
   await influxWrite(
     schema.buckets.total,
     events.map((e, i) => {
-      const fields = `made=${e.made}i,received=${e.received ?? '0'}i,share="${e.share ?? ''}"`;
+      const fields = `made=${e.made}i,received=${e.received ?? '0'}i,share="${e.share ?? '-'}"`;
       // Half of the points as 0.1 wrote them: without the fields of ids that the event does not have.
-      const written = i % 2 === 0 ? fields : fields.replace(',received=0i', '').replace(',share=""', '');
+      const written = i % 2 === 0 ? fields : fields.replace(',received=0i', '').replace(',share="-"', '');
       return `interaction,type=${e.type} ${written} ${time(e, i)}`;
     }),
   );

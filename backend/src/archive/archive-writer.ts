@@ -23,6 +23,12 @@ export interface ArchiveWriter {
    * @throws UserpulseError `archive_conflict` when the key holds other content; the signal's reason when aborted
    */
   put(object: ArchiveObject, signal: AbortSignal): Promise<void>;
+  /**
+   * The keys that begin with `prefix`, in any order.
+   * @param prefix at least a day's folder: `YYYY/MM/DD/`
+   * @throws as {@link put}
+   */
+  keysBelow(prefix: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Since when (ms since 1970) nothing can be written to it, or to a part of it; undefined where all is well. */
   readonly troubleSinceMs: number | undefined;
   close(): void;

@@ -43,6 +43,13 @@ describe('FileArchiveWriter', () => {
     expect(await readdir(join(folder, '2012/07/01'))).toEqual(['shardId-000000000000-1-2.ndjson.gz']);
   });
 
+  it('lists what begins with a prefix, and nothing where there is no such day', async () => {
+    await archive().put(await object('a', 'b'), go);
+    expect(await archive().keysBelow('2012/07/01/shardId-000000000000-', go)).toEqual([KEY]);
+    expect(await archive().keysBelow('2012/07/01/shardId-000000000001-', go)).toEqual([]);
+    expect(await archive().keysBelow('2012/07/02/', go)).toEqual([]);
+  });
+
   it('takes equal content that is there already for written, also where another zlib compressed it', async () => {
     await archive().put(await object('a', 'b'), go);
     await archive().put(await object('a', 'b'), go);

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
@@ -8,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import { CONFLICT_CAUSE, type ArchiveObject, type ArchiveWriter } from './archive-writer.ts';
 import { contentSha256 } from './codec.ts';
 import { CODECS, type CodecName } from './codecs.ts';
-import { createFile, makeFolder } from '../files/durable-file.ts';
+import { createFile, isCode, makeFolder } from '../files/durable-file.ts';
 import { OutageLog, retrying, type Verdict } from '../retry.ts';
 
 export interface FileArchiveWriterOptions {
@@ -36,21 +37,42 @@ export class FileArchiveWriter implements ArchiveWriter {
     this.#outage = new OutageLog('archive', options.logger, options.clock);
   }
 
-  async put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
-    await retrying(() => this.#put(object), {
+  put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
+    return this.#untilDone('written', object.key, () => this.#put(object), signal);
+  }
+
+  keysBelow(prefix: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#untilDone('read', prefix, () => this.#list(prefix), signal);
+  }
+
+  /** @param part what fails and works again, apart from all else; see {@link OutageLog} */
+  async #untilDone<T>(verb: 'written' | 'read', part: string, run: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const done = await retrying(run, {
       clock: this.#options.clock,
       signal,
       classify,
       onRetry: (verdict) => {
         this.#outage.failed(
           verdict.reason,
-          `The archive folder ${this.#folder} (USERPULSE_ARCHIVE) cannot be written: ${clause(verdict.message)}.`,
-          object.key,
+          `The archive folder ${this.#folder} (USERPULSE_ARCHIVE) cannot be ${verb}: ${clause(verdict.message)}.`,
+          part,
         );
         this.#options.onRetry(verdict.reason);
       },
     });
-    this.#outage.succeeded(object.key);
+    this.#outage.succeeded(part);
+    return done;
+  }
+
+  async #list(prefix: string): Promise<readonly string[]> {
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+    try {
+      const names = await readdir(join(this.#folder, folder));
+      return names.map((name) => folder + name).filter((key) => key.startsWith(prefix));
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return [];
+      throw error;
+    }
   }
 
   get troubleSinceMs(): number | undefined {

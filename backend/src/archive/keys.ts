@@ -29,6 +29,10 @@ export interface ParsedKey extends SegmentRange {
   readonly rejected: boolean;
 }
 
+/** What the keys of a shard's objects begin with, beside one of them: whatever follows is another shard's, or of another day. */
+export const shardPrefix = (key: string, shardId: string): string =>
+  `${key.slice(0, key.lastIndexOf('/') + 1)}${shardId}-`;
+
 const KEY = /^(_rejected\/)?(\d{4})\/(\d\d)\/(\d\d)\/([^/]+)-(\d+)-(\d+)(\.ndjson\.\w+)$/;
 
 /** The inverse of {@link archiveKey} and {@link rejectedKey}; undefined for what is neither. */

@@ -1,4 +1,4 @@
-import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, paginateListObjectsV2, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -55,17 +55,40 @@ export class S3ArchiveWriter implements ArchiveWriter {
     this.#outage = new OutageLog('archive', options.logger, options.clock);
   }
 
-  async put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
-    await retrying(() => this.#put(object, signal), {
+  put(object: ArchiveObject, signal: AbortSignal): Promise<void> {
+    return this.#untilDone(object.key, () => this.#put(object, signal), signal);
+  }
+
+  keysBelow(prefix: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#untilDone(prefix, () => this.#list(prefix, signal), signal);
+  }
+
+  /** @param part what fails and works again, apart from all else; see {@link OutageLog} */
+  async #untilDone<T>(part: string, run: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const done = await retrying(run, {
       clock: this.#options.clock,
       signal,
       classify: (error) => this.#classify(error),
       onRetry: (verdict) => {
-        this.#outage.failed(verdict.reason, verdict.message, object.key);
+        this.#outage.failed(verdict.reason, verdict.message, part);
         this.#options.onRetry(verdict.reason);
       },
     });
-    this.#outage.succeeded(object.key);
+    this.#outage.succeeded(part);
+    return done;
+  }
+
+  async #list(prefix: string, signal: AbortSignal): Promise<readonly string[]> {
+    const keys: string[] = [];
+    const pages = paginateListObjectsV2(
+      { client: this.#options.client },
+      { Bucket: this.#bucket, Prefix: this.#prefix + prefix },
+      { abortSignal: signal },
+    );
+    for await (const { Contents = [] } of pages) {
+      for (const { Key } of Contents) if (Key !== undefined) keys.push(Key.slice(this.#prefix.length));
+    }
+    return keys;
   }
 
   get troubleSinceMs(): number | undefined {
@@ -184,7 +207,8 @@ export class S3ArchiveWriter implements ArchiveWriter {
           reason: 'unauthorized',
           message: sentences(
             `${bucket} denies access: ${failure.reason}`,
-            failure.advice ?? 'The credentials need s3:PutObject, s3:GetObject and s3:AbortMultipartUpload',
+            failure.advice ??
+              'The credentials need s3:ListBucket, s3:PutObject, s3:GetObject and s3:AbortMultipartUpload',
           ),
         };
       case 'no_credentials':

@@ -143,7 +143,7 @@ describe('the script of counts', () => {
 it.each([
   { preset: 'made', field: 'made', none: '0' },
   { preset: 'received', field: 'received', none: '0' },
-  { preset: 'share', field: 'share', none: '""' },
+  { preset: 'share', field: 'share', none: '"-"' },
 ] as const)('streams the ids of top $preset from the totals that have one', ({ preset, field, none }) => {
   expect(idScript({ preset, types: ['like'], fromMs, toMs }, schema).text).toBe(`from(bucket: "interactions_total")
   ${RANGE}

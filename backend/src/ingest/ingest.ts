@@ -172,6 +172,7 @@ class Ingestion {
       budget: this.#budget,
       unwritten: new ByteBudget(Math.floor(settings.bufferMaxBytes * READ_AHEAD), undefined, this.#budget),
       clock,
+      begunMs: clock.now(),
       deadline,
       puts: new Semaphore(MAX_PUTS),
       maxBytes: settings.archiveMaxBytes,

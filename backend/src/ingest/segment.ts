@@ -146,16 +146,29 @@ export class Segment {
 
   /** The objects, days in order. Ends the segment. */
   async objects(): Promise<readonly SegmentObject[]> {
+    return Promise.all(this.#parts().map(({ kind, key, lines }) => this.#finish(kind, key, lines)));
+  }
+
+  /** The keys of {@link objects}. */
+  keys(): string[] {
+    return this.#parts().map(({ key }) => key);
+  }
+
+  #parts() {
     const { first, last } = this.range();
     const range: SegmentRange = { shardId: this.shardId, first, last };
-    const out: Promise<SegmentObject>[] = [];
-    for (const [day, lines] of byDay(this.#archive)) {
-      out.push(this.#finish('archive', archiveKey(day, range, this.codec), lines));
-    }
-    for (const [day, lines] of byDay(this.#rejected)) {
-      out.push(this.#finish('rejected', rejectedKey(day, range, this.codec), lines));
-    }
-    return Promise.all(out);
+    return [
+      ...byDay(this.#archive).map(([day, lines]) => ({
+        kind: 'archive' as const,
+        key: archiveKey(day, range, this.codec),
+        lines,
+      })),
+      ...byDay(this.#rejected).map(([day, lines]) => ({
+        kind: 'rejected' as const,
+        key: rejectedKey(day, range, this.codec),
+        lines,
+      })),
+    ];
   }
 
   async #finish(kind: SegmentObject['kind'], key: string, encoder: LineEncoder): Promise<SegmentObject> {

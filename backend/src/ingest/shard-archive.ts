@@ -1,7 +1,13 @@
 import type { Logger } from 'pino';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
-import { withCompleteTo, withDurable, withPending, type PendingRange } from '../checkpoint/checkpoint.ts';
+import {
+  withCompleteTo,
+  withDurable,
+  withoutPending,
+  withPending,
+  type PendingRange,
+} from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
 import type { DecodeSettings } from '../event/decode.ts';
 import type { SequenceNumber } from '../event/sequence-number.ts';
@@ -12,6 +18,7 @@ import type { Semaphore } from '../semaphore.ts';
 import { StateMachine, type Edges } from '../state-machine.ts';
 import { WaitingLine } from '../waiting-line.ts';
 import type { IngestMetrics } from './metrics.ts';
+import { mayBeArchived, refuseOverlap } from './overlap.ts';
 import { MAX_PARTS, Segment, type SegmentObject, type WrittenRecord } from './segment.ts';
 import { heldBytes } from './shard-reader.ts';
 import { WarmMarks } from './warm-marks.ts';
@@ -24,6 +31,8 @@ export interface ArchiveContext {
   readonly archive: ArchiveWriter;
   readonly budget: ByteBudget;
   readonly clock: Clock;
+  /** When this run of ingest began (ms). */
+  readonly begunMs: number;
   /** Aborted when draining has taken too long. */
   readonly deadline: AbortSignal;
   /** How many objects are written at a time. */
@@ -85,6 +94,8 @@ export class ShardArchive {
   #flushing = false;
   /** Nothing that arrived until then (ms) is missing in what was appended. */
   #completeToMs = 0;
+  /** See {@link abandon}. */
+  #abandoned: PendingRange | undefined;
   readonly #progress = new WaitingLine();
 
   constructor(shard: ArchivedShard, context: ArchiveContext) {
@@ -158,6 +169,12 @@ export class ShardArchive {
       throw new Error(`Range ${range.first} to ${range.last} was read, not ${pending.first} to ${pending.last}.`);
     }
     this.#start(segment, 'redo');
+  }
+
+  /** The stream no longer holds all of a pending range, and that was accepted: what is left of it may be archived once more. */
+  abandon(pending: PendingRange): Promise<void> {
+    this.#abandoned = pending;
+    return this.#shard.checkpoint.update(withoutPending);
   }
 
   /**
@@ -253,6 +270,8 @@ export class ShardArchive {
     const warmFrom = this.#marks.from(segment.lastArrivalMs);
     if (kind === 'new') {
       this.#state.become('recording');
+      await this.#refuseOverlap(segment);
+      life.signal.throwIfAborted();
       await checkpoint.update((value) => withPending(value, { ...segment.range(), decoding }));
       life.signal.throwIfAborted();
     }
@@ -267,6 +286,18 @@ export class ShardArchive {
     segment.release();
     this.#fill();
     this.#progress.all();
+  }
+
+  async #refuseOverlap(segment: Segment): Promise<void> {
+    const { archive, begunMs, deadline } = this.#context;
+    if (!mayBeArchived(segment.oldestArrivalMs, begunMs)) return;
+    const { first, last } = segment.range();
+    await refuseOverlap(archive, {
+      range: { shardId: this.#shard.shardId, first, last },
+      keys: segment.keys(),
+      accepted: this.#abandoned,
+      signal: deadline,
+    });
   }
 
   async #putAll(segment: Segment): Promise<void> {

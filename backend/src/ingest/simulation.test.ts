@@ -8,6 +8,7 @@ import { ModelStream } from '../../../tests/support/models/stream.ts';
 import { bytesOf, NO_DIFFERENCE, Oracle, ROLES, type TestEvent } from '../../../tests/support/oracle.ts';
 import { seeded } from '../../../tests/support/seeded.ts';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
+import { UserpulseError } from '../errors.ts';
 import { aggregate } from '../event/kpl.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { baseOffset } from '../schema/identity.ts';
@@ -313,6 +314,47 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     const last = world.start({ settings: { rejectMaxRatio: 1 } });
     await world.untilArchived(last);
     await last.stop();
+    await world.expectExact();
+  });
+
+  it('refuses to archive records again from an older checkpoint, and is exact once it is told how', async () => {
+    const world = new World(16, 2);
+    const put = async (count: number): Promise<void> => {
+      for (let n = 0; n < count; n++) world.put();
+      const run = world.start();
+      await world.untilArchived(run);
+      await run.stop();
+    };
+    await put(60);
+    const old = new Map(world.checkpoints.shards);
+    await put(90);
+    await put(30);
+    const objects = new Set(world.archive.objects.keys());
+    for (const [shardId, checkpoint] of old) world.checkpoints.shards.set(shardId, checkpoint);
+    // Records that are new, so that ranges end elsewhere than those of the runs before.
+    for (let n = 0; n < 40; n++) world.put();
+    let moved = 0;
+    for (;;) {
+      const run = world.start();
+      const failed = run.ingest.done.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      await Promise.race([failed, world.untilArchived(run).catch(() => undefined)]);
+      const stopped = await run.stop().catch((error: unknown) => error);
+      if (!(stopped instanceof UserpulseError)) break;
+      expect(stopped).toMatchObject({
+        code: 'archive_conflict',
+        message: expect.stringContaining('lie behind the checkpoint'),
+        hint: expect.stringContaining('Put the newest checkpoint back'),
+      });
+      // Nothing was written beside what is there; as the hint says, the object is moved away.
+      const [, key = ''] = /its object (\S+) overlaps/.exec(stopped.message) ?? [];
+      expect(objects.delete(key)).toBe(true);
+      world.archive.objects.delete(key);
+      moved++;
+    }
+    expect(moved).toBeGreaterThan(1);
     await world.expectExact();
   });
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
-import { withoutPending, type ShardCheckpoint, type StartPosition } from '../checkpoint/checkpoint.ts';
+import type { ShardCheckpoint, StartPosition } from '../checkpoint/checkpoint.ts';
 import { UserpulseError } from '../errors.ts';
 import {
   decodeRecord,
@@ -209,6 +209,6 @@ async function redoPendingRange(context: RereadContext, shard: Shard): Promise<s
   events.gap({ shardId: shard.shardId, sequenceNumber, completeToMs, retentionMs });
   // Accepted: what is left of the range is read like new records.
   segment.discard();
-  await shard.checkpoint.update(withoutPending);
+  await shard.archive.abandon(pending);
   return undefined;
 }

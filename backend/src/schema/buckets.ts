@@ -22,8 +22,11 @@ export const TOTAL_FIELD = Object.fromEntries(RANKED_ROLES.map((role) => [role, 
   Record<RankedRole, string>
 >;
 
-/** What a field of `total` holds where the event has no such id: no id can be this. */
-export const NO_ID: Readonly<Record<IdKind, string>> = { user: '0', share: '' };
+/**
+ * What a field of `total` holds where the event has no such id: no id can be this. Not an empty text: influxd 2.7.12 answers the first empty text
+ * of a result with the value of the row behind it.
+ */
+export const NO_ID: Readonly<Record<IdKind, string>> = { user: '0', share: '-' };
 
 export interface Schema {
   readonly buckets: BucketNames;

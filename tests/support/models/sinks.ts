@@ -9,9 +9,9 @@ import type { PointField } from '../oracle.ts';
 export const linesOf = (block: LineBlock): string[] =>
   block.length === 0 ? [] : Buffer.from(block.bytes(0, block.length)).toString('latin1').split('\n');
 
-/** InfluxDB: points overwrite each other by series and time. */
+/** InfluxDB: of points with the same series and time, each field keeps the value that was written last. */
 export class ModelInflux implements PointSink {
-  readonly points = new Map<BucketRole, Map<string, string>>();
+  readonly points = new Map<BucketRole, Map<string, Map<string, string>>>();
   /** Lines that are refused for good. */
   refuses: (role: BucketRole, line: string) => boolean = () => false;
   /** Resolved before each write: an outage is a promise that waits. */
@@ -33,8 +33,14 @@ export class ModelInflux implements PointSink {
   apply(role: BucketRole, line: string): void {
     const [series = '', fields = '', time = ''] = line.split(' ');
     let bucket = this.points.get(role);
-    if (bucket === undefined) this.points.set(role, (bucket = new Map<string, string>()));
-    bucket.set(`${series} ${time}`, fields);
+    if (bucket === undefined) this.points.set(role, (bucket = new Map<string, Map<string, string>>()));
+    const key = `${series} ${time}`;
+    let point = bucket.get(key);
+    if (point === undefined) bucket.set(key, (point = new Map<string, string>()));
+    for (const field of fields.split(',')) {
+      const [name = '', value = ''] = field.split('=');
+      point.set(name, value);
+    }
   }
 
   /** Fields of all points, as the oracle has them. */
@@ -42,8 +48,7 @@ export class ModelInflux implements PointSink {
     for (const [key, fields] of this.points.get(role) ?? []) {
       const [, prefix, type = '', time = ''] = /^interaction(?:,prefix=(\w+))?,type=(\w+) (\d+)$/.exec(key) ?? [];
       const at = { type, ms: Number(time.slice(0, -6)), offsetNs: Number(time.slice(-6)) };
-      for (const field of fields.split(',')) {
-        const [name = '', value = ''] = field.split('=');
+      for (const [name, value] of fields) {
         yield { ...at, prefix: prefix ?? name, value: value.replace(/^"|"$|i$/g, '') };
       }
     }
@@ -73,6 +78,10 @@ export class ModelArchive implements ArchiveWriter {
     if (there === undefined) this.objects.set(object.key, content);
     else if (!there.equals(content)) throw new UserpulseError('archive_conflict', `${object.key} holds other bytes.`);
     else this.repeated++;
+  }
+
+  keysBelow(prefix: string): Promise<readonly string[]> {
+    return Promise.resolve([...this.objects.keys()].filter((key) => key.startsWith(prefix)));
   }
 
   close(): void {
