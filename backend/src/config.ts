@@ -284,13 +284,13 @@ const settings = {
     'USERPULSE_REJECT_MAX_RATIO',
     fraction,
     '0.5',
-    'Ingest stops if more than this fraction of what it reads is rejected; `1` = never.',
+    'A shard is held if more than this fraction of what is read of it is rejected; `1` = never.',
   ],
   rejectMinRecords: [
     'USERPULSE_REJECT_MIN_RECORDS',
     wholeNumber(1, 1_000_000_000),
     '1000',
-    'Minimum number of events and rejections in the window for that fraction to apply.',
+    'Minimum number of events and rejections in the window, of all such shards together, for that fraction to apply.',
   ],
   rejectWindowMs: [
     'USERPULSE_REJECT_WINDOW_MS',

@@ -30,7 +30,6 @@ export type ErrorCode =
   | 'checkpoint_unusable'
   | 'checkpoint_locked'
   | 'checkpoint_trimmed'
-  | 'too_many_rejected'
   | 'input_unreadable'
   | 'drain_timeout'
   | 'aborted'
@@ -68,7 +67,6 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   checkpoint_unusable: 503,
   checkpoint_locked: 503,
   checkpoint_trimmed: 503,
-  too_many_rejected: 503,
   drain_timeout: 503,
   config_invalid: 500,
   internal: 500,

@@ -121,9 +121,9 @@ export class IngestWorld {
   }
 
   /** One record per event. */
-  async put(events: readonly TestEvent[]): Promise<void> {
+  async put(events: readonly TestEvent[], hashKey?: string): Promise<void> {
     for (const event of events) this.oracle.event(event);
-    await this.putBytes(events.map(bytesOf));
+    await this.putBytes(events.map(bytesOf), hashKey);
   }
 
   /** Events in KPL-aggregated records of so many sub-records. */
@@ -140,13 +140,14 @@ export class IngestWorld {
   }
 
   /** Records that no event is in. */
-  async putPoison(records: readonly Buffer[]): Promise<void> {
+  async putPoison(records: readonly Buffer[], hashKey?: string): Promise<void> {
     for (const record of records) this.oracle.poison(record);
-    await this.putBytes(records);
+    await this.putBytes(records, hashKey);
   }
 
-  async putBytes(records: readonly Uint8Array[]): Promise<void> {
-    let left = records.map((Data, n) => ({ Data, PartitionKey: `key-${n}` }));
+  /** @param hashKey decides the shard; without it, the records are spread over all */
+  async putBytes(records: readonly Uint8Array[], hashKey?: string): Promise<void> {
+    let left = records.map((Data, n) => ({ Data, PartitionKey: `key-${n}`, ExplicitHashKey: hashKey }));
     while (left.length > 0) {
       const now = left.slice(0, 200);
       const { Records } = await kinesis().send(new PutRecordsCommand({ StreamName: this.stream, Records: now }));

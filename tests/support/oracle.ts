@@ -158,7 +158,11 @@ function* pointFields(role: Role, event: TestEvent): Generator<PointField> {
   const offsetNs = slotOf(event.eventId);
   if (role === 'total') {
     // The contract: a total has all three fields, whatever ids the event has.
-    for (const [field, value] of Object.entries({ made: actorId, received: receiverId ?? '0', share: shareId ?? '-' })) {
+    for (const [field, value] of Object.entries({
+      made: actorId,
+      received: receiverId ?? '0',
+      share: shareId ?? '-',
+    })) {
       yield { type, prefix: field, value, ms, offsetNs };
     }
     return;

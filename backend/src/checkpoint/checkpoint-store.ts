@@ -5,6 +5,8 @@ export interface StoredCheckpoints {
   /** Absent before the first start. */
   readonly stream: StreamCheckpoint | undefined;
   readonly shards: ReadonlyMap<string, ShardCheckpoint>;
+  /** Per shard that was ever released: until when (ms); see {@link CheckpointStore.releasedToMs}. */
+  readonly releases: ReadonlyMap<string, number>;
 }
 
 /** Port: where ingest keeps its checkpoints. One holder at a time; implementations refuse or fence a second one. */
@@ -21,6 +23,11 @@ export interface CheckpointStore {
   saveStream(checkpoint: StreamCheckpoint): Promise<void>;
   /** Resolves when durable. @throws where it cannot be written, or `checkpoint_locked` where another process has taken the store */
   saveShard(checkpoint: ShardCheckpoint): Promise<void>;
+  /**
+   * Until when (ms) records of a shard may arrive and be rejected without the shard being held: what an operator has asked for, now or earlier.
+   * 0 where nobody has.
+   */
+  releasedToMs(shardId: string): Promise<number>;
   /** A finished shard that the stream no longer lists. */
   removeShard(shardId: string): Promise<void>;
   close(): Promise<void>;

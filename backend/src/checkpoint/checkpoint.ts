@@ -70,6 +70,8 @@ export const shardCheckpointSchema = z.strictObject({
   done: z.boolean(),
   /** Oldest first. */
   relocations: z.array(notedRelocation),
+  /** Set while the shard is held: too much of what follows the checkpoint is not valid. */
+  hold: z.strictObject({ sinceMs: ms, reason: z.string() }).optional(),
   /** A restart re-reads from here to fill the offset table; null = not needed. Its distance from the checkpoint is bounded. */
   warmFrom: sequenceNumber.nullable(),
 });
@@ -86,6 +88,7 @@ export type NotedRelocation = Immutable<z.output<typeof notedRelocation>>;
  * below and makes a new value, which is stored whole.
  */
 export type ShardCheckpoint = Immutable<z.output<typeof shardCheckpointSchema>>;
+export type ShardHold = NonNullable<ShardCheckpoint['hold']>;
 export type PendingRange = NonNullable<ShardCheckpoint['pending']>;
 
 export const freshCheckpoint = (shardId: string): ShardCheckpoint => ({
@@ -115,7 +118,7 @@ export function withPending(checkpoint: ShardCheckpoint, pending: PendingRange):
   return { ...checkpoint, pending };
 }
 
-/** Step 2, after the last object is durable: the checkpoint passes the range and forgets it. */
+/** Step 2, after the last object is durable: the checkpoint passes the range and forgets it. What is read again is not held any more. */
 export function withDurable(
   checkpoint: ShardCheckpoint,
   change: { readonly completeToMs: number; readonly warmFrom: SequenceNumber | null },
@@ -123,7 +126,7 @@ export function withDurable(
   if (checkpoint.pending === null) throw new Error('No range was pending.');
   const durable = checkpoint.pending.last;
   return {
-    ...withCompleteTo(checkpoint, change.completeToMs),
+    ...withoutHold(withCompleteTo(checkpoint, change.completeToMs)),
     sequenceNumber: durable,
     pending: null,
     warmFrom: change.warmFrom,
@@ -133,6 +136,14 @@ export function withDurable(
 
 /** The stream no longer holds all of the pending range, and that was accepted: what is left of it is read like new records. */
 export const withoutPending = (checkpoint: ShardCheckpoint): ShardCheckpoint => ({ ...checkpoint, pending: null });
+
+/** The shard is held here, until it is released or a restart judges it anew. For `doctor`; nothing else reads it. */
+export const withHold = (checkpoint: ShardCheckpoint, hold: ShardHold): ShardCheckpoint => ({ ...checkpoint, hold });
+
+export function withoutHold(checkpoint: ShardCheckpoint): ShardCheckpoint {
+  const { hold: _hold, ...rest } = checkpoint;
+  return rest;
+}
 
 /** Nothing that arrived up to this time (ms) is missing. Never takes back what is known already. */
 export const withCompleteTo = (checkpoint: ShardCheckpoint, completeToMs: number): ShardCheckpoint => ({

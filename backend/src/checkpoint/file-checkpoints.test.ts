@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freshCheckpoint, type ShardCheckpoint } from './checkpoint.ts';
 import { FileCheckpointStore } from './file-checkpoints.ts';
-import { readCheckpoints } from './open-checkpoints.ts';
+import { readCheckpoints, releaseShard } from './open-checkpoints.ts';
 import { VERSION_1_FILES } from './version-1.fixture.ts';
 
 let root: string;
@@ -30,6 +30,7 @@ const full: ShardCheckpoint = {
   },
   done: false,
   relocations: [{ role: 'share', event: 'ab'.repeat(24), offsetNs: 999_999, sequenceNumber: '5' }],
+  hold: { sinceMs: 1_700_000_000_000, reason: 'too much' },
   warmFrom: '4',
 };
 
@@ -44,16 +45,40 @@ async function written(): Promise<void> {
 describe('FileCheckpointStore', () => {
   it('makes its folder and gives back what was saved', async () => {
     const s = store();
-    expect(await s.open('interactions')).toEqual({ stream: undefined, shards: new Map() });
+    expect(await s.open('interactions')).toEqual({ stream: undefined, shards: new Map(), releases: new Map() });
     await s.saveStream(STREAM);
     await s.saveShard(freshCheckpoint('shardId-000000000000'));
     await s.saveShard(full);
     await s.removeShard('shardId-000000000000');
     await s.close();
     const again = store();
-    expect(await again.open('interactions')).toEqual({ stream: STREAM, shards: new Map([[full.shardId, full]]) });
+    expect(await again.open('interactions')).toEqual({
+      stream: STREAM,
+      shards: new Map([[full.shardId, full]]),
+      releases: new Map(),
+    });
     await again.close();
     expect((await readdir(folder)).sort()).toEqual(['shardId-000000000001.json', 'stream.json']);
+  });
+
+  it('learns of a release from whoever writes it, until the shard is forgotten', async () => {
+    await written();
+    const s = store();
+    await s.open('interactions');
+    expect(await s.releasedToMs(full.shardId)).toBe(0);
+    const url = pathToFileURL(folder);
+    await releaseShard(url, 'interactions', full.shardId, 1_700_000_000_000);
+    await releaseShard(url, 'interactions', full.shardId, 1_700_000_000_001);
+    expect(await s.releasedToMs(full.shardId)).toBe(1_700_000_000_001);
+    expect(await s.releasedToMs('shardId-000000000002')).toBe(0);
+    expect((await readCheckpoints(url, 'interactions')).releases).toEqual(new Map([[full.shardId, 1_700_000_000_001]]));
+    await writeFile(join(folder, `${full.shardId}.release`), '{"version":1');
+    await expect(s.releasedToMs(full.shardId)).rejects.toMatchObject({ code: 'checkpoint_unusable' });
+    await releaseShard(url, 'another', full.shardId, 5);
+    await expect(s.releasedToMs(full.shardId)).rejects.toMatchObject({ code: 'checkpoint_unusable' });
+    await s.removeShard(full.shardId);
+    expect(await readdir(folder)).toEqual(['lock', 'stream.json']);
+    await s.close();
   });
 
   it('refuses a shard file that was cut off at any place', async () => {
@@ -159,13 +184,13 @@ describe('readCheckpoints', () => {
     await s.open('interactions');
     await s.saveStream(STREAM);
     await s.saveShard(full);
-    expect(await read()).toEqual({ stream: STREAM, shards: new Map([[full.shardId, full]]) });
+    expect(await read()).toEqual({ stream: STREAM, shards: new Map([[full.shardId, full]]), releases: new Map() });
     await s.saveShard({ ...full, done: true });
     await s.close();
   });
 
   it('finds nothing where there has been no ingest, and creates nothing', async () => {
-    expect(await read()).toEqual({ stream: undefined, shards: new Map() });
+    expect(await read()).toEqual({ stream: undefined, shards: new Map(), releases: new Map() });
     expect(await readdir(root)).toEqual([]);
   });
 

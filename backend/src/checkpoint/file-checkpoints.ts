@@ -8,9 +8,12 @@ import { FileLock } from '../files/file-lock.ts';
 import { folderState } from '../files/folder.ts';
 import type { CheckpointStore, StoredCheckpoints } from './checkpoint-store.ts';
 import type { ShardCheckpoint, StreamCheckpoint } from './checkpoint.ts';
-import { readShard, readStream, writeShard, writeStream } from './file-format.ts';
+import { readRelease, readShard, readStream, writeRelease, writeShard, writeStream } from './file-format.ts';
 
-/* Checkpoints as files in a folder: `stream.json`, one `SHARD.json` per shard, and `lock`. Each file is replaced whole. */
+/*
+ * Checkpoints as files in a folder: `stream.json`, one `SHARD.json` per shard, `SHARD.release` for one that an operator has released, and `lock`.
+ * Each file is replaced whole.
+ */
 
 const STREAM_FILE = 'stream.json';
 const LOCK_FILE = 'lock';
@@ -18,6 +21,7 @@ const LOCK_FILE = 'lock';
 const fileOf = (shardId: string): string => `${shardId}.json`;
 /** A leading dot: a write that a crash cut short. The old content is still in place. */
 const isShardFile = (file: string): boolean => file.endsWith('.json') && !file.startsWith('.') && file !== STREAM_FILE;
+const RELEASE = '.release';
 const nameOf = (folder: string): string => `The checkpoint folder ${folder} (USERPULSE_CHECKPOINT)`;
 
 /** Each file is flushed to disk before a save resolves; what cannot be read is an error and never taken for a fresh start. */
@@ -56,6 +60,11 @@ export class FileCheckpointStore implements CheckpointStore {
   async removeShard(shardId: string): Promise<void> {
     await this.#lock?.check(this.#name);
     await removeFile(join(this.#folder, fileOf(shardId)));
+    await removeFile(join(this.#folder, shardId + RELEASE));
+  }
+
+  async releasedToMs(shardId: string): Promise<number> {
+    return (await releaseOf(this.#folder, shardId + RELEASE, this.#stream)) ?? 0;
   }
 
   async close(): Promise<void> {
@@ -107,11 +116,34 @@ async function readFolder(folder: string, stream: string): Promise<StoredCheckpo
     if (fileOf(shardId) !== file) throw damaged(folder, file, `it is about ${shardId}`);
     shards.set(shardId, read.checkpoint);
   }
+  const releases = new Map<string, number>();
+  for (const file of (await listed(folder)).filter((name) => name.endsWith(RELEASE))) {
+    const untilMs = await releaseOf(folder, file, stream);
+    if (untilMs !== undefined) releases.set(file.slice(0, -RELEASE.length), untilMs);
+  }
   // Last, since it is written before any shard: whoever finds a shard finds it as well.
   const found = await readOne(folder, STREAM_FILE, readStream);
   if (found !== undefined) checkStream(folder, STREAM_FILE, found.stream, stream);
   else if (shards.size > 0) throw damaged(folder, STREAM_FILE, 'it is missing, although there are shards');
-  return { stream: found, shards };
+  return { stream: found, shards, releases };
+}
+
+/** @returns until when (ms) the shard is released; undefined where it is not */
+async function releaseOf(folder: string, file: string, stream: string): Promise<number | undefined> {
+  const read = await readOne(folder, file, readRelease);
+  if (read === undefined) return undefined;
+  checkStream(folder, file, read.stream, stream);
+  return read.untilMs;
+}
+
+/** See releaseShard. */
+export async function writeReleaseFile(url: URL, stream: string, shardId: string, untilMs: number): Promise<void> {
+  const folder = fileURLToPath(url);
+  try {
+    await replaceFile(join(folder, shardId + RELEASE), [Buffer.from(writeRelease(stream, shardId, untilMs))]);
+  } catch (error) {
+    throw asUnusable(folder, error, 'write access');
+  }
 }
 
 async function listed(folder: string): Promise<readonly string[]> {

@@ -58,4 +58,20 @@ export function readStream(text: string): StreamCheckpoint {
 
 export const writeStream = (checkpoint: StreamCheckpoint): string => json({ version: 1, ...checkpoint });
 
+const releaseFile = z.strictObject({
+  version: z.literal(1),
+  stream,
+  shardId: z.string().min(1),
+  untilMs: z.number().int(),
+});
+
+/** An operator's word that records of a shard that arrived until then (ms) may be rejected. @throws Error as {@link readShard} */
+export const readRelease = (text: string): Omit<z.output<typeof releaseFile>, 'version'> => {
+  const { version: _version, ...release } = releaseFile.parse(JSON.parse(text));
+  return release;
+};
+
+export const writeRelease = (stream: string, shardId: string, untilMs: number): string =>
+  json({ version: 1, stream, shardId, untilMs });
+
 const json = (content: object): string => `${JSON.stringify(content, null, 1)}\n`;

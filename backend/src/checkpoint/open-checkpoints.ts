@@ -5,12 +5,14 @@ import {
   FileCheckpointStore,
   hasCheckpointFolder,
   readCheckpointFolder,
+  writeReleaseFile,
 } from './file-checkpoints.ts';
 
 interface StoreKind {
   readonly store: (url: URL) => CheckpointStore;
   readonly exists: (url: URL) => Promise<boolean>;
   readonly read: (url: URL, stream: string) => Promise<StoredCheckpoints>;
+  readonly release: (url: URL, stream: string, shardId: string, untilMs: number) => Promise<void>;
   readonly check: (url: URL, depth: CheckDepth) => Check;
 }
 
@@ -20,6 +22,7 @@ const KINDS: Readonly<Record<string, StoreKind>> = {
     store: (url) => new FileCheckpointStore(url),
     exists: hasCheckpointFolder,
     read: readCheckpointFolder,
+    release: writeReleaseFile,
     check: checkpointFolderCheck,
   },
 };
@@ -42,6 +45,13 @@ export const readCheckpoints = (url: URL, stream: string): Promise<StoredCheckpo
 
 /** Whether there is a shard to read: whoever only reads needs no stream where there is none. @throws as {@link readCheckpoints} */
 export const hasCheckpoints = (url: URL): Promise<boolean> => kindOf(url).exists(url);
+
+/**
+ * Lets a held shard go on, whether or not an ingest runs: records that arrived until then (ms) no longer hold it.
+ * @throws UserpulseError `checkpoint_unusable` where it cannot be stored
+ */
+export const releaseShard = (url: URL, stream: string, shardId: string, untilMs: number): Promise<void> =>
+  kindOf(url).release(url, stream, shardId, untilMs);
 
 /** Can the checkpoint be written? */
 export const checkpointCheck = (url: URL, depth: CheckDepth): Check => kindOf(url).check(url, depth);

@@ -166,13 +166,30 @@ describe('the lag', () => {
 
   const reading = { mode: 'running', streamTroubleSinceMs: undefined };
   it.each([
-    ['ok', { ...reading, shards: [{ shardId: 'a', state: 'reading', millisBehindLatest: 900 }] }],
-    ['warning', { ...reading, shards: [{ shardId: 'a', state: 'reading', millisBehindLatest: 900_000 }] }],
-    ['ok', { ...reading, shards: [{ shardId: 'a', state: 'done', millisBehindLatest: 900_000 }] }],
+    ['ok', { ...reading, shards: [{ shardId: 'a', state: 'reading', hold: undefined, millisBehindLatest: 900 }] }],
+    [
+      'warning',
+      { ...reading, shards: [{ shardId: 'a', state: 'reading', hold: undefined, millisBehindLatest: 900_000 }] },
+    ],
+    ['ok', { ...reading, shards: [{ shardId: 'a', state: 'done', hold: undefined, millisBehindLatest: 900_000 }] }],
     ['warning', { ...reading, mode: 'warming', shards: [] }],
     ['error', { ...reading, streamTroubleSinceMs: 5, shards: [] }],
   ] as const)('of an ingest in this process is %s for %j', (state, status) => {
     expect(judgeReading(status).state).toBe(state);
+  });
+  it('says which shards are held, since when, why, and how to go on', () => {
+    const hold = { sinceMs: Date.UTC(2026, 0, 31), reason: '900 of the last 1,000 records are not valid events.' };
+    const shards = [
+      { shardId: 'shardId-1', state: 'held', hold, millisBehindLatest: 0 },
+      { shardId: 'shardId-2', state: 'reading', hold: undefined, millisBehindLatest: 900_000 },
+    ];
+    const result = judgeReading({ ...reading, shards });
+    expect(result).toMatchObject({
+      state: 'warning',
+      message:
+        'Shard shardId-1 has been held since 2026-01-31T00:00:00.000Z: 900 of the last 1,000 records are not valid events.',
+    });
+    expect(result.hint).toContain('"userpulse release --shard shardId-1"');
   });
 });
 

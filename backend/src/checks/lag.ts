@@ -1,9 +1,10 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { readCheckpoints } from '../checkpoint/open-checkpoints.ts';
-import { mayHaveGap, type ShardCheckpoint } from '../checkpoint/checkpoint.ts';
+import { mayHaveGap, type ShardCheckpoint, type ShardHold } from '../checkpoint/checkpoint.ts';
+import { holdHint, holdText } from '../checkpoint/hold.ts';
 import { systemClock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
-import { counted, roughDuration } from '../format.ts';
+import { counted, roughDuration, sentences } from '../format.ts';
 import { KinesisSource, SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 import { failed, passed, warned, type Check, type CheckResult } from '../check.ts';
 import { streamFailure, type StreamTarget } from '../kinesis/stream-check.ts';
@@ -38,7 +39,8 @@ export function lagCheck(kinesis: KinesisClient, target: LagTarget): Check {
       try {
         const { shards } = await readCheckpoints(target.checkpoint, target.stream);
         const source = new KinesisSource(kinesis, target.stream);
-        return judgeLag(await shardLags(source, shards, systemClock.now(), signal), target);
+        const lag = judgeLag(await shardLags(source, shards, systemClock.now(), signal), target);
+        return lag.state === 'error' ? lag : (judgeHolds(shards.values()) ?? lag);
       } catch (error) {
         if (error instanceof SourceError) return { ...streamFailure(target, error.cause), name: 'lag' };
         if (error instanceof UserpulseError) return failed('lag', error.code, error.message, error.hint ?? '');
@@ -150,11 +152,29 @@ export function judgeLag(
   return passed('lag', summary);
 }
 
+/** @returns undefined where no shard is held */
+export function judgeHolds(
+  shards: Iterable<{ readonly shardId: string; readonly hold?: ShardHold | undefined }>,
+): CheckResult | undefined {
+  const held = [...shards].flatMap(({ shardId, hold }) => (hold === undefined ? [] : [{ shardId, hold }]));
+  if (held.length === 0) return undefined;
+  return warned(
+    'lag',
+    sentences(...held.map(({ shardId, hold }) => holdText(shardId, hold))),
+    holdHint(held.map(({ shardId }) => shardId)),
+  );
+}
+
 /** What an ingest in this process reports; see IngestStatus. */
 export interface ReadingStatus {
   readonly mode: string;
   readonly streamTroubleSinceMs: number | undefined;
-  readonly shards: readonly { readonly shardId: string; readonly state: string; readonly millisBehindLatest: number }[];
+  readonly shards: readonly {
+    readonly shardId: string;
+    readonly state: string;
+    readonly hold: ShardHold | undefined;
+    readonly millisBehindLatest: number;
+  }[];
 }
 
 /** Reading keeps up while it is at most this far behind the newest record, in ms. */
@@ -176,6 +196,8 @@ export function judgeReading(status: ReadingStatus): CheckResult {
   }
   if (status.mode !== 'running')
     return warned('lag', `Ingest is ${status.mode}.`, 'Try again in a moment. The log of ingest shows its progress.');
+  const held = judgeHolds(status.shards);
+  if (held !== undefined) return held;
   const reading = status.shards.filter((s) => s.state !== 'done');
   const behind = reading.reduce((most, s) => Math.max(most, s.millisBehindLatest), 0);
   const text = `Reading ${counted(reading.length, 'shard')}, at most ${roughDuration(behind)} behind.`;

@@ -4,12 +4,13 @@ import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerIngest } from './ingest.ts';
 import { registerProduce } from './produce.ts';
+import { registerRelease } from './release.ts';
 import { registerReplay } from './replay.ts';
 import { registerServe } from './serve.ts';
 import { registerSetup } from './setup.ts';
 import { registerStart } from './start.ts';
 
-/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, dead-letters, doctor. */
+/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, dead-letters, release, doctor. */
 export const commands: readonly RegisterCommand[] = [
   registerSetup,
   registerIngest,
@@ -18,6 +19,6 @@ export const commands: readonly RegisterCommand[] = [
   registerProduce,
   registerReplay,
   registerDeadLetters,
-
+  registerRelease,
   registerDoctor,
 ];

@@ -71,7 +71,7 @@ Environment:
   USERPULSE_CHECKPOINT                       file:///DIR, on a disk that outlives the process
   USERPULSE_START, USERPULSE_ON_TRIMMED      where a fresh checkpoint begins; what happens when the stream has lost records
   USERPULSE_REJECT_MAX_RATIO, USERPULSE_REJECT_MIN_RECORDS, USERPULSE_REJECT_WINDOW_MS
-                                             when ingest stops because too much of what it reads is rejected
+                                             when a shard is held because too much of it is rejected
   USERPULSE_POLL_INTERVAL_MS, USERPULSE_BATCH_MAX_LINES, USERPULSE_BATCH_MAX_AGE_MS, USERPULSE_BUFFER_MAX_BYTES,
   USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
   USERPULSE_START_DEADLINE_MS                how long a start waits for what does not answer yet

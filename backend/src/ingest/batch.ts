@@ -6,7 +6,6 @@ import { identityOf } from '../schema/identity.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import type { OffsetAllocator } from './allocate.ts';
 import type { IngestMetrics } from './metrics.ts';
-import type { RejectGuard } from './reject-guard.ts';
 import type { ArchiveItem } from './segment.ts';
 import type { Portion, Shard } from './shard.ts';
 
@@ -32,7 +31,6 @@ export interface BatchContext {
   readonly sink: PointSink;
   readonly allocator: OffsetAllocator;
   readonly metrics: IngestMetrics;
-  readonly guard: RejectGuard;
   readonly decoding: DecodeSettings;
   /** Most lines of one write. A record whose events are more than that is still written whole. */
   readonly maxLines: number;
@@ -57,6 +55,8 @@ export class Batch {
   readonly #byRole = new Map<BucketRole, BucketLines>();
   readonly #portions = new Map<Shard, Portion>();
   readonly #relocations = new Map<Shard, NotedRelocation[]>();
+  /** Where each line comes from; made when InfluxDB refuses one. */
+  #ofLine: ReadonlyMap<ArchiveItem, { readonly shard: Shard; readonly arrivalMs: number }> | undefined;
   #items = 0;
   #decompressedBytes = 0;
   #most = 0;
@@ -87,8 +87,9 @@ export class Batch {
   }
 
   add(shard: Shard, record: StreamRecord): void {
-    const { decoding, metrics, guard } = this.#context;
-    this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.approximateArrivalMs);
+    const { decoding, metrics } = this.#context;
+    const arrivalMs = record.approximateArrivalMs;
+    this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, arrivalMs);
     const { items, outsideShard, decompressedBytes } = decodeRecord(record, {
       ...decoding,
       hashRange: shard.hashRange,
@@ -105,7 +106,7 @@ export class Batch {
         kept = this.#addEvent(shard, record, item);
       } else {
         metrics.rejected.inc({ code: item.code });
-        guard.rejected({ ...item, shardId: shard.shardId, sequenceNumber: record.sequenceNumber });
+        shard.rejects.rejected({ ...item, sequenceNumber: record.sequenceNumber }, arrivalMs);
         kept = item;
       }
       if (archived === undefined) archived = [kept];
@@ -119,14 +120,14 @@ export class Batch {
     portion.value.push({
       sequenceNumber: record.sequenceNumber,
       partitionKey: record.partitionKey,
-      arrivalMs: record.approximateArrivalMs,
+      arrivalMs,
       data: record.data,
       items: archived ?? [],
     });
     metrics.recordsRead.inc();
     metrics.bytesRead.inc(record.data.byteLength);
     if (events > 0) metrics.events.inc(events);
-    guard.accepted(events);
+    shard.rejects.accepted(events, arrivalMs);
     if (outsideShard > 0) metrics.outsideShard.inc(outsideShard);
   }
 
@@ -171,7 +172,7 @@ export class Batch {
    * @throws the signal's reason when aborted
    */
   async write(signal: AbortSignal): Promise<WrittenNotice> {
-    const { sink, metrics, guard } = this.#context;
+    const { sink, metrics } = this.#context;
     await Promise.all(
       [...this.#byRole].map(async ([role, { lines, owners }]) => {
         const refusals = await sink.write(role, lines, signal);
@@ -180,7 +181,7 @@ export class Batch {
           if (owner === undefined) throw new Error(`A refusal names line ${index} of ${owners.length}.`);
           if (owner.refused === undefined) {
             metrics.rejected.inc({ code: 'influx_refused' });
-            guard.refused(`${role}: ${reason}`);
+            this.#noteRefusal(owner, `${role}: ${reason}`);
           }
           // Of several refused points of an event the reason of the first bucket by name stays: whichever answers first must not matter.
           const text = `${role}: ${reason}`;
@@ -190,6 +191,17 @@ export class Batch {
       }),
     );
     return { roles: new Set(this.#byRole.keys()), fromMs: this.#fromMs, toMs: this.#toMs };
+  }
+
+  #noteRefusal(owner: LineItem, reason: string): void {
+    this.#ofLine ??= new Map(
+      [...this.#portions].flatMap(([shard, { value }]) =>
+        value.flatMap(({ arrivalMs, items }) => items.map((item) => [item, { shard, arrivalMs }] as const)),
+      ),
+    );
+    const of = this.#ofLine.get(owner);
+    if (of === undefined) throw new Error('A line is of no record of its batch.');
+    of.shard.rejects.refused(reason, of.arrivalMs);
   }
 
   /** After {@link write}: the records go on to the archive. */

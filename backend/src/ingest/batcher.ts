@@ -11,6 +11,8 @@ export interface BatcherOptions extends BatchContext {
   readonly maxInFlight: number;
   /** Aborted when draining has taken too long. */
   readonly deadline: AbortSignal;
+  /** Called when more records have been judged, and before any of them goes on to the archive: shards may be held now. */
+  readonly onJudged: () => void;
   /** Called after points have become visible in InfluxDB. */
   readonly onWritten: (notice: WrittenNotice) => void;
 }
@@ -85,7 +87,7 @@ export class Batcher {
 
   /** @returns whether there is more to do at once */
   #fillOne(): boolean {
-    const { clock, maxAgeMs, maxInFlight, guard } = this.#o;
+    const { clock, maxAgeMs, maxInFlight, onJudged } = this.#o;
     this.#forming ??= this.#shards.some((shard) => shard.hasQueued)
       ? new Batch(clock.now(), this.#o, this.#spare)
       : undefined;
@@ -100,7 +102,7 @@ export class Batcher {
         batch.add(shard, record);
       }
     }
-    guard.check();
+    onJudged();
     // Where nothing is being written, waiting for more would be waiting for nothing; where something is, its end wakes this.
     const ageMs = this.#inFlight === 0 ? Math.min(maxAgeMs, IDLE_AGE_MS) : maxAgeMs;
     const waitMs = batch.createdAtMs + ageMs - clock.now();
@@ -147,10 +149,10 @@ export class Batcher {
   }
 
   async #write(batch: Batch, relocationsSaved: Promise<unknown>): Promise<void> {
-    const { metrics, clock, guard, deadline, onWritten } = this.#o;
+    const { metrics, clock, deadline, onJudged, onWritten } = this.#o;
     await relocationsSaved;
     const notice = await batch.write(deadline);
-    guard.check();
+    onJudged();
     metrics.visibleSeconds.observe(Math.max(0, clock.now() - batch.oldestArrivalMs) / 1000);
     onWritten(notice);
     batch.handOver();

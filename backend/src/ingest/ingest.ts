@@ -3,9 +3,17 @@ import type { Logger } from 'pino';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { CheckpointStore, StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
-import type { ShardCheckpoint, StartPosition } from '../checkpoint/checkpoint.ts';
+import {
+  withHold,
+  withoutHold,
+  type ShardCheckpoint,
+  type ShardHold,
+  type StartPosition,
+} from '../checkpoint/checkpoint.ts';
+import { holdHint, holdText } from '../checkpoint/hold.ts';
 import { after, isAborted, systemClock, type Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
+import { sentence } from '../format.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { ShardInfo, StreamSource } from '../kinesis/stream-source.ts';
 import { ByteBudget, segmentToSeal } from '../memory/byte-budget.ts';
@@ -68,7 +76,7 @@ export interface Ingest {
   /**
    * Resolves after a stop when everything that was read is durable.
    * @throws UserpulseError why ingest has ended otherwise: `checkpoint_locked`, `checkpoint_unusable`, `checkpoint_trimmed`, `archive_conflict`,
-   *   `stream_not_found`, `too_many_rejected`, `drain_timeout`
+   *   `stream_not_found`, `drain_timeout`
    */
   readonly done: Promise<void>;
   status(): IngestStatus;
@@ -80,6 +88,9 @@ export function startIngest(options: IngestOptions): Ingest {
   return { done: ingestion.run(), status: () => ingestion.status() };
 }
 
+/** How often a held shard looks whether it is released, and how often the log says that it is held. */
+const RELEASE_POLL_MS = 2_000;
+const HELD_LOG_MS = 600_000;
 /** How often ages are looked at. */
 const TICK_MS = 250;
 /** Batches written at a time. */
@@ -108,6 +119,7 @@ class Ingestion {
   readonly #budget: ByteBudget;
   readonly #allocator: OffsetAllocator;
   readonly #batcher: Batcher;
+  readonly #guard: RejectGuard;
   readonly #saves: SaveContext;
   readonly #calls: StreamCalls;
   readonly #reading: ReadContext;
@@ -146,21 +158,22 @@ class Ingestion {
     };
     const { maxAheadMs, decompress, split } = settings;
     const decoding = { maxAheadMs, decompress, split };
+    this.#guard = new RejectGuard(clock, {
+      maxRatio: settings.rejectMaxRatio,
+      minRecords: settings.rejectMinRecords,
+      windowMs: settings.rejectWindowMs,
+    });
     this.#batcher = new Batcher({
       sink: options.sink,
       allocator: this.#allocator,
       metrics,
-      guard: new RejectGuard(clock, {
-        maxRatio: settings.rejectMaxRatio,
-        minRecords: settings.rejectMinRecords,
-        windowMs: settings.rejectWindowMs,
-      }),
       decoding,
       clock,
       maxLines: settings.batchMaxLines,
       maxAgeMs: settings.batchMaxAgeMs,
       maxInFlight: MAX_IN_FLIGHT,
       deadline,
+      onJudged: () => this.#holdBad(),
       onWritten: options.onWritten ?? (() => undefined),
     });
     onAbort(this.#batcher.failure, (error) => {
@@ -234,12 +247,12 @@ class Ingestion {
         {
           stored: [...stored.shards.values()],
           listed,
-          createShard: (info, checkpoint) => this.#createShard(info, checkpoint),
+          createShard: (info, checkpoint) => this.#createShard(info, checkpoint, stored),
         },
       );
       this.#become('running');
       ticker = this.#tick();
-      this.#schedule = this.#scheduleOf(stored, (shard) => this.#pages(shard, start, resume.get(shard.shardId)));
+      this.#schedule = this.#scheduleOf(stored, start, resume);
       await this.#schedule.run(listed);
     } catch (error) {
       // Stopped while waiting for something: not a failure.
@@ -310,7 +323,12 @@ class Ingestion {
     return this.#calls.call(() => this.#o.source.listShards(this.#stop.signal));
   }
 
-  #scheduleOf(stored: StoredCheckpoints, pages: (shard: Shard) => AsyncIterable<ReadPage>): ShardSchedule {
+  /** @param resume per shard the last record that needs no reading any more, where warming up has found it */
+  #scheduleOf(
+    stored: StoredCheckpoints,
+    start: StartPosition,
+    resume: ReadonlyMap<string, string | null>,
+  ): ShardSchedule {
     const { source, checkpoints } = this.#o;
     return new ShardSchedule({
       stored: stored.shards,
@@ -319,8 +337,9 @@ class Ingestion {
       listShards: () => this.#listShards(),
       isDone: (shardId) => this.#shards.get(shardId)?.state === 'done',
       start: (info, checkpoint) => {
-        const shard = this.#shards.get(info.shardId) ?? this.#createShard(info, checkpoint);
-        const task = this.#runShard(shard, pages(shard)).finally(() => this.#tasks.delete(task));
+        const shard = this.#shards.get(info.shardId) ?? this.#createShard(info, checkpoint, stored);
+        const run = this.#runShard(shard, info, start, resume.get(info.shardId));
+        const task = run.finally(() => this.#tasks.delete(task));
         this.#tasks.add(task);
       },
       onLost: async ({ shardId, sequenceNumber, completeToMs }) => {
@@ -329,32 +348,103 @@ class Ingestion {
       },
       forget: async (shardId) => {
         this.#shards.delete(shardId);
+        this.#guard.forget(shardId);
         await saveDurably(this.#untilStop(), () => checkpoints.removeShard(shardId));
       },
     });
   }
 
-  #createShard(info: ShardInfo, checkpoint: ShardCheckpoint): Shard {
-    const shard = new Shard(info, new CheckpointCell(checkpoint, this.#saves), this.#shardContext);
+  #createShard(info: ShardInfo, checkpoint: ShardCheckpoint, stored: StoredCheckpoints): Shard {
+    const { shardId } = info;
+    const rejects = this.#guard.watch(shardId, stored.releases.get(shardId) ?? 0);
+    return this.#adopt(new Shard(info, new CheckpointCell(checkpoint, this.#saves), rejects, this.#shardContext));
+  }
+
+  #adopt(shard: Shard): Shard {
     this.#shards.set(shard.shardId, shard);
     onAbort(shard.failure, (error) => this.#fail(error));
     return shard;
   }
 
-  /** One shard from its checkpoint to its end, or to a stop. Its failure, if any, is {@link Shard.failure}'s to tell. */
-  async #runShard(shard: Shard, pages: AsyncIterable<ReadPage>): Promise<void> {
-    this.#batcher.add(shard);
-    const done = await shard.run(pages).catch(() => false);
-    if (!done) return;
-    this.#batcher.remove(shard);
+  /**
+   * One shard from its checkpoint to its end, or to a stop, with as many lives as it is held. Its failure, if any, is {@link Shard.failure}'s to
+   * tell.
+   */
+  async #runShard(
+    first: Shard,
+    info: ShardInfo,
+    start: StartPosition,
+    resume: string | null | undefined,
+  ): Promise<void> {
+    let shard: Shard | undefined = first;
+    let known = resume;
+    while (shard !== undefined) {
+      this.#batcher.add(shard);
+      const end = await shard.run(this.#pages(shard, start, known)).catch(() => 'failed' as const);
+      if (end === 'failed' || end === 'stopped') return;
+      this.#batcher.remove(shard);
+      if (end === 'done') break;
+      shard = await this.#whenReleased(shard, info);
+      known = undefined;
+    }
+    if (shard === undefined) return;
+    this.#guard.forget(shard.shardId);
     this.#o.logger.info({ shardId: shard.shardId }, 'A shard is read to its end; its children may begin.');
     this.#schedule?.lookSoon();
   }
 
+  #holdBad(): void {
+    for (const { shardId, reason } of this.#guard.bad()) {
+      this.#guard.forget(shardId);
+      const shard = this.#shards.get(shardId);
+      const hold: ShardHold = { sinceMs: this.#clock.now(), reason };
+      if (shard?.holdBack(hold) === true) this.#logHeld(shardId, hold);
+    }
+  }
+
+  #logHeld(shardId: string, hold: ShardHold): void {
+    this.#o.logger.error({ shardId }, `${sentence(holdText(shardId, hold))} ${holdHint([shardId])}`);
+  }
+
+  /** @returns the next life of a held shard; undefined at a stop or a failure */
+  async #whenReleased(held: Shard, info: ShardInfo): Promise<Shard | undefined> {
+    const { shardId, hold, checkpoint, rejects } = held;
+    const { checkpoints, logger } = this.#o;
+    const { signal } = this.#stop;
+    if (hold === undefined) throw new Error(`${shardId} is not held.`);
+    try {
+      // Not before its pending range is durable: that would have ended the hold.
+      await checkpoint.update((value) => withHold(value, hold));
+      let loggedMs = this.#clock.now();
+      let unreadable = false;
+      for (;;) {
+        await this.#clock.sleep(RELEASE_POLL_MS, signal);
+        const releasedToMs = await checkpoints.releasedToMs(shardId).catch((error: unknown) => {
+          if (!unreadable)
+            logger.warn({ err: error, shardId }, 'Whether the shard is released cannot be read. Trying again.');
+          unreadable = true;
+          return 0;
+        });
+        if (releasedToMs > rejects.releasedToMs) {
+          logger.info({ shardId, until: new Date(releasedToMs).toISOString() }, `Shard ${shardId} is released.`);
+          await checkpoint.update(withoutHold);
+          const window = this.#guard.watch(shardId, releasedToMs);
+          return this.#adopt(new Shard(info, checkpoint, window, this.#shardContext, held.archive.marks));
+        }
+        if (this.#clock.now() - loggedMs < HELD_LOG_MS) continue;
+        loggedMs = this.#clock.now();
+        this.#logHeld(shardId, hold);
+      }
+    } catch (error) {
+      if (!isAborted(signal)) held.fail(error);
+      return undefined;
+    }
+  }
+
   /** @param resume the last record that needs no reading any more, where warming up has found it */
   #pages(shard: Shard, start: StartPosition, resume: string | null | undefined): AsyncIterable<ReadPage> {
-    const { shardId, checkpoint, failure } = shard;
-    const signal = AbortSignal.any([this.#stop.signal, failure]);
+    const { shardId, checkpoint, failure, holding } = shard;
+    const signal = AbortSignal.any([this.#stop.signal, failure, holding]);
     setMaxListeners(0, signal);
     const { completeToMs, sequenceNumber } = checkpoint.value;
     const known = { sequenceNumber: resume ?? sequenceNumber, completeToMs };

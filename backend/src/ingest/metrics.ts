@@ -53,9 +53,11 @@ export function createIngestMetrics(registry: Registry) {
     recordsRead: counter('userpulse_records_read_total', 'Kinesis records read for the first time by this process'),
     bytesRead: counter('userpulse_bytes_read_total', 'Bytes of data in those records'),
     events: counter('userpulse_events_total', 'Valid events decoded, repeated ones included'),
-    rejected: counter('userpulse_rejected_total', 'Records and sub-records sent to the dead letters', [
-      'code',
-    ] as const),
+    rejected: counter(
+      'userpulse_rejected_total',
+      'Records and sub-records that are not valid events: they become dead letters unless their shard is held',
+      ['code'] as const,
+    ),
     pointCollisions: counter(
       'userpulse_point_collisions_total',
       'Points that found their nanosecond taken by another event and were relocated',
@@ -152,6 +154,7 @@ export function registerGauges({ registry }: IngestMetrics, live: () => LiveView
       this.reset();
       const { shards, waiting } = live();
       this.set({ state: 'waiting' }, waiting);
+      this.set({ state: 'held' }, 0);
       for (const { state } of shards) this.inc({ state });
     },
   });

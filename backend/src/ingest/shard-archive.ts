@@ -53,6 +53,8 @@ export interface ArchivedShard {
   readonly unwritten: Reservation;
   /** Aborted here when archive or checkpoint fail for good. When it is aborted, nothing more is begun. */
   readonly life: AbortController;
+  /** Of the records behind the checkpoint, where this process has read them before. */
+  readonly marks?: WarmMarks | undefined;
 }
 
 /**
@@ -85,7 +87,7 @@ export class ShardArchive {
   readonly #shard: ArchivedShard;
   readonly #context: ArchiveContext;
   readonly #state: StateMachine<ArchiveState>;
-  readonly #marks = new WarmMarks();
+  readonly #marks: WarmMarks;
   #segment: Segment;
   /** Written records that found the open segment full while the one before it was on its way. */
   readonly #line = new Fifo<WrittenRecord>();
@@ -101,6 +103,7 @@ export class ShardArchive {
   constructor(shard: ArchivedShard, context: ArchiveContext) {
     this.#shard = shard;
     this.#context = context;
+    this.#marks = shard.marks ?? new WarmMarks();
     this.#state = new StateMachine(`The archive of ${shard.shardId}`, EDGES, 'open');
     this.#segment = this.newSegment();
     shard.life.signal.addEventListener('abort', () => this.#state.become('failed'), { once: true });
@@ -145,6 +148,22 @@ export class ShardArchive {
   append(records: readonly WrittenRecord[]): void {
     for (const record of records) this.#line.push(record);
     this.#fill();
+  }
+
+  /** Forgets what is not sealed: it will be read again, or never. A range that is on its way still becomes durable. */
+  drop(): void {
+    for (let record = this.#line.shift(); record !== undefined; record = this.#line.shift()) releaseBytes(record.data);
+    if (!this.#segment.empty) this.#segment.discard();
+    this.#segment = this.newSegment();
+    this.#flushing = false;
+    // It is missing from now on.
+    this.#completeToMs = 0;
+    this.#progress.all();
+  }
+
+  /** What a new archive of this shard needs to know of the records up to the checkpoint. */
+  get marks(): WarmMarks {
+    return this.#marks.upTo(this.#shard.checkpoint.value.sequenceNumber);
   }
 
   /** Nothing that arrived until then (ms) is missing in what was appended so far. */

@@ -1,15 +1,19 @@
 import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
-import { withDone, withRelocations, type NotedRelocation } from '../checkpoint/checkpoint.ts';
+import { withDone, withRelocations, type NotedRelocation, type ShardHold } from '../checkpoint/checkpoint.ts';
+import { UserpulseError } from '../errors.ts';
 import type { HashRange, StreamRecord } from '../event/decode.ts';
 import type { ShardInfo } from '../kinesis/stream-source.ts';
+import { releaseBytes } from '../memory/blocks.ts';
 import type { ByteBudget, HeldBytes, Reservation } from '../memory/byte-budget.ts';
 import { Fifo, ResolvedPrefix, type Ticket } from '../memory/queues.ts';
 import { StateMachine, type Edges } from '../state-machine.ts';
 import { WaitingLine } from '../waiting-line.ts';
+import type { RejectWindow } from './reject-guard.ts';
 import type { WrittenRecord } from './segment.ts';
 import { ShardArchive, type ArchiveContext } from './shard-archive.ts';
 import type { ReadPage } from './shard-reader.ts';
 import type { ShardStatus } from './status.ts';
+import type { WarmMarks } from './warm-marks.ts';
 
 /**
  * ```
@@ -17,17 +21,19 @@ import type { ShardStatus } from './status.ts';
  *   warming ─────────▶ reading ──────────────────────────▶ ending ───────────────────────────▶ done
  *                         │  stop
  *                         └───────▶ draining (what was read is still written)
+ *   reading, ending, draining ── too much is rejected ──▶ held (what is not sealed is dropped: it is read again when the shard is released)
  *   any but done ── a sink or the checkpoint fails for good ──▶ failed
  * ```
- * Nothing is read in any state but `reading`.
+ * Nothing is read in any state but `reading`. A held shard is not read on: once it is released, another {@link Shard} begins at its checkpoint.
  */
-export type ShardState = 'warming' | 'reading' | 'ending' | 'draining' | 'done' | 'failed';
+export type ShardState = 'warming' | 'reading' | 'ending' | 'draining' | 'held' | 'done' | 'failed';
 
 const EDGES: Edges<ShardState> = {
   warming: ['reading', 'failed'],
-  reading: ['ending', 'draining', 'failed'],
-  ending: ['done', 'failed'],
-  draining: ['failed'],
+  reading: ['ending', 'draining', 'held', 'failed'],
+  ending: ['done', 'held', 'failed'],
+  draining: ['held', 'failed'],
+  held: ['failed'],
   done: [],
   failed: [],
 };
@@ -39,6 +45,9 @@ export interface ShardContext extends ArchiveContext {
   /** Called when records wait for a batch. */
   readonly onQueued: () => void;
 }
+
+/** How the life of a shard ends: read to its end and durable; stopped, with all that was read durable; or held at its checkpoint. */
+export type ShardEnd = 'done' | 'stopped' | 'held';
 
 /** The records of one shard that are in one batch together. */
 export type Portion = Ticket<WrittenRecord[]>;
@@ -52,10 +61,14 @@ export class Shard {
   readonly hashRange: HashRange;
   readonly checkpoint: CheckpointCell;
   readonly archive: ShardArchive;
+  /** What was seen of its rejections lately. */
+  readonly rejects: RejectWindow;
   readonly #context: ShardContext;
   readonly #state: StateMachine<ShardState>;
   /** Aborted by whoever finds that what was read cannot become durable any more. */
   readonly #life = new AbortController();
+  readonly #holding = new AbortController();
+  #hold: ShardHold | undefined;
   readonly #queue = new Fifo<StreamRecord>();
   /** Of all records from their page until the archive holds a copy. */
   readonly #unwritten: Reservation;
@@ -68,7 +81,15 @@ export class Shard {
   /** When the reader last saw that there was nothing more; 0 = never. */
   #tipMs = 0;
 
-  constructor({ shardId, hashRange }: ShardInfo, checkpoint: CheckpointCell, context: ShardContext) {
+  /** @param marks of the {@link Shard} before this one, where the shard was held */
+  constructor(
+    { shardId, hashRange }: ShardInfo,
+    checkpoint: CheckpointCell,
+    rejects: RejectWindow,
+    context: ShardContext,
+    marks?: WarmMarks,
+  ) {
+    this.rejects = rejects;
     this.shardId = shardId;
     this.hashRange = hashRange;
     this.checkpoint = checkpoint;
@@ -76,7 +97,10 @@ export class Shard {
     this.#state = new StateMachine(shardId, EDGES, 'warming');
     this.#unwritten = context.unwritten.hold();
     this.#readToMs = checkpoint.value.completeToMs;
-    this.archive = new ShardArchive({ shardId, checkpoint, unwritten: this.#unwritten, life: this.#life }, context);
+    this.archive = new ShardArchive(
+      { shardId, checkpoint, unwritten: this.#unwritten, life: this.#life, marks },
+      context,
+    );
     this.failure.addEventListener('abort', () => this.#state.become('failed'), { once: true });
   }
 
@@ -89,6 +113,33 @@ export class Shard {
     return this.#life.signal;
   }
 
+  /** Aborted when the shard is held: nothing more is read. */
+  get holding(): AbortSignal {
+    return this.#holding.signal;
+  }
+
+  /** Why it is held; undefined where it is not. */
+  get hold(): ShardHold | undefined {
+    return this.#hold;
+  }
+
+  /**
+   * Too much of what is read is rejected: drops what is not sealed, as a crash would, so that the checkpoint stays before it. {@link run} ends when
+   * the batches that have records of it are written and the range that is pending is durable.
+   * @returns false where the shard is not at a stage that can be held
+   */
+  holdBack(hold: ShardHold): boolean {
+    if (!EDGES[this.state].includes('held')) return false;
+    this.#state.become('held');
+    this.#hold = hold;
+    this.#holding.abort(new UserpulseError('aborted', `${this.shardId} is held.`));
+    for (let record = this.#queue.shift(); record !== undefined; record = this.#queue.shift())
+      releaseBytes(record.data);
+    this.archive.drop();
+    if (this.#unwrittenRecords === 0) this.#allWritten.all();
+    return true;
+  }
+
   /** A sink has failed for good. */
   fail(error: unknown): void {
     if (this.state !== 'done') this.#life.abort(error);
@@ -96,22 +147,25 @@ export class Shard {
 
   /**
    * From `warming` on; once.
-   * @param pages end where the shard ends, at a stop, or when {@link failure} is aborted
-   * @returns whether the shard is done: read to its end, and all of it durable
+   * @param pages end where the shard ends, at a stop, or when {@link failure} or {@link holding} is aborted
    * @throws why reading or the shard has failed
    */
-  async run(pages: AsyncIterable<ReadPage>): Promise<boolean> {
+  async run(pages: AsyncIterable<ReadPage>): Promise<ShardEnd> {
     this.#state.become('reading');
     try {
       const ended = await this.#read(pages);
       this.failure.throwIfAborted();
-      this.#state.become(ended ? 'ending' : 'draining');
+      if (this.#hold === undefined) this.#state.become(ended ? 'ending' : 'draining');
       await this.settle();
-      if (!ended) return false;
+      if (this.#hold !== undefined) {
+        this.#unwritten.release();
+        return 'held';
+      }
+      if (!ended) return 'stopped';
       await this.checkpoint.update(withDone);
       this.failure.throwIfAborted();
       this.#state.become('done');
-      return true;
+      return 'done';
     } catch (error) {
       this.fail(error);
       throw error;
@@ -128,12 +182,16 @@ export class Shard {
   }
 
   #accept({ records, reservation, millisBehindLatest, atTip }: ReadPage): void {
+    this.#unwritten.absorb(reservation);
+    if (this.#hold !== undefined) {
+      for (const { data } of records) releaseBytes(data);
+      return;
+    }
     const now = this.#context.clock.now();
     this.#lastReadMs = now;
     this.#millisBehindLatest = millisBehindLatest;
     this.#readToMs = Math.max(this.#readToMs, atTip ? now : now - millisBehindLatest);
     if (atTip) this.#tipMs = now;
-    this.#unwritten.absorb(reservation);
     for (const record of records) this.#queue.push(record);
     if (records.length > 0) this.#context.onQueued();
     else this.#tellComplete();
@@ -160,13 +218,15 @@ export class Shard {
     return this.checkpoint.update((checkpoint) => withRelocations(checkpoint, relocations));
   }
 
-  /** The batch of this portion is written; what is written without a gap goes on to the archive. */
+  /** The batch of this portion is written; what is written without a gap goes on to the archive, unless the shard is held. */
   written(portion: Portion): void {
     const written = this.#portions.resolve(portion).flat();
     this.#batchedRecords -= written.length;
-    if (written.length > 0) this.archive.append(written);
+    if (this.#hold !== undefined) {
+      for (const { data } of written) releaseBytes(data);
+    } else if (written.length > 0) this.archive.append(written);
     if (this.#unwrittenRecords > 0) return;
-    this.#tellComplete();
+    if (this.#hold === undefined) this.#tellComplete();
     this.#allWritten.all();
   }
 
@@ -194,10 +254,12 @@ export class Shard {
 
   status(): ShardStatus {
     const oldest = this.#portions.oldest?.[0]?.arrivalMs ?? this.#queue.first?.approximateArrivalMs;
-    const influxWatermarkMs = oldest === undefined ? this.#readToMs : Math.min(oldest, this.#readToMs);
+    const readToMs = this.#hold === undefined ? this.#readToMs : this.checkpoint.value.completeToMs;
+    const influxWatermarkMs = oldest === undefined ? readToMs : Math.min(oldest, readToMs);
     return {
       shardId: this.shardId,
       state: this.state,
+      hold: this.#hold,
       millisBehindLatest: this.#millisBehindLatest,
       lastReadMs: this.#lastReadMs,
       checkpoint: this.checkpoint.value.sequenceNumber,

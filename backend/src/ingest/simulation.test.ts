@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ModelCheckpoints } from '../../../tests/support/models/checkpoints.ts';
 import { simulate, type CrashPoint, type Run } from '../../../tests/support/models/process.ts';
 import { ModelArchive, ModelInflux } from '../../../tests/support/models/sinks.ts';
-import { ModelStream } from '../../../tests/support/models/stream.ts';
+import { ModelStream, type ModelShard } from '../../../tests/support/models/stream.ts';
 import { bytesOf, NO_DIFFERENCE, Oracle, ROLES, type TestEvent } from '../../../tests/support/oracle.ts';
 import { seeded } from '../../../tests/support/seeded.ts';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
@@ -288,34 +288,110 @@ describe('ingest on models', { timeout: 60_000 }, () => {
     await world.expectExact();
   });
 
-  it('stops before a bad deploy becomes dead letters, keeps it on the stream, and passes it when told to', async () => {
-    const world = new World(15, 2);
+  /** Bad records on one of two shards, and good ones on both, before and behind them. */
+  async function badDeploy(seed: number, crash?: () => CrashPoint) {
+    const world = new World(seed, 2);
+    const [badShard, goodShard] = world.stream.open as [ModelShard, ModelShard];
+    const [bad, good] = [badShard.shardId, goodShard.shardId];
+    const settings = { archiveMaxBytes: 1_048_576, archiveMaxAgeMs: 86_400_000, bufferMaxBytes: 67_108_864 };
     for (let n = 0; n < 100; n++) world.put();
     const first = world.start();
     await world.untilArchived(first);
     await first.stop();
-    const letters = world.archive.lines('rejected').length;
+    const badLetters = (): number =>
+      world.archive.lines('rejected').filter((line) => line.includes('"type_invalid"')).length;
+    const letters = badLetters();
     for (let n = 0; n < 1_500; n++) {
-      const data = Buffer.from(`{"eventId":"bad${n}","type":"LIKE"}`);
-      world.putPoison(data);
+      world.putPoison(Buffer.from(`{"eventId":"bad${n}","type":"LIKE"}`), badShard);
+      if (n % 30 === 0) world.putRecord([world.event()], badShard);
+      if (n % 30 === 0) world.putRecord([world.event()], goodShard);
     }
-    for (let n = 0; n < 50; n++) world.put();
-    // As an orchestrator does: started again, it stops again, and no further on.
+    const run = world.start({ settings, ...(crash === undefined ? {} : { crash: crash() }) });
+    const held = (): boolean => world.checkpoints.shards.get(bad)?.hold !== undefined;
+    const stateOf = (of: Run) => of.ingest.status().shards.find(({ shardId }) => shardId === bad)?.state;
+    return { world, bad, good, badShard, goodShard, settings, letters, badLetters, run, held, stateOf };
+  }
+
+  it('holds the shard of a bad deploy where it is, reads the other one, and goes on when the shard is released', async () => {
+    const { world, bad, good, goodShard, settings, letters, badLetters, run, held, stateOf } = await badDeploy(15);
+    await world.until(held, run);
+    expect(world.checkpoints.shards.get(bad)?.hold?.reason).toContain('"type_invalid"');
+    for (let n = 0; n < 40; n++) world.putRecord([world.event()], goodShard);
+    await world.sleep(30_000);
+    const status = run.ingest.status();
+    expect(status.mode).toBe('running');
+    expect(Object.fromEntries(status.shards.map(({ shardId, state }) => [shardId, state]))).toEqual({
+      [bad]: 'held',
+      [good]: 'reading',
+    });
+    expect(status.shards.find(({ shardId }) => shardId === good)?.unwrittenRecords).toBe(0);
+    expect(badLetters()).toBe(letters);
+    const at = world.checkpoints.shards.get(bad)?.sequenceNumber;
+    // Whatever is held takes no memory, and a stop has nothing to wait for.
+    await run.stop();
+    expect(run.ingest.status().inflightBytes).toBe(0);
+    // As an orchestrator does: started again, it holds the shard again, and no further on.
     for (let start = 0; start < 3; start++) {
-      const run = world.start({
-        settings: { archiveMaxBytes: 1_048_576, archiveMaxAgeMs: 86_400_000, bufferMaxBytes: 67_108_864 },
-      });
-      await expect(run.ingest.done).rejects.toMatchObject({
-        code: 'too_many_rejected',
-        message: expect.stringContaining('"type_invalid"'),
-      });
-      expect(world.archive.lines('rejected')).toHaveLength(letters);
+      const again = world.start({ settings });
+      await world.until(() => stateOf(again) === 'held', again);
+      await again.stop();
+      expect(badLetters()).toBe(letters);
+      expect(world.checkpoints.shards.get(bad)?.sequenceNumber).toBe(at);
     }
+    const last = world.start({ settings });
+    await world.until(() => stateOf(last) === 'held', last);
+    world.checkpoints.releases.set(bad, world.clock.now());
+    await world.until(() => stateOf(last) === 'reading', last);
+    for (let n = 0; n < 10; n++) world.put();
+    await world.sleep(60_000);
+    expect(last.ingest.status().shards.every(({ state }) => state === 'reading')).toBe(true);
+    await last.stop();
+    expect(world.checkpoints.shards.get(bad)?.hold).toBeUndefined();
+    await world.expectExact();
+  });
+
+  it('holds a released shard again when new records are bad too', async () => {
+    const { world, bad, badShard, run, held } = await badDeploy(17);
+    await world.until(held, run);
+    world.checkpoints.releases.set(bad, world.clock.now());
+    await world.until(() => !held(), run);
+    await world.sleep(60_000);
+    for (let n = 0; n < 1_100; n++) world.putPoison(Buffer.from('still no json'), badShard);
+    await world.until(held, run);
+    expect(world.checkpoints.shards.get(bad)?.hold?.reason).toContain('"not_json"');
+    await run.stop();
     const last = world.start({ settings: { rejectMaxRatio: 1 } });
     await world.untilArchived(last);
     await last.stop();
     await world.expectExact();
   });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'loses nothing where it is killed around a hold and a release (%i)',
+    async (seed) => {
+      const { world, bad, settings, run, held } = await badDeploy(100 + seed, () => ({
+        write: 1 + seed * 4,
+        when: 'after',
+      }));
+      await Promise.race([world.sleep(45_000), run.killed]);
+      run.kill();
+      for (let round = 0; round < 4; round++) {
+        if (round === 2) world.checkpoints.releases.set(bad, world.clock.now());
+        const crash: CrashPoint = {
+          write: 1 + Math.floor(world.random() * 12),
+          when: world.pick(['before', 'after', 'half']),
+        };
+        const next = world.start({ settings, crash });
+        await Promise.race([world.sleep(45_000), next.killed]);
+        next.kill();
+      }
+      const last = world.start();
+      await world.untilArchived(last);
+      await last.stop();
+      expect(held()).toBe(false);
+      await world.expectExact();
+    },
+  );
 
   it('refuses to archive records again from an older checkpoint, and is exact once it is told how', async () => {
     const world = new World(16, 2);

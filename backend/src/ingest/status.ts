@@ -4,6 +4,8 @@ export interface ShardStatus {
   readonly shardId: string;
   /** A ShardState. */
   readonly state: string;
+  /** Since when (ms) and why it is held; undefined where it is not. */
+  readonly hold: { readonly sinceMs: number; readonly reason: string } | undefined;
   readonly millisBehindLatest: number;
   /** ms; 0 = not read yet */
   readonly lastReadMs: number;

@@ -1,4 +1,4 @@
-import type { SequenceNumber } from '../event/sequence-number.ts';
+import { compareSequence, type SequenceNumber } from '../event/sequence-number.ts';
 
 /** How far behind a checkpoint re-reading for the offset table may begin. */
 export interface WarmBounds {
@@ -49,6 +49,18 @@ export class WarmMarks {
     }
     this.#records++;
     this.#events += record.events;
+  }
+
+  /** The same, as if nothing behind this record had been noted. */
+  upTo(sequenceNumber: SequenceNumber | null): WarmMarks {
+    const marks = new WarmMarks(this.#bounds);
+    if (sequenceNumber === null) return marks;
+    const later = this.#marks.findIndex((mark) => compareSequence(mark.sequenceNumber, sequenceNumber) > 0);
+    marks.#marks = later === -1 ? [...this.#marks] : this.#marks.slice(0, later);
+    const end = this.#marks[later];
+    marks.#records = end?.recordsBefore ?? this.#records;
+    marks.#events = end?.eventsBefore ?? this.#events;
+    return marks;
   }
 
   /** The oldest mark within all bounds, seen from the latest record noted; null where there is none. */

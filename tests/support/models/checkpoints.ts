@@ -5,6 +5,8 @@ import type { ShardCheckpoint, StreamCheckpoint } from '../../../backend/src/che
 export class ModelCheckpoints {
   stream: StreamCheckpoint | undefined;
   readonly shards = new Map<string, ShardCheckpoint>();
+  /** As `userpulse release` has asked for, per shard (ms). */
+  readonly releases = new Map<string, number>();
   saves = 0;
 
   store(): CheckpointStore {
@@ -14,7 +16,7 @@ export class ModelCheckpoints {
       url: 'model://checkpoints',
       open: async (): Promise<StoredCheckpoints> => {
         await Promise.resolve();
-        return { stream: this.stream, shards: new Map(copy([...this.shards])) };
+        return { stream: this.stream, shards: new Map(copy([...this.shards])), releases: new Map(this.releases) };
       },
       saveStream: async (checkpoint) => {
         await Promise.resolve();
@@ -25,6 +27,7 @@ export class ModelCheckpoints {
         this.saves++;
         this.shards.set(checkpoint.shardId, copy(checkpoint));
       },
+      releasedToMs: (shardId) => Promise.resolve(this.releases.get(shardId) ?? 0),
       removeShard: async (shardId) => {
         await Promise.resolve();
         this.shards.delete(shardId);

@@ -12,7 +12,7 @@ import type { VirtualClock } from '../virtual-clock.ts';
 
 const HASH_END = 2n ** 128n;
 
-interface ModelShard {
+export interface ModelShard {
   readonly shardId: string;
   readonly parents: readonly string[];
   readonly hashRange: { readonly start: bigint; readonly end: bigint };
