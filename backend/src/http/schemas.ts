@@ -142,7 +142,10 @@ const frame = z
           custom: z
             .looseObject({})
             .optional()
-            .meta({ description: 'partial: {first, last}: whether the first and last windows are cut off.' }),
+            .meta({
+              description:
+                'partial: {first, last}: whether the first and last windows are cut off. ageMs: how old the counts are, where they were kept.',
+            }),
           notices: z.array(z.object({ severity: z.enum(['info', 'warning', 'error']), text: z.string() })).optional(),
         })
         .optional(),
