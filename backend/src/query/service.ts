@@ -28,7 +28,7 @@ import {
 import { RankingSizes } from './ranking-size.ts';
 import type { QueryRequest } from './request.ts';
 import { SharedAnswers, type Answer, type AnswerCounts, type Asker } from './shared-answers.ts';
-import { answerBytes, plannedBytes, TYPES_BYTES } from './size.ts';
+import { answerBytes, plannedBytes, RANKING_BYTES, TYPES_BYTES } from './size.ts';
 import { IdCounter } from './top.ts';
 import { parseInstant, parseRange, type Range } from './validate.ts';
 import { zoneOf } from './zone.ts';
@@ -192,7 +192,7 @@ class InfluxQueryService implements QueryService {
     this.#logger = options.logger;
     this.#retention = options.retention;
     this.#budget = options.budget ?? unlimitedBudget();
-    this.#rankings = new RankingSizes(this.#budget.limits.maxBytes / 2);
+    this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.#live = new LiveHub({
       ...options,
