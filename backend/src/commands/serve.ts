@@ -14,7 +14,7 @@ import { listen } from '../http/listen.ts';
 import type { Readiness } from '../check.ts';
 import { buildServer } from '../http/server.ts';
 import type { App } from '../http/v1.ts';
-import { limitHeapGrowth, limitYoungGeneration } from '../memory/heap.ts';
+import { keepYoungGenerationSmall, limitHeapGrowth } from '../memory/heap.ts';
 import { HttpInfluxReader } from '../influx/reader.ts';
 import { Retention } from '../influx/retention.ts';
 import { systemClock } from '../clock.ts';
@@ -85,6 +85,9 @@ async function serve(context: CommandContext): Promise<void> {
     { influx: influxTarget(config), buckets: schema.buckets },
     { signal: context.stop, deadlineMs: config.startDeadlineMs, logger },
   );
+  // Not in createServing: an ingest in the same process is slower with it.
+  limitHeapGrowth();
+  keepYoungGenerationSmall();
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const seen = sourcesInSight(context);
@@ -155,8 +158,6 @@ export async function createServing(options: {
   readonly ready: () => Readiness;
 }): Promise<Serving> {
   const { config, registry, logger } = options;
-  limitHeapGrowth();
-  limitYoungGeneration();
   const influx = influxTarget(config);
   const schema = schemaOf(config);
   const reader = new HttpInfluxReader({ ...influx, timeoutMs: config.queryTimeoutMs });
