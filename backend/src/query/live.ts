@@ -132,9 +132,10 @@ function specOf(request: LiveRequest, nowMs: number): FeedSpec {
     query: { ...query, preset: plan.preset, ids: plan.ids, types: plan.types },
     every: plan.every,
     zone,
-    // The plan is of one window or two.
-    firstBytes:
-      readBytes(plan) * (LOOK_BACK_WINDOWS + (plan.every.kind === 'ms' ? lookBackMs(plan.every) / plan.every.ms : 0)),
+    firstBytes: readBytes(
+      plan,
+      LOOK_BACK_WINDOWS + (plan.every.kind === 'ms' ? Math.ceil(lookBackMs(plan.every) / plan.every.ms) : 0),
+    ),
   };
 }
 

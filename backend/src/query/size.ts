@@ -1,5 +1,6 @@
 import { MAX_SERIES } from '../../../contract/limits.ts';
 import type { Plan, SeriesPlan } from './plan.ts';
+import { SLAB_BYTES } from './slabs.ts';
 
 /*
  * How many bytes a query takes at most, from its plan alone. Measured by `make serve-memory`; what is measured there stays below, the
@@ -37,15 +38,24 @@ function seriesAtMost({ ids, types, groupBy }: Pick<SeriesPlan, 'ids' | 'types' 
   return Math.min(most, MAX_SERIES);
 }
 
-/** Counts of all series of a reading, and its windows. */
-export function readBytes(plan: SeriesPlan): number {
+/**
+ * Counts of all series of a reading, its windows and its script.
+ * @param inEach windows that the range as asked has
+ */
+export function readBytes(plan: SeriesPlan, inEach = plan.now.windows.length): number {
   const series = seriesAtMost(plan);
-  const readings = plan.compare === undefined ? [plan.now] : [plan.now, plan.compare.earlier];
+  const readings = [
+    { windows: inEach, streams: plan.now.streams },
+    ...(plan.compare === undefined
+      ? []
+      : [{ windows: plan.compare.earlier.windows.length, streams: plan.compare.earlier.streams }]),
+  ];
   const typesLength = plan.types.reduce((sum, type) => sum + type.length + 16, 0);
   return readings.reduce(
     (sum, { windows, streams }) =>
       sum +
-      windows.length * (series * CELL + WINDOW) +
+      windows * (series * CELL + WINDOW) +
+      Math.min(SLAB_BYTES, windows * series * CELL) +
       SCRIPTS * (streams.length * (STREAM + typesLength) + plan.ids.length * ID),
     0,
   );
@@ -56,7 +66,8 @@ export function plannedBytes(plan: Plan): number {
   switch (plan.kind) {
     case 'series': {
       const series = seriesAtMost(plan) * (plan.compare === undefined ? 1 : 2);
-      return QUERY + readBytes(plan) + series * (SERIES + plan.now.windows.length * CELL);
+      const values = series * plan.now.windows.length * CELL;
+      return QUERY + readBytes(plan) + series * SERIES + values + Math.min(SLAB_BYTES, values);
     }
     case 'top':
       return QUERY + RANKING_BYTES + plan.n * ROW;

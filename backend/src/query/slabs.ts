@@ -1,5 +1,7 @@
 /** Numbers in one slab: more than the 512 KiB from which the image's allocator takes memory from the system, and gives it back at once. */
 const SLAB = 131_072;
+/** What {@link Slabs} may have taken beyond what they have given, at most, in bytes; and never more than that is. */
+export const SLAB_BYTES = SLAB * 8;
 
 /**
  * Makes many arrays of one length, of zeros, in large pieces of memory. Each by itself is too small for the system to get it back when it is
