@@ -9,7 +9,7 @@ ifneq ($(NODE_FOLDER),)
 export PATH := $(NODE_FOLDER):$(PATH)
 endif
 
-.PHONY: help install install-tests dev server e2e build build-backend build-plugin build-gateway package demo test bench faults faults-memory mutations check clean \
+.PHONY: help install install-tests dev server e2e build build-backend build-plugin build-gateway package demo test bench faults faults-memory serve-memory mutations check clean \
 	check-format check-lint check-unused check-types check-plugin-types check-unit check-frontend check-go
 
 help: ## list the targets
@@ -58,6 +58,9 @@ faults: build-backend ## run the long form of the fault suite: a million events,
 
 faults-memory: build-backend ## measure resident memory with both sinks down for ten minutes; draws docs/img/memory-sinks-down.svg
 	@node --max-old-space-size=6144 --import tsx tests/faults/memory.ts
+
+serve-memory: build-backend ## measure resident memory of serve under 32 clients with the largest queries for ten minutes; draws docs/img/memory-serve.svg
+	@node --max-old-space-size=6144 --import tsx tests/faults/serve-memory.ts
 
 mutations: install ## break ingest's promises one at a time and show which test notices; takes half an hour
 	@$(TSX) tests/mutations/run.ts

@@ -33,7 +33,7 @@ export const BACKEND: Readonly<Record<string, readonly string[]>> = {
   checks: ['aws', 'schema', 'config.ts', 'flux', 'kinesis', 'influx', 'archive', 'checkpoint'],
   http: ['schema', 'query'],
   commands: ['*'],
-  'main.ts': ['config.ts', 'commands'],
+  'main.ts': ['memory', 'config.ts', 'commands'],
 };
 
 /** The other folders → what each may import. `backend` is all of the backend. */

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -84,6 +85,16 @@ export class UserpulseProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Resident memory in bytes; undefined where the system does not tell, or the process has ended. */
+  residentBytes(): number | undefined {
+    try {
+      const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid ?? 0}/status`, 'utf8'))?.[1];
+      return kib === undefined ? undefined : Number(kib) * 1024;
+    } catch {
+      return undefined;
+    }
   }
 
   /** The address that its log names; undefined until it listens. */

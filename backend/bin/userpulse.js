@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 
 const NEEDED = [22, 15];
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -18,4 +19,6 @@ if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
 }
 // The bundle is made by `make build`; say so instead of failing with a module path.
 if (!existsSync(bundle)) refuse('not built yet. Run `make build` in the checkout first.');
+// Loading the program would make V8's young generation larger than some commands want it, for good. It may grow from src/memory/heap.ts on.
+setFlagsFromString('--semi-space-growth-factor=1');
 await import(bundle.href);

@@ -352,6 +352,18 @@ const settings = {
     '30000',
     'Maximum time of one query, in ms.',
   ],
+  queryMaxBytes: [
+    'USERPULSE_QUERY_MAX_BYTES',
+    wholeNumber(16_777_216, 17_179_869_184),
+    '100663296',
+    'Maximum bytes of memory for all queries, their answers and live streams together. What does not fit waits, and is then refused.',
+  ],
+  cacheMs: [
+    'USERPULSE_CACHE_MS',
+    wholeNumber(0, 600_000),
+    '30000',
+    'How long an answer about a range that ended more than an hour ago may be given again, in ms; `0` = never.',
+  ],
   logLevel: [
     'USERPULSE_LOG_LEVEL',
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

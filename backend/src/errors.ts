@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'unauthorized'
   | 'payload_too_large'
+  | 'answer_too_large'
   | 'unsupported_media_type'
   | 'overloaded'
   | 'too_many_windows'
@@ -44,8 +45,9 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   not_found: 404,
   method_not_allowed: 405,
   payload_too_large: 413,
+  answer_too_large: 413,
   unsupported_media_type: 415,
-  overloaded: 503,
+  overloaded: 429,
   aborted: 503,
   // InfluxDB is reachable but refuses what we send: the operator can correct that, the caller cannot.
   influx_unauthorized: 502,

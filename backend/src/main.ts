@@ -5,6 +5,7 @@ import { loadConfig } from './config.ts';
 import { commands } from './commands/index.ts';
 import type { CommandContext } from './commands/context.ts';
 import { UserpulseError } from './errors.ts';
+import { letYoungGenerationGrow } from './memory/heap.ts';
 import { SecretMask } from './secrets.ts';
 import { VERSION } from './version.ts';
 
@@ -12,6 +13,7 @@ import { VERSION } from './version.ts';
  * The composition root: the only reader of environment and signals. First signal: stop and drain. Second: end at once.
  */
 async function main(argv: readonly string[]): Promise<number> {
+  letYoungGenerationGrow();
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);

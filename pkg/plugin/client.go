@@ -56,12 +56,16 @@ func downstream(status int, code string, cause error, format string, args ...any
 }
 
 // do makes one call and reads the whole answer. The error is always a *failure; an answer with any HTTP status is no error here.
-func (c *client) do(ctx context.Context, method, path string, query url.Values, body []byte) (*answer, error) {
+// headers come in pairs of name and value.
+func (c *client) do(ctx context.Context, method, path string, query url.Values, body []byte, headers ...[2]string) (*answer, error) {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	request, err := c.request(limited, method, path, query, body)
 	if err != nil {
 		return nil, err
+	}
+	for _, header := range headers {
+		request.Header.Set(header[0], header[1])
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -22,6 +22,7 @@ type fakeBackend struct {
 
 type fakeCall struct {
 	method, path, query, authorization string
+	cacheControl                       string
 	body                               string
 }
 
@@ -32,7 +33,7 @@ func newFakeBackend(t *testing.T, handler http.HandlerFunc) *fakeBackend {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		fake.lock.Lock()
-		fake.asked = append(fake.asked, fakeCall{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Authorization"), string(body)})
+		fake.asked = append(fake.asked, fakeCall{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("Cache-Control"), string(body)})
 		fake.lock.Unlock()
 		handler(w, r)
 	}))

@@ -18,7 +18,7 @@ const (
 	maxQueriesPerCall = 50
 	maxDataPoints     = 1_000_000
 	// fromAlert is the header that Grafana's alerting sends with the queries of its rules. A rule must not fire on the edge of its range, where a
-	// window has only begun: it sees whole windows only.
+	// window has only begun: it sees whole windows only. And it must not judge by an answer that the backend gave a moment ago: it asks for its own.
 	fromAlert = "FromAlert"
 	// parallelCalls bounds how many calls one request of Grafana's makes at a time.
 	parallelCalls = 4
@@ -45,6 +45,7 @@ type call struct {
 type frameOf struct {
 	from, to, maxDataPoints int64
 	intervalMs              float64
+	fresh                   bool
 }
 
 // entry is one query on its way. key is its refId, or a stand-in where the backend would not take that.
@@ -65,6 +66,7 @@ func (d *Datasource) QueryData(ctx context.Context, request *backend.QueryDataRe
 		return response, nil
 	}
 
+	alert := request.Headers[fromAlert] == "true"
 	// One call for all queries that share time range and resolution; alert rules send several ranges in one request.
 	var order []frameOf
 	groups := map[frameOf][]entry{}
@@ -74,10 +76,11 @@ func (d *Datasource) QueryData(ctx context.Context, request *backend.QueryDataRe
 			response.Responses[query.RefID] = err.dataResponse()
 			continue
 		}
-		if request.Headers[fromAlert] == "true" {
+		if alert {
 			parsed.saved["incomplete"] = json.RawMessage(`"hide"`)
 		}
 		shared := sharedFrame(query)
+		shared.fresh = alert
 		if _, known := groups[shared]; !known {
 			order = append(order, shared)
 		}
@@ -215,7 +218,11 @@ func (c *client) postQuery(ctx context.Context, shared frameOf, entries []entry)
 	if err != nil {
 		return nil, fmt.Errorf("the gateway could not encode the request: %w", err)
 	}
-	got, err := c.do(ctx, http.MethodPost, "query", nil, encoded)
+	var headers [][2]string
+	if shared.fresh {
+		headers = append(headers, [2]string{"Cache-Control", "no-cache"})
+	}
+	got, err := c.do(ctx, http.MethodPost, "query", nil, encoded, headers...)
 	if err != nil {
 		return nil, err
 	}

@@ -184,7 +184,8 @@ func TestWhatIsWrongWithTheBackendReachesTheUser(t *testing.T) {
 		"not found":             {serve(404, "text/plain", "404 page not found"), 502, []string{"no Userpulse backend", "404", "URL"}},
 		"redirect":              {newFakeBackend(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }).URL, 502, []string{"redirects"}},
 		"proxy error":           {serve(502, "text/html", "<h1>Bad gateway</h1>"), 502, []string{"HTTP 502", "Bad gateway", "proxy"}},
-		"its own message":       {serve(503, "application/json", `{"error":{"code":"overloaded","message":"16 queries are running."}}`), 503, []string{"16 queries are running."}},
+		"its own message":       {serve(429, "application/json", `{"error":{"code":"overloaded","message":"The server is busy: 16 queries are running. Try again in a moment."}}`), 429, []string{"16 queries are running", "Try again"}},
+		"an answer too large":   {serve(413, "application/json", `{"error":{"code":"answer_too_large","message":"This would take up to 310 MiB. Use a shorter range."}}`), 413, []string{"310 MiB", "shorter range"}},
 		"JSON of another form":  {serve(200, "application/json", `{"results":[1]}`), 502, []string{"not of the agreed form", "version"}},
 		"cut JSON":              {serve(200, "application/json", `{"results":{"A":{"frames":[`), 502, []string{"not of the agreed form"}},
 		"result missing":        {serve(200, "application/json", `{"results":{}}`), 502, []string{"no result for query A"}},
@@ -297,13 +298,14 @@ func TestCancellingReachesTheBackend(t *testing.T) {
 	}
 }
 
-func TestAnAlertRuleSeesWholeWindowsOnly(t *testing.T) {
+func TestAnAlertRuleSeesWholeWindowsOnlyAndNoKeptAnswer(t *testing.T) {
 	for _, one := range []struct {
-		headers map[string]string
-		want    any
+		headers      map[string]string
+		want         any
+		cacheControl string
 	}{
-		{map[string]string{"FromAlert": "true"}, "hide"},
-		{nil, "show"},
+		{map[string]string{"FromAlert": "true"}, "hide", "no-cache"},
+		{nil, "show", ""},
 	} {
 		fake := newFakeBackend(t, answerQueries(nil))
 		query := testQuery("A", strings.Replace(receivedModel, "{", `{"incomplete":"show",`, 1))
@@ -318,6 +320,9 @@ func TestAnAlertRuleSeesWholeWindowsOnly(t *testing.T) {
 		}
 		if got := asked.Queries[0]["incomplete"]; got != one.want {
 			t.Errorf("with %v the backend is asked for %v", one.headers, got)
+		}
+		if got := fake.calls()[0].cacheControl; got != one.cacheControl {
+			t.Errorf("with %v Cache-Control is %q", one.headers, got)
 		}
 	}
 }

@@ -249,7 +249,7 @@ func TestAStreamReconnectsByItselfAndSaysWhatIsWrong(t *testing.T) {
 			<-r.Context().Done()
 		}
 	})
-	turns <- respond(503, "application/json", `{"error":{"code":"overloaded","message":"200 live streams are open."}}`)
+	turns <- respond(429, "application/json", `{"error":{"code":"overloaded","message":"200 live streams are open."}}`)
 	turns <- func(w http.ResponseWriter, _ *http.Request) {
 		openStream(w)
 		sendEvent(w, "error", `{"error":{"code":"influx_unreachable","message":"InfluxDB is down."}}`)

@@ -141,7 +141,7 @@ describe('a client that leaves', () => {
     let asked: AbortSignal | undefined;
     const app = await testServer({
       service: fakeService({
-        types: (_input, signal) => {
+        types: (_input, { signal } = {}) => {
           asked = signal;
           return new Promise((_resolve, reject) => {
             signal?.addEventListener('abort', () => reject(new Error('given up')), { once: true });

@@ -2,7 +2,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
 import type { QueryFields } from '../../contract/query.ts';
-import { createQueryService, type QueryService } from '../../backend/src/query/service.ts';
+import { createQueryService } from '../../backend/src/query/service.ts';
+import { overTheWire, type ReadService } from '../../backend/src/query/testing.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { createBuckets, influxWrite, parts } from '../support/parts.ts';
 import { variableSecret } from '../../backend/src/secrets.ts';
@@ -24,7 +25,7 @@ function since(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, n
   );
 }
 
-let service: QueryService;
+let service: ReadService;
 let reader: HttpInfluxReader;
 const SHARE = '5f2c9b7a1d4e8a0012ab34cd';
 
@@ -41,7 +42,9 @@ beforeAll(async () => {
   await influxWrite(schema.buckets.total, [`interaction,type=like made=123456i ${at}`]);
   const { url, org, token } = parts().influx;
   reader = new HttpInfluxReader({ host: url, org, token: variableSecret('INFLUX_TOKEN', token), timeoutMs: 30_000 });
-  service = createQueryService({ influx: reader, schema, now: Date.now, logger: pino({ level: 'silent' }) });
+  service = overTheWire(
+    createQueryService({ influx: reader, schema, now: Date.now, logger: pino({ level: 'silent' }) }),
+  );
 });
 afterAll(() => reader.close());
 

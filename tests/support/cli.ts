@@ -71,6 +71,14 @@ export class UserpulseServer {
     return this.#run.log;
   }
 
+  get process(): UserpulseProcess {
+    return this.#run;
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(new URL('/metrics', this.url))).text();
+  }
+
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set('authorization', `Bearer ${this.token}`);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { PROGRAMS, UserpulseProcess } from '../../tools/userpulse.ts';
 import { eventually } from './parts.ts';
@@ -11,16 +10,6 @@ export class IngestProcess extends UserpulseProcess {
   constructor(env: Record<string, string>, program: Program = 'source', preload?: string) {
     const nodeArgs = preload === undefined ? [] : ['--import', pathToFileURL(preload).href];
     super(['ingest'], env, { program: PROGRAMS[program], nodeArgs });
-  }
-
-  /** Resident memory in bytes; undefined where the system does not tell, or the process has ended. */
-  residentBytes(): number | undefined {
-    try {
-      const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid ?? 0}/status`, 'utf8'))?.[1];
-      return kib === undefined ? undefined : Number(kib) * 1024;
-    } catch {
-      return undefined;
-    }
   }
 
   /** Waits until a line of the log holds a text. */

@@ -14,9 +14,11 @@ import { listen } from '../http/listen.ts';
 import type { Readiness } from '../check.ts';
 import { buildServer } from '../http/server.ts';
 import type { App } from '../http/v1.ts';
+import { keepYoungGenerationSmall, limitHeapGrowth } from '../memory/heap.ts';
 import { HttpInfluxReader } from '../influx/reader.ts';
 import { Retention } from '../influx/retention.ts';
 import { systemClock } from '../clock.ts';
+import { QueryBudget } from '../query/budget.ts';
 import { createQueryService, type QueryService } from '../query/service.ts';
 import type { Secret } from '../secrets.ts';
 import { VERSION } from '../version.ts';
@@ -28,6 +30,9 @@ import { warnOfProxies } from './proxies.ts';
 /** Health is looked at afresh after this time, in ms. */
 const HEALTH_FOR_MS = 5_000;
 
+/** Requests that run, and that wait for their turn, for so many ms at most: a third of the usual time limit of who asks. */
+const QUERIES_AT_ONCE = { running: 16, waiting: 64, waitMs: 10_000 };
+
 /** The settings that answering queries needs, whatever else a command needs. */
 export const SERVE_SETTINGS = [
   ...INFLUX_SETTINGS,
@@ -35,6 +40,8 @@ export const SERVE_SETTINGS = [
   'listen',
   'apiToken',
   'queryTimeoutMs',
+  'queryMaxBytes',
+  'cacheMs',
   'startDeadlineMs',
 ] as const satisfies readonly SettingName[];
 
@@ -59,6 +66,8 @@ Environment:
   USERPULSE_API_TOKEN                        bearer token of /v1, or USERPULSE_API_TOKEN_FILE; required on anything but loopback
   USERPULSE_START_DEADLINE_MS                how long a start waits for InfluxDB, default 30000
   USERPULSE_QUERY_TIMEOUT_MS                 longest time of a query, default 30000
+  USERPULSE_QUERY_MAX_BYTES                  memory for all queries together, default 100663296 (96 MiB)
+  USERPULSE_CACHE_MS                         how long answers about the past are given again, default 30000
   USERPULSE_STREAM, USERPULSE_ARCHIVE        optional: /v1/health then looks at them too
   USERPULSE_LOG_LEVEL
 
@@ -76,6 +85,9 @@ async function serve(context: CommandContext): Promise<void> {
     { influx: influxTarget(config), buckets: schema.buckets },
     { signal: context.stop, deadlineMs: config.startDeadlineMs, logger },
   );
+  // Not in createServing: an ingest in the same process is slower with it.
+  limitHeapGrowth();
+  keepYoungGenerationSmall();
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const seen = sourcesInSight(context);
@@ -150,7 +162,16 @@ export async function createServing(options: {
   const schema = schemaOf(config);
   const reader = new HttpInfluxReader({ ...influx, timeoutMs: config.queryTimeoutMs });
   const retention = new Retention(influx, schema.buckets, systemClock);
-  const service = createQueryService({ influx: reader, schema, now: Date.now, logger, retention });
+  const budget = new QueryBudget({ ...QUERIES_AT_ONCE, maxBytes: config.queryMaxBytes });
+  const service = createQueryService({
+    influx: reader,
+    schema,
+    now: Date.now,
+    logger,
+    retention,
+    budget,
+    keepMs: config.cacheMs,
+  });
   const checks = dependencyChecks({
     influx,
     schema,
@@ -163,6 +184,7 @@ export async function createServing(options: {
   const influxReady = influxReadiness(influx);
   const app = await buildServer({
     service,
+    budget,
     schema,
     apiToken: config.apiToken,
     registry,

@@ -20,6 +20,7 @@ export interface HttpError {
 
 /** Seconds after which a refused call may be worth repeating. */
 const RETRY_AFTER_S = '1';
+const RETRIED: ReadonlySet<number> = new Set([429, 503]);
 
 /** The answer to a failure. Only our own errors show their words: what a library says may name addresses or secrets. */
 export function httpError(error: unknown, bodyLimitBytes: number): HttpError {
@@ -37,7 +38,7 @@ export function answer(code: ErrorCode, message: string): HttpError {
     status: STATUS[code],
     body: { error: { code, message } },
     headers: {
-      ...(STATUS[code] === 503 ? { 'retry-after': RETRY_AFTER_S } : {}),
+      ...(RETRIED.has(STATUS[code]) ? { 'retry-after': RETRY_AFTER_S } : {}),
       ...(code === 'unauthorized' ? { 'www-authenticate': 'Bearer realm="userpulse"' } : {}),
     },
     unexpected: false,

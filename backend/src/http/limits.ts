@@ -1,7 +1,5 @@
-import type { GateLimits } from './gate.ts';
-
-/** Bounds of the HTTP server. Those of a query's result are in query/request.ts. */
-export interface HttpLimits extends GateLimits {
+/** Bounds of the HTTP server. Those of a query's result are in contract/limits.ts, those of queries that run in query/budget.ts. */
+export interface HttpLimits {
   /** Bytes of a request body. */
   readonly bodyBytes: number;
   /** Bytes of request line and headers together, which bounds the address too. */
@@ -25,8 +23,6 @@ export interface HttpLimits extends GateLimits {
 }
 
 export const DEFAULT_LIMITS: HttpLimits = {
-  running: 16,
-  waiting: 64,
   bodyBytes: 1_048_576,
   headerBytes: 16_384,
   pathIdLength: 200,

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { QueryGate } from './gate.ts';
+import type { QueryBudget } from '../query/budget.ts';
+import type { QueryService } from '../query/service.ts';
 
 export interface HttpMetrics {
   readonly requestSeconds: Histogram<'route' | 'method' | 'status'>;
@@ -10,14 +11,18 @@ export interface HttpMetrics {
 
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-export function createHttpMetrics(registry: Registry, gate: QueryGate): HttpMetrics {
+export function createHttpMetrics(
+  registry: Registry,
+  budget: QueryBudget,
+  { answers }: Pick<QueryService, 'answers'>,
+): HttpMetrics {
   const registers = [registry];
   new Gauge({
     name: 'userpulse_queries_running',
     help: 'Queries that run now',
     registers,
     collect() {
-      this.set(gate.running);
+      this.set(budget.running);
     },
   });
   new Gauge({
@@ -25,7 +30,44 @@ export function createHttpMetrics(registry: Registry, gate: QueryGate): HttpMetr
     help: 'Queries that wait for their turn',
     registers,
     collect() {
-      this.set(gate.waiting);
+      this.set(budget.waiting);
+    },
+  });
+  new Gauge({
+    name: 'userpulse_query_bytes',
+    help: 'Bytes that running queries, answers on their way and live streams hold, as planned; at most USERPULSE_QUERY_MAX_BYTES',
+    registers,
+    collect() {
+      this.set(budget.bytes);
+    },
+  });
+  new Gauge({
+    name: 'userpulse_query_kept_bytes',
+    help: 'Bytes of answers about closed ranges that are kept to be given again; freed where queries need them',
+    registers,
+    collect() {
+      this.set(answers.bytes);
+    },
+  });
+  new Counter({
+    name: 'userpulse_queries_refused_total',
+    help: 'Requests refused because they alone (too_large) or with others (busy) would take more memory or places than there are',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      this.inc({ reason: 'too_large' }, budget.refused.tooLarge);
+      this.inc({ reason: 'busy' }, budget.refused.busy);
+    },
+  });
+  new Counter({
+    name: 'userpulse_query_answers_total',
+    help: 'Answers by where they came from: InfluxDB (read), a read under way for somebody else (shared), or the last seconds (kept)',
+    labelNames: ['source'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [source, count] of Object.entries(answers.counts)) this.inc({ source }, count);
     },
   });
   return {

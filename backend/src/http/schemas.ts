@@ -139,10 +139,10 @@ const frame = z
         .looseObject({
           type: z.enum(['timeseries-wide', 'numeric-wide', 'table']).optional(),
           executedQueryString: z.string().optional().meta({ description: 'The Flux that was run.' }),
-          custom: z
-            .looseObject({})
-            .optional()
-            .meta({ description: 'partial: {first, last}: whether the first and last windows are cut off.' }),
+          custom: z.looseObject({}).optional().meta({
+            description:
+              'partial: {first, last}: whether the first and last windows are cut off. ageMs: how old the counts are, where they were kept.',
+          }),
           notices: z.array(z.object({ severity: z.enum(['info', 'warning', 'error']), text: z.string() })).optional(),
         })
         .optional(),

@@ -55,7 +55,7 @@ describe('routes', () => {
       service: fakeService({
         top: (input) => {
           asked.push(input);
-          return Promise.resolve({ top: [{ id: '9223372036854775807', count: 1 }] });
+          return Promise.resolve({ top: [{ id: '9223372036854775807', count: 1 }], ageMs: 0 });
         },
       }),
     });
@@ -86,7 +86,7 @@ describe('routes', () => {
       service: fakeService({
         types: (range) => {
           asked.push(range);
-          return Promise.resolve([]);
+          return Promise.resolve({ types: [], ageMs: 0 });
         },
       }),
     });
@@ -99,7 +99,7 @@ describe('routes', () => {
 
   it('compresses what is worth it and only for clients that take gzip', async () => {
     const types = Array.from({ length: 500 }, (_, i) => `type_${i}`);
-    const app = await testServer({ service: fakeService({ types: () => Promise.resolve(types) }) });
+    const app = await testServer({ service: fakeService({ types: () => Promise.resolve({ types, ageMs: 0 }) }) });
     const url = '/v1/types';
     const packed = await app.inject({ url, headers: { ...AUTHORIZED, 'accept-encoding': 'gzip' } });
     expect(packed.headers['content-encoding']).toBe('gzip');
@@ -358,6 +358,8 @@ describe('errors have one form', () => {
   const codes: readonly ErrorCode[] = [
     'bad_request',
     'too_many_windows',
+    'answer_too_large',
+    'overloaded',
     'influx_unreachable',
     'query_failed',
     'query_timeout',
@@ -371,7 +373,7 @@ describe('errors have one form', () => {
     const answer = await app.inject({ url: '/v1/types', headers: AUTHORIZED });
     expect(answer.statusCode).toBe(STATUS[code]);
     expect(answer.json()).toEqual({ error: { code, message: 'What happened. What to do.' } });
-    expect(answer.headers['retry-after']).toBe(STATUS[code] === 503 ? '1' : undefined);
+    expect(answer.headers['retry-after']).toBe([429, 503].includes(STATUS[code]) ? '1' : undefined);
   });
 });
 

@@ -3,12 +3,12 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { CheckResult } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
+import type { QueryBudget } from '../query/budget.ts';
 import type { QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';
 import type { Secret } from '../secrets.ts';
 import { bearerGuard } from './auth.ts';
 import { createApp } from './base.ts';
-import { QueryGate } from './gate.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
 import { createHttpMetrics, type HttpMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -25,6 +25,8 @@ import type { App, V1 } from './v1.ts';
 
 export interface ServerOptions {
   readonly service: QueryService;
+  /** That of the service: what requests ask it for is asked of this. */
+  readonly budget: QueryBudget;
   readonly schema: Schema;
   /** Bearer token of /v1; undefined only where nothing but loopback is listened on. */
   readonly apiToken: Secret | undefined;
@@ -39,8 +41,8 @@ export interface ServerOptions {
 /** The whole HTTP interface, not yet listening. `app.close()` ends the streams and waits for requests that run. */
 export async function buildServer(options: ServerOptions): Promise<App> {
   const limits: HttpLimits = { ...DEFAULT_LIMITS, ...options.limits };
-  const gate = new QueryGate(limits);
-  const metrics = createHttpMetrics(options.registry, gate);
+  const { budget } = options;
+  const metrics = createHttpMetrics(options.registry, budget, options.service);
   const app = createApp({ limits, logger: options.logger });
   measureRequests(app, metrics);
 
@@ -64,7 +66,7 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     service: options.service,
     schema: options.schema,
     health: options.health,
-    gate,
+    budget,
     limits,
     metrics,
     logger: options.logger,

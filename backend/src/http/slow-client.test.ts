@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 const start = async (limits: Partial<HttpLimits>, types: readonly string[] = []): Promise<number> => {
-  app = await testServer({ limits, service: fakeService({ types: () => Promise.resolve([...types]) }) });
+  app = await testServer({ limits, service: fakeService({ types: () => Promise.resolve({ types, ageMs: 0 }) }) });
   return Number(new URL(await listen(app, { host: '127.0.0.1', port: 0 })).port);
 };
 

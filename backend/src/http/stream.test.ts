@@ -77,7 +77,7 @@ describe('GET /v1/stream', () => {
     const first = await app.inject({ url: URL, headers: AUTHORIZED, payloadAsStream: true });
     expect(first.statusCode).toBe(200);
     const second = await app.inject({ url: URL, headers: AUTHORIZED });
-    expect(second.statusCode).toBe(503);
+    expect(second.statusCode).toBe(429);
     expect(second.json()).toMatchObject({ error: { code: 'overloaded' } });
     leave.abort();
     await finished(first.stream().resume());

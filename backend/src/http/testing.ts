@@ -2,9 +2,9 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { passed } from '../check.ts';
 import type { InfluxReader } from '../influx/reader.ts';
-import type { QueryResponse } from '../../../contract/answers.ts';
 import type { QueryRequest } from '../query/request.ts';
-import { createQueryService, type QueryService } from '../query/service.ts';
+import { unlimitedBudget } from '../query/budget.ts';
+import { createQueryService, type QueryAnswer, type QueryService } from '../query/service.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { buildServer, type ServerOptions } from './server.ts';
 import type { App } from './v1.ts';
@@ -26,14 +26,12 @@ export const silent = pino({ level: 'silent' });
 /** A query service whose every answer is known. Override what a test is about. */
 export function fakeService(overrides: Partial<QueryService> = {}): QueryService {
   return {
-    query: (request: QueryRequest): Promise<QueryResponse> =>
+    query: (request: QueryRequest): Promise<QueryAnswer> =>
       Promise.resolve({
-        results: Object.fromEntries(
-          request.queries.map((q) => [
-            q.refId,
-            { status: 200, frames: [{ schema: { refId: q.refId, fields: [] }, data: { values: [] } }] },
-          ]),
+        results: new Map(
+          request.queries.map((q) => [q.refId, { frame: { schema: { refId: q.refId, fields: [] }, columns: [] } }]),
         ),
+        ageMs: 0,
       }),
     translate: (request) => ({
       results: Object.fromEntries(request.queries.map((q) => [q.refId, { flux: `flux of ${String(q['preset'])}` }])),
@@ -45,23 +43,18 @@ export function fakeService(overrides: Partial<QueryService> = {}): QueryService
         every: '1h',
         from: '2026-01-31T00:00:00.000Z',
         to: '2026-01-31T02:00:00.000Z',
-        series: [
-          {
-            type: 'like',
-            points: [
-              [1_769_817_600_000, 3],
-              [1_769_821_200_000, 0],
-            ],
-          },
-        ],
+        times: Float64Array.of(1_769_817_600_000, 1_769_821_200_000),
+        series: [{ type: 'like', values: Float64Array.of(3, 0) }],
+        ageMs: 0,
       }),
-    top: () => Promise.resolve({ top: [{ id: '9007199254740993', count: 7 }] }),
-    types: () => Promise.resolve(['like', 'share']),
+    top: () => Promise.resolve({ top: [{ id: '9007199254740993', count: 7 }], ageMs: 0 }),
+    types: () => Promise.resolve({ types: ['like', 'share'], ageMs: 0 }),
     // eslint-disable-next-line @typescript-eslint/require-await -- a generator that has all its windows at hand
     live: async function* () {
       yield { id: '88', type: 'like', time: 1_769_817_600_000, value: 3, partial: true };
     },
     wake: () => undefined,
+    answers: { counts: { read: 0, shared: 0, kept: 0 }, bytes: 0, reading: 0 },
     ...overrides,
   };
 }
@@ -76,6 +69,7 @@ export function serviceWithoutInflux(): QueryService {
 export const testServer = (overrides: Partial<ServerOptions> = {}): Promise<App> =>
   buildServer({
     service: fakeService(),
+    budget: unlimitedBudget(),
     schema: SCHEMA,
     apiToken: variableSecret('USERPULSE_API_TOKEN', TOKEN),
     registry: new Registry(),

@@ -1,6 +1,7 @@
 import { MAX_SERIES } from '../../../contract/limits.ts';
 import type { CountHandler } from '../influx/count-reader.ts';
 import { tooManySeries, type Reading, type SeriesPlan } from './plan.ts';
+import { Slabs } from './slabs.ts';
 import type { Window } from './windows.ts';
 
 /** Labels of a series; one that the query does not group by is absent. */
@@ -34,11 +35,14 @@ export class Counts {
   readonly #plan: SeriesPlan;
   readonly #reading: Reading;
   readonly #byId = new Map<string | undefined, Map<string | undefined, Float64Array>>();
+  readonly #slabs: Slabs;
   #series = 0;
+  #scrap: Float64Array | undefined;
 
   constructor(plan: SeriesPlan, reading: Reading) {
     this.#plan = plan;
     this.#reading = reading;
+    this.#slabs = new Slabs(reading.windows.length);
     for (const id of this.#ids()) {
       this.#byId.set(id, new Map());
       // A type that was asked for has a series even where nothing happened.
@@ -57,9 +61,19 @@ export class Counts {
     const known = byType.get(type);
     if (known !== undefined) return known;
     if (++this.#series > MAX_SERIES * 10) throw tooManySeries(this.#series);
-    const counts = new Float64Array(this.#reading.windows.length);
+    // More are counted, for the message, but not kept: the query fails, and must not take more memory than was planned.
+    const counts = this.#series > MAX_SERIES ? this.#unkept() : this.#slabs.next();
     byType.set(type, counts);
     return counts;
+  }
+
+  /** Series so far, those that are not kept included. */
+  get size(): number {
+    return this.#series;
+  }
+
+  #unkept(): Float64Array {
+    return (this.#scrap ??= new Float64Array(this.#reading.windows.length));
   }
 
   /** Takes the counts of the grains of one id and type, which may come in any order. */
@@ -81,7 +95,7 @@ export class Counts {
   series(): Series[] {
     const out: Series[] = [];
     for (const [id, byType] of this.#byId) {
-      if (byType.size === 0) out.push({ id, type: undefined, counts: new Float64Array(this.#reading.windows.length) });
+      if (byType.size === 0) out.push({ id, type: undefined, counts: this.#slabs.next() });
       const types = [...byType.keys()];
       if (this.#plan.types.length === 0) types.sort();
       for (const type of types) {

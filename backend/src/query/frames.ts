@@ -2,35 +2,55 @@ import type { FrameField, FrameJson, Notice, TopResult } from '../../../contract
 import type { Calculation } from '../../../contract/query.ts';
 import type { Series, SeriesKey } from './counts.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
+import { Slabs } from './slabs.ts';
 import { happenedMs, type Happened, type Window } from './windows.ts';
 
 /** A series with its values as the query wants them, by window of the range as asked. */
 export interface ValueSeries extends SeriesKey {
   /** `compareTo` as it was asked for, where this is the earlier series. */
   readonly compare: string | undefined;
-  /** null: the earlier day had no such window (its clock jumped over it). */
-  readonly values: readonly (number | null)[];
+  /** NaN: the earlier day had no such window (its clock jumped over it). It goes out as null. */
+  readonly values: Float64Array;
+}
+
+/** The values of a field: eight bytes each, and no copies, because there may be a million. NaN stands for null. */
+export type Column = Float64Array | readonly string[];
+
+/** A data frame as it is held; render.ts writes it as {@link FrameJson}. */
+export interface Frame {
+  readonly schema: FrameJson['schema'];
+  readonly columns: readonly Column[];
 }
 
 /** Interactions per second of the time in which they happened; 0 where no time has passed yet. */
 const perSecond = (count: number, lengthMs: number): number => (lengthMs === 0 ? 0 : (count * 1000) / lengthMs);
 
-/** What each window's count becomes. `rate` divides by as much of the window as has happened. */
+function filled(slabs: Slabs, valueAt: (index: number) => number): Float64Array {
+  const values = slabs.next();
+  for (let i = 0; i < values.length; i++) values[i] = valueAt(i);
+  return values;
+}
+
+/** What each window's count becomes; counts themselves are handed on. `rate` divides by as much of the window as has happened. */
 export function calculate(
   calc: Calculation,
-  counts: ArrayLike<number>,
+  counts: Float64Array,
   windows: readonly Window[],
   happened: Happened,
-): number[] {
+  slabs: Slabs,
+): Float64Array {
   switch (calc) {
     case 'count':
     case 'total':
-      return Array.from(counts);
+      return counts;
     case 'rate':
-      return windows.map((window, i) => perSecond(counts[i] ?? 0, happenedMs(window, happened)));
+      return filled(slabs, (i) => {
+        const window = windows[i];
+        return window === undefined ? 0 : perSecond(counts[i] ?? 0, happenedMs(window, happened));
+      });
     case 'cumulative': {
       let sum = 0;
-      return Array.from(counts, (count) => (sum += count));
+      return filled(slabs, (i) => (sum += counts[i] ?? 0));
     }
     default:
       return calc satisfies never;
@@ -46,21 +66,29 @@ interface Matched {
   readonly sums: Float64Array;
 }
 
+/** Where the windows of the range as asked are, by their index: the first, and those of a repeated hour. */
+type Places = Readonly<Record<Window['occurrence'], ReadonlyMap<number, number>>>;
+
+/** Once for all series: a map of 11,000 windows takes a megabyte. */
+function placesOf(windows: readonly Window[]): Places {
+  const places = { 0: new Map<number, number>(), 1: new Map<number, number>() };
+  windows.forEach(({ index, occurrence }, i) => places[occurrence].set(index, i));
+  return places;
+}
+
 /**
  * Moves an earlier reading's counts onto the windows of the range as asked: windows of equal index belong together. An hour that the
  * clock showed twice then and once now is counted as one.
  */
-export function matchWindows(now: readonly Window[], reading: Omit<Reading, 'streams'>, counts: Float64Array): Matched {
+function matchWindows(places: Places, length: number, reading: Reading, counts: Float64Array): Matched {
   const { windows: earlier, fromMs, toMs: untilMs } = reading;
-  const places = new Map<string, number>();
-  now.forEach((window, i) => places.set(`${window.index}/${window.occurrence}`, i));
-  const matched = new Float64Array(now.length);
-  const lengthsMs = new Float64Array(now.length);
-  const sums = new Float64Array(now.length);
+  const matched = new Float64Array(length);
+  const lengthsMs = new Float64Array(length);
+  const sums = new Float64Array(length);
   let sum = 0;
   earlier.forEach((window, i) => {
     sum += counts[i] ?? 0;
-    const place = places.get(`${window.index}/${window.occurrence}`) ?? places.get(`${window.index}/0`);
+    const place = places[window.occurrence].get(window.index) ?? places[0].get(window.index);
     if (place === undefined) return;
     matched[place] = (matched[place] ?? 0) + (counts[i] ?? 0);
     lengthsMs[place] = (lengthsMs[place] ?? 0) + happenedMs(window, { fromMs, untilMs });
@@ -71,15 +99,15 @@ export function matchWindows(now: readonly Window[], reading: Omit<Reading, 'str
   return { counts: matched, lengthsMs, sums };
 }
 
-function calculateEarlier(calc: Calculation, { counts, lengthsMs, sums }: Matched): (number | null)[] {
+function calculateEarlier(calc: Calculation, { counts, lengthsMs, sums }: Matched, slabs: Slabs): Float64Array {
   switch (calc) {
     case 'count':
     case 'total':
-      return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : count));
+      return filled(slabs, (i) => (lengthsMs[i] === 0 ? NaN : (counts[i] ?? 0)));
     case 'rate':
-      return Array.from(counts, (count, i) => (lengthsMs[i] === 0 ? null : perSecond(count, lengthsMs[i] ?? 0)));
+      return filled(slabs, (i) => (lengthsMs[i] === 0 ? NaN : perSecond(counts[i] ?? 0, lengthsMs[i] ?? 0)));
     case 'cumulative':
-      return Array.from(sums);
+      return filled(slabs, (i) => sums[i] ?? 0);
     default:
       return calc satisfies never;
   }
@@ -98,17 +126,19 @@ export function valueSeries(
   nowMs: number,
 ): ValueSeries[] {
   const happened = happenedOf(plan, nowMs);
+  const slabs = new Slabs(plan.now.windows.length);
   const out: ValueSeries[] = now.map(({ id, type, counts }) => ({
     id,
     type,
     compare: undefined,
-    values: calculate(plan.calc, counts, plan.now.windows, happened),
+    values: calculate(plan.calc, counts, plan.now.windows, happened, slabs),
   }));
   if (plan.compare === undefined || earlier === undefined) return out;
   const { text, earlier: reading } = plan.compare;
+  const places = placesOf(plan.now.windows);
   const add = (key: SeriesKey, counts: Float64Array): void => {
-    const matched = matchWindows(plan.now.windows, reading, counts);
-    out.push({ id: key.id, type: key.type, compare: text, values: calculateEarlier(plan.calc, matched) });
+    const matched = matchWindows(places, plan.now.windows.length, reading, counts);
+    out.push({ id: key.id, type: key.type, compare: text, values: calculateEarlier(plan.calc, matched, slabs) });
   };
   const left = new Map(earlier.map((series) => [keyOf(series), series]));
   const none = new Float64Array(reading.windows.length);
@@ -155,7 +185,7 @@ function valueField(plan: SeriesPlan, series: ValueSeries): FrameField {
   return {
     name: plan.calc,
     type: 'number',
-    typeInfo: { frame: 'float64', ...(series.values.includes(null) ? { nullable: true } : {}) },
+    typeInfo: { frame: 'float64', ...(series.values.includes(NaN) ? { nullable: true } : {}) },
     labels: labelsOf(series),
     config: { displayNameFromDS: displayName(series), ...(unit === undefined ? {} : { unit }) },
   };
@@ -201,12 +231,13 @@ export function seriesFrame(
   plan: SeriesPlan,
   series: readonly ValueSeries[],
   flux: string,
-  { nowMs, notices }: { readonly nowMs: number; readonly notices: readonly Notice[] },
-): FrameJson {
+  { nowMs, notices, ageMs }: { readonly nowMs: number; readonly notices: readonly Notice[]; readonly ageMs: number },
+): Frame {
   const partial = partialEnds(plan, nowMs);
   const hidden = hiddenEnds(plan, partial, nowMs);
-  const whole = <T>(list: readonly T[]): readonly T[] => list.slice(hidden.first, list.length - hidden.last);
-  const nothingWhole = plan.now.windows.length > 0 && whole(plan.now.windows).length === 0;
+  const whole = (values: Float64Array): Float64Array => values.subarray(hidden.first, values.length - hidden.last);
+  const { windows } = plan.now;
+  const nothingWhole = windows.length > 0 && windows.length === hidden.first + hidden.last;
   const told = nothingWhole ? [...notices, NOTHING_WHOLE] : notices;
   const meta = {
     typeVersion: [0, 1],
@@ -214,13 +245,14 @@ export function seriesFrame(
     custom: {
       partial: { first: partial.first && hidden.first === 0, last: partial.last && hidden.last === 0 },
       ...happenedOf(plan, nowMs),
+      ...agedBy(ageMs),
     },
     ...(told.length === 0 ? {} : { notices: told }),
   } as const;
   const fields = series.map((one) => valueField(plan, one));
   const values = series.map((one) => whole(one.values));
   if (plan.calc === 'total')
-    return { schema: { refId: plan.refId, meta: { type: 'numeric-wide', ...meta }, fields }, data: { values } };
+    return { schema: { refId: plan.refId, meta: { type: 'numeric-wide', ...meta }, fields }, columns: values };
   const time: FrameField = {
     name: 'time',
     type: 'time',
@@ -234,18 +266,26 @@ export function seriesFrame(
       meta: { type: 'timeseries-wide', ...meta, preferredVisualisationType: 'graph' },
       fields: [time, ...fields],
     },
-    data: { values: [whole(plan.now.windows).map((window) => window.startMs), ...values] },
+    columns: [whole(Float64Array.from(windows, (window) => window.startMs)), ...values],
   };
 }
 
-export function topFrame(plan: TopPlan, top: TopResult['top'], distinct: number, flux: string): FrameJson {
+/** In a frame's meta, where its counts were not read for this request. */
+const agedBy = (ageMs: number): { readonly ageMs?: number } => (ageMs > 0 ? { ageMs } : {});
+
+export function topFrame(
+  plan: TopPlan,
+  { top, distinct }: { readonly top: TopResult['top']; readonly distinct: number },
+  flux: string,
+  ageMs: number,
+): Frame {
   return {
     schema: {
       refId: plan.refId,
       meta: {
         type: 'table',
         executedQueryString: flux,
-        custom: { distinct },
+        custom: { distinct, ...agedBy(ageMs) },
         preferredVisualisationType: 'table',
       },
       fields: [
@@ -255,6 +295,6 @@ export function topFrame(plan: TopPlan, top: TopResult['top'], distinct: number,
         { name: 'count', type: 'number', typeInfo: { frame: 'int64' } },
       ],
     },
-    data: { values: [top.map((row) => row.id), top.map((row) => row.count)] },
+    columns: [top.map((row) => row.id), Float64Array.from(top, (row) => row.count)],
   };
 }

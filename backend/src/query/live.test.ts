@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { UserpulseError } from '../errors.ts';
+import { unlimitedBudget } from './budget.ts';
 import type { Series } from './counts.ts';
 import { LiveHub } from './live.ts';
 import type { SeriesPlan } from './plan.ts';
@@ -16,6 +17,7 @@ class World {
     now: () => this.nowMs,
     logger: pino({ level: 'silent' }),
     pollMs: 5,
+    budget: unlimitedBudget(),
     read: (plan) => {
       this.reads++;
       return this.failure === undefined ? Promise.resolve(this.#series(plan)) : Promise.reject(this.failure);
@@ -126,6 +128,7 @@ describe('a live stream', () => {
       now: () => world.nowMs,
       logger: pino({ level: 'silent' }),
       pollMs: 3_600_000,
+      budget: unlimitedBudget(),
       read: (plan) =>
         Promise.resolve([{ id: '7', type: 'like', counts: Float64Array.from(plan.now.windows, () => ++world.reads) }]),
     });

@@ -2,10 +2,12 @@ import type { Logger } from 'pino';
 import type { LiveWindow } from '../../../contract/answers.ts';
 import { SERIES_PRESETS } from '../../../contract/presets.ts';
 import { UserpulseError } from '../errors.ts';
+import type { Claim, QueryBudget } from './budget.ts';
 import type { Series } from './counts.ts';
 import { DAY_MS, type Duration } from './duration.ts';
 import { planQuery, type SeriesPlan } from './plan.ts';
 import type { AskedQuery } from './request.ts';
+import { INBOX_WINDOW_BYTES, LIVE_WINDOW_BYTES, readBytes } from './size.ts';
 import { localWindows, type Window } from './windows.ts';
 import { zoneOf, type Zone } from './zone.ts';
 
@@ -19,6 +21,8 @@ export interface LiveRequest {
 
 export interface LiveHubOptions {
   readonly read: (plan: SeriesPlan, signal: AbortSignal) => Promise<readonly Series[]>;
+  /** Counts what feeds remember and read. */
+  readonly budget: QueryBudget;
   /** Epoch ms. */
   readonly now: () => number;
   readonly logger: Logger;
@@ -51,10 +55,16 @@ export class LiveHub {
     this.#options = options;
   }
 
-  /** @throws UserpulseError bad_request, at once */
+  /** @throws UserpulseError bad_request, overloaded, at once */
   subscribe(request: LiveRequest, signal: AbortSignal): AsyncIterable<LiveWindow> {
     const spec = specOf(request, this.#options.now());
     const key = JSON.stringify([spec.query.preset, spec.query.ids, spec.query.types, spec.every, spec.zone.name]);
+    if (!this.#feeds.has(key)) {
+      // Whether there is room for a look at all; the feed takes it when it begins.
+      const trial = this.#options.budget.claim();
+      trial.grow(spec.firstBytes);
+      trial.release();
+    }
     return this.#stream(key, spec, signal);
   }
 
@@ -93,6 +103,8 @@ interface FeedSpec {
   readonly query: AskedQuery & Pick<SeriesPlan, 'preset' | 'ids' | 'types'>;
   readonly every: Duration;
   readonly zone: Zone;
+  /** What a look at the windows of the look-back takes, in bytes. */
+  readonly firstBytes: number;
 }
 
 function specOf(request: LiveRequest, nowMs: number): FeedSpec {
@@ -116,7 +128,15 @@ function specOf(request: LiveRequest, nowMs: number): FeedSpec {
     throw new UserpulseError('bad_request', `preset "${request.preset}" has no windows to stream.`, {
       hint: `Use one of ${SERIES_PRESETS.join(', ')}.`,
     });
-  return { query: { ...query, preset: plan.preset, ids: plan.ids, types: plan.types }, every: plan.every, zone };
+  return {
+    query: { ...query, preset: plan.preset, ids: plan.ids, types: plan.types },
+    every: plan.every,
+    zone,
+    firstBytes: readBytes(
+      plan,
+      LOOK_BACK_WINDOWS + (plan.every.kind === 'ms' ? Math.ceil(lookBackMs(plan.every) / plan.every.ms) : 0),
+    ),
+  };
 }
 
 /** Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. */
@@ -169,12 +189,15 @@ class Feed {
   readonly #options: LiveHubOptions;
   readonly #inboxes = new Set<Inbox>();
   readonly #end = new AbortController();
+  readonly #claim: Claim;
   /** Last known state of every window within the look-back, by series and start. */
   readonly #sent = new Map<string, LiveWindow>();
   /** Types seen so far of each id; once seen, a type keeps its series. */
   readonly #types = new Map<string, Set<string>>();
   #wake: (() => void) | undefined;
   #woken = false;
+  /** Bytes that are counted for {@link #sent} and the inboxes. */
+  #remembered = 0;
   #started = false;
   /** Time of the last look that succeeded, epoch ms. */
   #lookedMs: number | undefined;
@@ -182,6 +205,7 @@ class Feed {
   constructor(spec: FeedSpec, options: LiveHubOptions) {
     this.#spec = spec;
     this.#options = options;
+    this.#claim = options.budget.claim();
   }
 
   get deserted(): boolean {
@@ -194,7 +218,8 @@ class Feed {
     this.#inboxes.add(inbox);
     if (!this.#started) {
       this.#started = true;
-      void this.#run();
+      const end = this.#claim.work();
+      void this.#run().finally(end);
     }
     return inbox;
   }
@@ -203,6 +228,7 @@ class Feed {
     this.#inboxes.delete(inbox);
     if (this.#inboxes.size > 0) return;
     this.#end.abort();
+    this.#claim.release();
     this.wake();
   }
 
@@ -229,6 +255,7 @@ class Feed {
           for (const inbox of this.#inboxes) inbox.fail(failure);
           // A new subscriber begins anew.
           this.#end.abort();
+          this.#claim.release();
           return;
         }
         this.#options.logger.warn({ err: error, retryMs }, 'A live stream could not be read; trying again.');
@@ -275,10 +302,27 @@ class Feed {
       maxDataPoints: undefined,
     });
     if (plan.kind !== 'series') throw new Error('A stream has no windows.');
-    const series = await this.#options.read(plan, this.#end.signal);
-    this.#publish(plan, series, nowMs);
+    const planned = readBytes(plan);
+    this.#claim.grow(planned);
+    try {
+      const series = await this.#options.read(plan, this.#end.signal);
+      this.#account(this.#sent.size + series.length * plan.now.windows.length);
+      this.#publish(plan, series, nowMs);
+    } finally {
+      this.#claim.shrink(planned);
+    }
     this.#lookedMs = nowMs;
     for (const [key, window] of this.#sent) if (window.time < earliest.startMs) this.#sent.delete(key);
+    this.#account(this.#sent.size);
+  }
+
+  /** Counts so many windows as remembered, and as waiting for each subscriber. @throws UserpulseError answer_too_large, overloaded */
+  #account(windows: number): void {
+    const bytes = windows * (LIVE_WINDOW_BYTES + INBOX_WINDOW_BYTES * this.#inboxes.size);
+    const change = bytes - this.#remembered;
+    if (change > 0) this.#claim.grow(change);
+    else this.#claim.shrink(-change);
+    this.#remembered = bytes;
   }
 
   #publish(plan: SeriesPlan, series: readonly Series[], nowMs: number): void {

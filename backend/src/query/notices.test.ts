@@ -21,7 +21,7 @@ const series = (type: string | undefined, values: readonly (number | null)[], co
   id: '88',
   type,
   compare,
-  values,
+  values: Float64Array.from(values, (value) => value ?? NaN),
 });
 const texts = (
   asked: SeriesPlan,

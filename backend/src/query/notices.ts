@@ -19,7 +19,7 @@ const CLOCK_AHEAD_MS = 60_000;
 /** Names of types that a notice lists. */
 const MOST_NAMED = 10;
 
-const isEmpty = ({ values }: ValueSeries): boolean => values.every((value) => value === 0 || value === null);
+const isEmpty = ({ values }: ValueSeries): boolean => values.every((value) => value === 0 || Number.isNaN(value));
 
 /** Types asked for by name that the range has no interaction of; all of them where series do not tell types apart. */
 export function typesWithout(plan: SeriesPlan, series: readonly ValueSeries[]): readonly string[] {

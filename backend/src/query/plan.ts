@@ -95,7 +95,10 @@ export function planQuery(asked: AskedQuery, request: PlanContext): Plan {
 
   const single = calc === 'total' || (isAuto(every) && context.maxDataPoints === 1);
   const choice = single
-    ? { every: wholeRange(context), windows: [{ startMs: fromMs, endMs: toMs, index: 0, occurrence: 0 }] }
+    ? {
+        every: wholeRange(context),
+        windows: [{ startMs: fromMs, endMs: toMs, index: 0, occurrence: 0 } satisfies Window],
+      }
     : chooseWindows(every, context, context);
   const what = { preset, ids, types, groupBy };
   return {

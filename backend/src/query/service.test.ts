@@ -5,7 +5,8 @@ import type { InfluxReader } from '../influx/reader.ts';
 import type { FrameJson, QueryResult } from '../../../contract/answers.ts';
 import type { QueryFields } from '../../../contract/query.ts';
 import type { QueryRequest } from './request.ts';
-import { createQueryService, type QueryService } from './service.ts';
+import { createQueryService } from './service.ts';
+import { overTheWire, type ReadService } from './testing.ts';
 
 const schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
@@ -33,8 +34,8 @@ function reader(
   };
 }
 
-const service = (influx: InfluxReader, now = Date.parse('2026-02-01T00:00:00Z')): QueryService =>
-  createQueryService({ influx, schema, now: () => now, logger: pino({ level: 'silent' }) });
+const service = (influx: InfluxReader, now = Date.parse('2026-02-01T00:00:00Z')): ReadService =>
+  overTheWire(createQueryService({ influx, schema, now: () => now, logger: pino({ level: 'silent' }) }));
 
 const DAY = { from: '2026-01-05T00:00:00Z', to: '2026-01-06T00:00:00Z' };
 const ask = (query: Readonly<Record<string, unknown>>, over: Partial<QueryRequest> = {}): QueryRequest => ({

@@ -1,23 +1,17 @@
 import type { Logger } from 'pino';
-import type {
-  FrameJson,
-  InteractionsResult,
-  LiveWindow,
-  QueryResponse,
-  QueryResult,
-  TopResult,
-} from '../../../contract/answers.ts';
+import type { LiveWindow, TopResult } from '../../../contract/answers.ts';
 import { MAX_SERIES } from '../../../contract/limits.ts';
-import { ID_PRESETS, isIdPreset, roleOf } from '../../../contract/presets.ts';
+import { ID_PRESETS, isIdPreset, roleOf, type IdPreset } from '../../../contract/presets.ts';
 import { STATUS, UserpulseError } from '../errors.ts';
 import { EARLIEST_MS } from '../event/event.ts';
 import type { Flux } from '../flux/literals.ts';
 import { countScript, idScript, typesScript } from '../flux/translate.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { CountReader } from '../influx/count-reader.ts';
+import { Claim, unlimitedBudget, type QueryBudget } from './budget.ts';
 import { Counts, type Series } from './counts.ts';
 import { DAY_MS } from './duration.ts';
-import { seriesFrame, topFrame, valueSeries, type ValueSeries } from './frames.ts';
+import { seriesFrame, topFrame, valueSeries, type Frame, type ValueSeries } from './frames.ts';
 import { seriesNotices, typesWithout } from './notices.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Retention } from '../influx/retention.ts';
@@ -31,9 +25,12 @@ import {
   type SeriesPlan,
   type TopPlan,
 } from './plan.ts';
+import { RankingSizes } from './ranking-size.ts';
 import type { QueryRequest } from './request.ts';
+import { SharedAnswers, type Answer, type AnswerCounts, type Asker } from './shared-answers.ts';
+import { answerBytes, plannedBytes, RANKING_BYTES, TYPES_BYTES } from './size.ts';
 import { IdCounter } from './top.ts';
-import { parseInstant, parseRange } from './validate.ts';
+import { parseInstant, parseRange, type Range } from './validate.ts';
 import { zoneOf } from './zone.ts';
 
 /** RFC 3339 with an offset, or epoch milliseconds as a number or a string of digits. */
@@ -70,26 +67,63 @@ export interface LiveInput {
 export type TranslateResult =
   { readonly flux: string } | { readonly error: string; readonly errorCode: string; readonly status: number };
 
+/** A query that failed, alone among those of its request. */
+export interface QueryFailure {
+  readonly error: string;
+  readonly errorCode: string;
+  readonly status: number;
+}
+
+/** {@link QueryResponse} of the contract before it is written as JSON, in the order of the queries. */
+export interface QueryAnswer {
+  readonly results: ReadonlyMap<string, { readonly frame: Frame } | QueryFailure>;
+  /** The greatest age of a result, ms; see {@link Answer}. */
+  readonly ageMs: number;
+}
+
+/** `InteractionsResult` of the contract before it is written: every series has a value for each of `times`, window starts in epoch ms. */
+export interface InteractionsAnswer {
+  readonly preset: IdPreset;
+  readonly id: string;
+  readonly every: string;
+  readonly from: string;
+  readonly to: string;
+  readonly times: Float64Array;
+  readonly series: readonly { readonly type: string; readonly values: Float64Array }[];
+  readonly ageMs: number;
+}
+
+/** How a question is asked. */
+export interface Call {
+  /** Gives up when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** What the answer may take, and until when; without it nothing is bounded. Whoever made it releases it. */
+  readonly claim?: Claim | undefined;
+  /** Nothing that was read for others, before or meanwhile: alerts must not judge by it. */
+  readonly fresh?: boolean | undefined;
+}
+
 export interface TranslateResponse {
   readonly results: Readonly<Record<string, TranslateResult>>;
 }
 
 /**
- * Answers the questions of the contract. Bad input throws UserpulseError `bad_request` or `too_many_windows` with a message that says
+ * Answers the questions of the contract. Each of query, interactions, top and types first asks its claim for what it will take at most, which
+ * throws `answer_too_large` or `overloaded`. Bad input throws UserpulseError `bad_request` or `too_many_windows` with a message that says
  * what to change; InfluxDB's failures throw the codes of {@link InfluxReader}.
  */
 export interface QueryService {
   /** Each query fails alone: its result is then `{error, errorCode, status, frames: []}`. Throws where the range or the zone is wrong. */
-  query(request: QueryRequest, signal?: AbortSignal): Promise<QueryResponse>;
+  query(request: QueryRequest, call?: Call): Promise<QueryAnswer>;
   /** The Flux of each query, not run. */
   translate(request: QueryRequest): TranslateResponse;
-  interactions(input: InteractionsInput, signal?: AbortSignal): Promise<InteractionsResult>;
-  top(input: TopInput, signal?: AbortSignal): Promise<TopResult>;
+  interactions(input: InteractionsInput, call?: Call): Promise<InteractionsAnswer>;
+  top(input: TopInput, call?: Call): Promise<TopResult & { readonly ageMs: number }>;
   /** Types that occur in the range (default: the 30 days before `to`, which is now), sorted. */
   types(
     input: { readonly from?: Instant | undefined; readonly to?: Instant | undefined },
-    signal?: AbortSignal,
-  ): Promise<string[]>;
+    call?: Call,
+  ): Promise<{ readonly types: readonly string[]; readonly ageMs: number }>;
   /**
    * Validates at once (throws UserpulseError `bad_request`), then yields every new or changed window until `signal` aborts, which ends it
    * without an error.
@@ -97,6 +131,8 @@ export interface QueryService {
   live(input: LiveInput, signal: AbortSignal): AsyncIterable<LiveWindow>;
   /** Tells live subscriptions that points have just been written, so that they look at once. For an ingest in the same process. */
   wake(): void;
+  /** For the metrics. */
+  readonly answers: { readonly counts: Readonly<AnswerCounts>; readonly bytes: number; readonly reading: number };
 }
 
 export interface QueryServiceOptions {
@@ -107,6 +143,21 @@ export interface QueryServiceOptions {
   readonly logger: Logger;
   /** Tells of ranges that begin before what a bucket keeps; without it nothing does. */
   readonly retention?: Pick<Retention, 'cutoffMs'> | undefined;
+  /** What claims are made of, for live streams and kept answers; without it nothing is bounded. */
+  readonly budget?: QueryBudget | undefined;
+  /** How long an answer about a closed range may be given again, in ms; default 0: never. */
+  readonly keepMs?: number | undefined;
+}
+
+/** What a query's script gave: the range as asked, and the earlier one of `compareTo`. */
+interface Counted {
+  readonly now: readonly Series[];
+  readonly earlier: readonly Series[] | undefined;
+}
+
+interface Ranking {
+  readonly top: TopResult['top'];
+  readonly distinct: number;
 }
 
 const DEFAULT_TYPES_RANGE_MS = 30 * DAY_MS;
@@ -114,6 +165,7 @@ const DEFAULT_TYPES_RANGE_MS = 30 * DAY_MS;
 const TYPES_FRESH_MS = 60_000;
 /** Whoever asks first may give up: the answer is for those after, too. */
 const NEVER = new AbortController().signal;
+const NOT_YET: QueryFailure = { error: 'not answered', errorCode: 'internal', status: STATUS.internal };
 /** Results of one request that are read from InfluxDB at the same time. */
 const CONCURRENT_QUERIES = 8;
 
@@ -128,6 +180,9 @@ class InfluxQueryService implements QueryService {
   readonly #logger: Logger;
   readonly #live: LiveHub;
   readonly #retention: QueryServiceOptions['retention'];
+  readonly #budget: QueryBudget;
+  readonly #rankings: RankingSizes;
+  readonly answers: SharedAnswers;
   #known: { readonly types: Promise<readonly string[] | undefined>; readonly untilMs: number } | undefined;
 
   constructor(options: QueryServiceOptions) {
@@ -136,30 +191,77 @@ class InfluxQueryService implements QueryService {
     this.#now = options.now;
     this.#logger = options.logger;
     this.#retention = options.retention;
+    this.#budget = options.budget ?? unlimitedBudget();
+    this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
+    this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.#live = new LiveHub({
       ...options,
+      budget: this.#budget,
+      // Never a kept answer: a stream looks for what has changed.
       read: async (plan, signal) => (await this.#read(plan, signal)).now,
     });
   }
 
-  async query(request: QueryRequest, signal?: AbortSignal): Promise<QueryResponse> {
+  async query(request: QueryRequest, call: Call = {}): Promise<QueryAnswer> {
     const context = contextOf(request);
     uniqueRefIds(request);
-    // In the order of the queries, whichever is answered first.
-    const results = new Map<string, QueryResult>(request.queries.map(({ refId }) => [refId, { frames: [] }]));
-    const waiting = [...request.queries];
-    const work = async (): Promise<void> => {
-      for (let query = waiting.shift(); query !== undefined; query = waiting.shift()) {
-        try {
-          results.set(query.refId, { status: 200, frames: [await this.#frame(planQuery(query, context), signal)] });
-        } catch (error) {
-          results.set(query.refId, { ...this.#failure(error, query.refId), frames: [] });
-        }
+    const planned = new Map<string, number>();
+    for (const query of request.queries) {
+      try {
+        // Made again in its turn: fifty plans of 11,000 windows in each of those who wait would be what the budget is to prevent.
+        planned.set(query.refId, this.#planned(planQuery(query, context), call));
+      } catch {
+        // It fails in its turn, and takes nothing.
       }
-    };
-    await Promise.all(Array.from({ length: Math.min(CONCURRENT_QUERIES, waiting.length) }, work));
-    // fromEntries, not assignment: a refId may be any text, "__proto__" too.
-    return { results: Object.fromEntries(results) };
+    }
+    const bytes = [...planned.values()].reduce((sum, one) => sum + one, 0);
+    return this.#admitted(bytes, call, async (asker) => {
+      // In the order of the queries, whichever is answered first.
+      const results = new Map<string, { readonly frame: Frame } | QueryFailure>();
+      for (const { refId } of request.queries) results.set(refId, NOT_YET);
+      const waiting = [...request.queries];
+      let ageMs = 0;
+      const work = async (): Promise<void> => {
+        for (let query = waiting.shift(); query !== undefined; query = waiting.shift()) {
+          try {
+            const plan = planQuery(query, context);
+            const reserved = planned.get(query.refId) ?? 0;
+            const answer = await this.#frame(plan, asker, reserved);
+            ageMs = Math.max(ageMs, answer.ageMs);
+            results.set(query.refId, { frame: answer.value });
+            asker.claim.shrink(reserved - answerBytes(answer.value.columns));
+          } catch (error) {
+            results.set(query.refId, this.#failure(error, query.refId));
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(CONCURRENT_QUERIES, waiting.length) }, work));
+      return { results, ageMs };
+    });
+  }
+
+  /** What a query takes at most, in bytes, as far as that is known. Of those who share a ranking only one pays for its table. */
+  #planned(plan: Plan, { fresh = false }: Call): number {
+    const bytes = plannedBytes(plan);
+    if (plan.kind !== 'top' || (!fresh && this.answers.has(rankingKey(plan, this.#script(plan))))) return bytes;
+    return bytes + this.#rankings.expected(plan);
+  }
+
+  /** Runs work for which there is room, and knows it as work of the claim until it ends. */
+  async #admitted<T>(
+    bytes: number,
+    { signal, claim: given, fresh = false }: Call,
+    work: (asker: Asker) => Promise<T>,
+  ): Promise<T> {
+    const claim = given ?? this.#budget.claim();
+    const end = claim.work();
+    try {
+      await claim.admit(bytes, signal);
+      return await work({ signal, claim, fresh });
+    } finally {
+      end();
+      if (given === undefined) claim.release();
+    }
   }
 
   translate(request: QueryRequest): TranslateResponse {
@@ -176,7 +278,7 @@ class InfluxQueryService implements QueryService {
     return { results: Object.fromEntries(results) };
   }
 
-  async interactions(input: InteractionsInput, signal?: AbortSignal): Promise<InteractionsResult> {
+  async interactions(input: InteractionsInput, call: Call = {}): Promise<InteractionsAnswer> {
     const context = contextOf(input);
     const plan = planQuery(
       {
@@ -194,36 +296,58 @@ class InfluxQueryService implements QueryService {
       throw new UserpulseError('bad_request', `preset "${input.preset}" has no ids.`, {
         hint: `Use one of ${ID_PRESETS.join(', ')}.`,
       });
-    const series = await this.#series(plan, signal);
-    return {
-      preset: plan.preset,
-      id: plan.ids[0] ?? input.id,
-      every: everyText(plan),
-      from: new Date(context.fromMs).toISOString(),
-      to: new Date(context.toMs).toISOString(),
-      series: series.map(({ type, values }) => ({
+    const { preset } = plan;
+    return this.#admitted(plannedBytes(plan), call, async (asker) => {
+      const { value: series, ageMs } = await this.#series(plan, asker);
+      const times = Float64Array.from(plan.now.windows, (window) => window.startMs);
+      asker.claim.shrink(plannedBytes(plan) - answerBytes([times, ...series.map(({ values }) => values)]));
+      return {
+        preset,
+        id: plan.ids[0] ?? input.id,
+        every: everyText(plan),
+        from: new Date(context.fromMs).toISOString(),
+        to: new Date(context.toMs).toISOString(),
+        times,
         // Empty where no type was asked for and nothing happened.
-        type: type ?? '',
-        points: plan.now.windows.map((window, i) => [window.startMs, values[i] ?? 0] as const),
-      })),
-    };
+        series: series.map(({ type, values }) => ({ type: type ?? '', values })),
+        ageMs,
+      };
+    });
   }
 
-  async top(input: TopInput, signal?: AbortSignal): Promise<TopResult> {
+  async top(input: TopInput, call: Call = {}): Promise<TopResult & { readonly ageMs: number }> {
     const { of, types, n, from, to } = input;
     const plan = planQuery({ refId: 'A', preset: 'top', of, types, n }, contextOf({ from, to }));
     if (plan.kind !== 'top') throw new Error('The preset "top" has a plan of its own.');
-    const counter = await this.#countIds(plan, signal);
-    return { top: counter.top(plan.n) };
+    const planned = this.#planned(plan, call);
+    return this.#admitted(planned, call, async (asker) => {
+      const { value, ageMs } = await this.#ranking(plan, asker, planned);
+      return { top: value.top, ageMs };
+    });
   }
 
   async types(
     input: { readonly from?: Instant | undefined; readonly to?: Instant | undefined },
-    signal?: AbortSignal,
-  ): Promise<string[]> {
+    call: Call = {},
+  ): Promise<{ readonly types: readonly string[]; readonly ageMs: number }> {
     // A minute ahead: producers' clocks may be.
     const toMs = input.to === undefined ? this.#now() + 60_000 : parseInstant(input.to, 'to');
     const range = parseRange(input.from ?? toMs - DEFAULT_TYPES_RANGE_MS, toMs);
+    return this.#admitted(TYPES_BYTES, call, async (asker) => {
+      const { value: types, ageMs } = await this.answers.ask(
+        {
+          key: typesScript(range, this.#schema).text,
+          toMs: range.toMs,
+          read: (signal) => this.#readTypes(range, signal),
+          bytesOf: (list) => list.reduce((sum, type) => sum + 2 * type.length + 32, 0),
+        },
+        asker,
+      );
+      return { types, ageMs };
+    });
+  }
+
+  async #readTypes(range: Range, signal: AbortSignal | undefined): Promise<readonly string[]> {
     const types: string[] = [];
     await this.#influx.rows(
       typesScript(range, this.#schema),
@@ -255,25 +379,22 @@ class InfluxQueryService implements QueryService {
     }
   }
 
-  async #frame(
-    plan: Plan,
-    signal: AbortSignal | undefined,
-  ): Promise<QueryResponse['results'][string]['frames'][number]> {
+  async #frame(plan: Plan, asker: Asker, planned: number): Promise<Answer<Frame>> {
     const flux = this.#script(plan).text;
     switch (plan.kind) {
       case 'series':
-        return await this.#seriesFrame(plan, flux, signal);
+        return await this.#seriesFrame(plan, flux, asker);
       case 'top': {
-        const counter = await this.#countIds(plan, signal);
-        return topFrame(plan, counter.top(plan.n), counter.distinct, flux);
+        const { value, ageMs } = await this.#ranking(plan, asker, planned);
+        return { value: topFrame(plan, value, flux, ageMs), ageMs };
       }
       default:
         return plan satisfies never;
     }
   }
 
-  async #seriesFrame(plan: SeriesPlan, flux: string, signal: AbortSignal | undefined): Promise<FrameJson> {
-    const series = await this.#series(plan, signal);
+  async #seriesFrame(plan: SeriesPlan, flux: string, asker: Asker): Promise<Answer<Frame>> {
+    const { value: series, ageMs } = await this.#series(plan, asker);
     const nowMs = this.#now();
     const unused = typesWithout(plan, series);
     const [knownTypes, keptSinceMs] = await Promise.all([
@@ -281,31 +402,37 @@ class InfluxQueryService implements QueryService {
       this.#retention?.cutoffMs(roleOf(plan.preset), nowMs, NEVER),
     ]);
     const notices = seriesNotices(plan, series, { nowMs, keptSinceMs, knownTypes });
-    return seriesFrame(plan, series, flux, { nowMs, notices });
+    return { value: seriesFrame(plan, series, flux, { nowMs, notices, ageMs }), ageMs };
   }
 
   /** All types of all time, a minute old at most; undefined where they cannot be had, for then the answer is no worse than it was. */
   async #typesEver(): Promise<readonly string[] | undefined> {
     const nowMs = this.#now();
     if (this.#known === undefined || this.#known.untilMs <= nowMs) {
-      const types = this.types({ from: EARLIEST_MS, to: nowMs + DAY_MS }).catch(() => undefined);
+      const range = { fromMs: EARLIEST_MS, toMs: nowMs + DAY_MS };
+      const types = this.#readTypes(range, undefined).catch(() => undefined);
       this.#known = { types, untilMs: nowMs + TYPES_FRESH_MS };
     }
     return this.#known.types;
   }
 
-  async #series(plan: SeriesPlan, signal: AbortSignal | undefined): Promise<ValueSeries[]> {
-    const { now, earlier } = await this.#read(plan, signal);
-    const series = valueSeries(plan, now, earlier, this.#now());
+  async #series(plan: SeriesPlan, asker: Asker): Promise<Answer<ValueSeries[]>> {
+    const { value, ageMs } = await this.answers.ask(
+      {
+        key: countKey(plan, this.#script(plan).text),
+        toMs: Math.max(plan.now.toMs, plan.compare?.earlier.toMs ?? 0),
+        read: (signal) => this.#read(plan, signal),
+        bytesOf: ({ now, earlier = [] }) => answerBytes([...now, ...earlier].map(({ counts }) => counts)),
+      },
+      asker,
+    );
+    const series = valueSeries(plan, value.now, value.earlier, this.#now());
     if (series.length > MAX_SERIES) throw tooManySeries(series.length);
-    return series;
+    return { value: series, ageMs };
   }
 
   /** Runs the plan's script and adds up its counts. */
-  async #read(
-    plan: SeriesPlan,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly now: Series[]; readonly earlier: Series[] | undefined }> {
+  async #read(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
     const now = new Counts(plan, plan.now);
     const earlier = plan.compare === undefined ? undefined : new Counts(plan, plan.compare.earlier);
     const sinks = new Map<string, { counts: Counts; id: string | undefined }>();
@@ -320,18 +447,58 @@ class InfluxQueryService implements QueryService {
     });
     await this.#influx.bytes(this.#script(plan), (chunk) => reader.push(chunk), signal);
     reader.end();
+    for (const reading of [now, earlier])
+      if (reading !== undefined && reading.size > MAX_SERIES) throw tooManySeries(reading.size);
     return { now: now.series(), earlier: earlier?.series() };
   }
 
-  async #countIds(plan: TopPlan, signal: AbortSignal | undefined): Promise<IdCounter> {
-    const counter = new IdCounter(plan.of);
-    await this.#influx.bytes(
-      idScript({ ...plan, preset: plan.of }, this.#schema),
-      (chunk) => counter.push(chunk),
-      signal,
+  /** @param planned bytes that the claim has for it, its table included */
+  async #ranking(plan: TopPlan, asker: Asker, planned: number): Promise<Answer<Ranking>> {
+    const script = this.#script(plan);
+    return this.answers.ask(
+      {
+        key: rankingKey(plan, script),
+        toMs: plan.toMs,
+        read: (signal, claim) => this.#readRanking(plan, script, signal, claim, planned - plannedBytes(plan)),
+        bytesOf: ({ top }) => answerBytes([top.map(({ id }) => id)]),
+      },
+      asker,
     );
-    counter.end();
-    return counter;
+  }
+
+  /** The table of ids grows as they come, beyond what was expected of it where it must. */
+  async #readRanking(
+    plan: TopPlan,
+    script: Flux,
+    signal: AbortSignal,
+    claim: Claim,
+    expected: number,
+  ): Promise<Ranking> {
+    let [table, most, reserved] = [0, 0, expected];
+    const counter = new IdCounter(plan.of, {
+      memory: (change) => {
+        if (table + change > reserved) {
+          try {
+            claim.grow(table + change - reserved);
+          } catch (error) {
+            this.#rankings.wasRefused(plan, table);
+            throw error;
+          }
+          reserved = table + change;
+        }
+        table += change;
+        most = Math.max(most, table);
+      },
+    });
+    try {
+      await this.#influx.bytes(script, (chunk) => counter.push(chunk), signal);
+      counter.end();
+      this.#rankings.was(plan, most);
+      return { top: counter.top(plan.n), distinct: counter.distinct };
+    } finally {
+      // What was planned goes back with the rest of the query.
+      claim.shrink(reserved - expected);
+    }
   }
 
   #failure(error: unknown, refId: string): { error: string; errorCode: string; status: number } {
@@ -345,6 +512,19 @@ class InfluxQueryService implements QueryService {
     };
   }
 }
+
+/** All that counts by window depend on: the script says what is read, and the windows what it is added up to. */
+function countKey(plan: SeriesPlan, script: string): string {
+  const { now, compare, groupBy, types, zone } = plan;
+  const windows = [now, ...(compare === undefined ? [] : [compare.earlier])].map(({ windows: all }) => [
+    all.length,
+    all[0]?.startMs,
+    all.at(-1)?.endMs,
+  ]);
+  return JSON.stringify([everyText(plan), compare?.text, zone.name, windows, [...groupBy].sort(), types, script]);
+}
+
+const rankingKey = ({ n }: TopPlan, script: Flux): string => JSON.stringify([n, script.text]);
 
 function contextOf(request: Omit<QueryRequest, 'queries'>): PlanContext {
   return {

@@ -4,7 +4,7 @@ import type { IdPreset } from '../schema/buckets.ts';
 import { IdCounter } from './top.ts';
 
 function count(text: string, chunkBytes = 7, of: IdPreset = 'made', mostIds?: number): IdCounter {
-  const counter = new IdCounter(of, mostIds);
+  const counter = new IdCounter(of, mostIds === undefined ? {} : { mostIds });
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += chunkBytes) counter.push(bytes.subarray(at, at + chunkBytes));
   counter.end();

@@ -10,6 +10,11 @@ const ZERO = 0x30;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
+export interface IdCounterOptions {
+  readonly mostIds?: number;
+  readonly memory?: (change: number) => void;
+}
+
 /**
  * Counts the ids of an answer's CSV as its bytes arrive. Grouping by id in Flux takes InfluxDB tens of times as long, so the
  * ids are streamed out and counted here.
@@ -34,10 +39,13 @@ export class IdCounter {
   #text = '';
   #expects: 'header' | 'id' | 'error' = 'header';
 
-  /** @param mostIds bound of distinct ids, each of which takes at most 64 bytes */
-  constructor(of: RankedPreset, mostIds = 5_000_000) {
+  /**
+   * @param mostIds bound of distinct ids, each of which takes at most 64 bytes
+   * @param memory told how many bytes more or less the table takes than at first; what it throws ends the counting
+   */
+  constructor(of: RankedPreset, { mostIds = 5_000_000, memory = () => undefined }: IdCounterOptions = {}) {
     this.#of = of;
-    this.#table = new IdTable(mostIds);
+    this.#table = new IdTable(mostIds, memory);
   }
 
   get distinct(): number {
@@ -171,48 +179,81 @@ const before = (a: Entry, b: Entry): boolean =>
 /** Words of a place in the table: three of the key and the count, which lie side by side because each look at a place is a cache miss. */
 const WORDS = 4;
 
-/** Counts by 96-bit key: open addressing in a flat array, at most half full. A count of 0 marks a free place. */
+/** Parts of the table. Each grows by itself, so that the copy that growing takes is of one part only. */
+const PARTS = 16;
+
+/** Counts by 96-bit key. */
 class IdTable {
   readonly #most: number;
-  #mask = (1 << 12) - 1;
-  #places = new Uint32Array(WORDS << 12);
+  readonly #memory: (change: number) => void;
+  readonly #parts = Array.from({ length: PARTS }, () => new Part());
   size = 0;
 
-  constructor(most: number) {
+  constructor(most: number, memory: (change: number) => void) {
     this.#most = most;
+    this.#memory = memory;
   }
 
-  /** @throws UserpulseError bad_request */
+  /** @throws UserpulseError bad_request; what `memory` throws */
   add(high: number, middle: number, low: number): void {
-    const at = this.#find(high, middle, low);
-    const count = this.#places[at + 3] ?? 0;
-    if (count === 0) {
-      if (this.size >= this.#most)
-        throw new UserpulseError(
-          'bad_request',
-          `More than ${this.#most.toLocaleString('en-US')} different ids occur in this range.`,
-          { hint: 'Ask for a shorter range or for fewer types.' },
-        );
-      this.#put(at, high, middle, low, 1);
-      this.size++;
-      if (this.size * 2 > this.#mask) this.#grow();
-      return;
-    }
-    this.#places[at + 3] = count + 1;
+    const mixed = hash(high, middle, low);
+    const part = this.#parts[mixed >>> 28];
+    if (part?.add(mixed, high, middle, low) !== true) return;
+    this.size++;
+    if (this.size > this.#most)
+      throw new UserpulseError(
+        'bad_request',
+        `More than ${this.#most.toLocaleString('en-US')} different ids occur in this range.`,
+        { hint: 'Ask for a shorter range or for fewer types.' },
+      );
+    if (!part.isFull) return;
+    this.#memory(part.bytes * 2);
+    this.#memory(-part.grow());
   }
 
-  #put(at: number, high: number, middle: number, low: number, count: number): void {
+  top(n: number): Entry[] {
+    const best: Entry[] = [];
+    for (const part of this.#parts) part.addTo(best, n);
+    return best;
+  }
+}
+
+/** Open addressing in a flat array, at most half full. A count of 0 marks a free place. */
+class Part {
+  #mask = (1 << 8) - 1;
+  #places = new Uint32Array(WORDS << 8);
+  #size = 0;
+
+  get isFull(): boolean {
+    return this.#size * 2 > this.#mask;
+  }
+
+  get bytes(): number {
+    return this.#places.byteLength;
+  }
+
+  /** @returns whether the key is new */
+  add(mixed: number, high: number, middle: number, low: number): boolean {
+    const at = this.#find(mixed, high, middle, low);
+    const count = this.#places[at + 3] ?? 0;
+    this.#places[at + 3] = count + 1;
+    if (count > 0) return false;
+    this.#put(at, high, middle, low);
+    this.#size++;
+    return true;
+  }
+
+  #put(at: number, high: number, middle: number, low: number): void {
     this.#places[at] = high;
     this.#places[at + 1] = middle;
     this.#places[at + 2] = low;
-    this.#places[at + 3] = count;
   }
 
   /** Where the place of a key begins, or the free one where it belongs. */
-  #find(high: number, middle: number, low: number): number {
+  #find(mixed: number, high: number, middle: number, low: number): number {
     const places = this.#places;
     const mask = this.#mask;
-    let place = hash(high, middle, low) & mask;
+    let place = mixed & mask;
     for (;;) {
       const at = place * WORDS;
       if (places[at + 3] === 0 || (places[at + 2] === low && places[at + 1] === middle && places[at] === high))
@@ -221,18 +262,23 @@ class IdTable {
     }
   }
 
-  #grow(): void {
+  /** @returns bytes that it took before, and that are free now */
+  grow(): number {
     const old = this.#places;
     this.#mask = this.#mask * 2 + 1;
     this.#places = new Uint32Array(old.length * 2);
     for (let at = 0; at < old.length; at += WORDS) {
       const [high = 0, middle = 0, low = 0, count = 0] = [old[at], old[at + 1], old[at + 2], old[at + 3]];
-      if (count > 0) this.#put(this.#find(high, middle, low), high, middle, low, count);
+      if (count === 0) continue;
+      const to = this.#find(hash(high, middle, low), high, middle, low);
+      this.#put(to, high, middle, low);
+      this.#places[to + 3] = count;
     }
+    return old.byteLength;
   }
 
-  top(n: number): Entry[] {
-    const best: Entry[] = [];
+  /** Puts those that belong among the first `n` where they belong. */
+  addTo(best: Entry[], n: number): void {
     const places = this.#places;
     for (let at = 0; at < places.length; at += WORDS) {
       const count = places[at + 3] ?? 0;
@@ -247,7 +293,6 @@ class IdTable {
       best.splice(place, 0, entry);
       if (best.length > n) best.pop();
     }
-    return best;
   }
 }
 

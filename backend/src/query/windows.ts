@@ -18,7 +18,7 @@ export interface Window {
   /** Number of the window on the local wall clock, counted from 1970: what `compareTo` matches by. */
   readonly index: number;
   /** 0, or 1 for the second window of this index on a day when the clock is set back. */
-  readonly occurrence: number;
+  readonly occurrence: 0 | 1;
 }
 
 /** What has happened of the range as asked. */

@@ -1,8 +1,9 @@
 import { ID_PRESETS } from '../../../../contract/presets.ts';
 import { UserpulseError } from '../../errors.ts';
-import { interactionsCsv, prefersCsv } from '../csv.ts';
+import { interactionsCsv, interactionsJson } from '../../query/render.ts';
+import { prefersCsv } from '../csv.ts';
 import { csvResponse, interactionsParams, interactionsQuery, interactionsResponse } from '../schemas.ts';
-import { answerQuery, errors, QUERY_ERRORS, sendJson, type App, type V1 } from '../v1.ts';
+import { answerQuery, errors, QUERY_ERRORS, sendPieces, type App, type V1 } from '../v1.ts';
 import { presetLabel } from './query.ts';
 
 const PATHS: readonly string[] = ID_PRESETS;
@@ -34,12 +35,14 @@ export function registerInteractions(app: App, v1: V1): void {
         });
       }
       const { format, ...query } = request.query;
-      const result = await answerQuery(v1, presetLabel(preset), request, reply, (signal) =>
-        v1.service.interactions({ preset, id: id.trim(), ...query }, signal),
+      const result = await answerQuery(v1, presetLabel(preset), request, reply, (call) =>
+        v1.service.interactions({ preset, id: id.trim(), ...query }, call),
       );
       reply.header('vary', 'accept, accept-encoding');
       const csv = format === undefined ? prefersCsv(request.headers.accept) : format === 'csv';
-      return csv ? reply.type('text/csv; charset=utf-8').send(interactionsCsv(result)) : sendJson(reply, result);
+      return csv
+        ? sendPieces(reply, 'text/csv', interactionsCsv(result))
+        : sendPieces(reply, 'application/json', interactionsJson(result));
     },
   });
 }

@@ -1,9 +1,10 @@
 import { isPreset } from '../../../../contract/presets.ts';
 import { QUERY_FIELDS } from '../../../../contract/query.ts';
+import { queryJson } from '../../query/render.ts';
 import type { QueryRequest } from '../../query/request.ts';
 import { readQueryBody } from '../query-body.ts';
 import { queryRequestBody, queryResponse, translateResponse } from '../schemas.ts';
-import { answerQuery, errors, QUERY_ERRORS, sendJson, type App, type V1 } from '../v1.ts';
+import { answerQuery, errors, QUERY_ERRORS, sendJson, sendPieces, type App, type V1 } from '../v1.ts';
 
 /** `POST /v1/query` and `POST /v1/translate`. */
 export function registerQuery(app: App, v1: V1): void {
@@ -18,17 +19,15 @@ export function registerQuery(app: App, v1: V1): void {
       body: queryRequestBody,
       response: {
         200: { description: 'A result per refId.', content: { 'application/json': { schema: queryResponse } } },
-        ...errors(...QUERY_ERRORS, 413, 415),
+        ...errors(...QUERY_ERRORS, 415),
       },
     },
     // A query of bad form must fail alone, so the body is read by readQueryBody and not by its schema.
     validatorCompiler: () => (data: unknown) => ({ value: data }),
     handler: async (request, reply) => {
       const query = readQueryBody(request.body);
-      const answer = await answerQuery(v1, presetOf(query), request, reply, (signal) =>
-        v1.service.query(query, signal),
-      );
-      return sendJson(reply, answer);
+      const answer = await answerQuery(v1, presetOf(query), request, reply, (call) => v1.service.query(query, call));
+      return sendPieces(reply, 'application/json', queryJson(answer));
     },
   });
 

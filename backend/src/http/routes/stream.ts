@@ -18,7 +18,7 @@ export function registerStream(app: App, v1: V1): void {
       querystring: streamQuery,
       response: {
         200: { description: 'The stream.', content: { 'text/event-stream': { schema: streamResponse } } },
-        ...errors(400, 401, 500, 503),
+        ...errors(400, 401, 413, 429, 500, 503),
       },
     },
     handler: async (request, reply) => {

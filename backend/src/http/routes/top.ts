@@ -16,7 +16,7 @@ export function registerTop(app: App, v1: V1): void {
       },
     },
     handler: async (request, reply) => {
-      const result = await answerQuery(v1, 'top', request, reply, (signal) => v1.service.top(request.query, signal));
+      const result = await answerQuery(v1, 'top', request, reply, (call) => v1.service.top(request.query, call));
       return reply.send({ top: [...result.top] });
     },
   });
@@ -34,8 +34,8 @@ export function registerTop(app: App, v1: V1): void {
       },
     },
     handler: async (request, reply) => {
-      const types = await answerQuery(v1, 'types', request, reply, (signal) => v1.service.types(request.query, signal));
-      return reply.send({ types });
+      const { types } = await answerQuery(v1, 'types', request, reply, (call) => v1.service.types(request.query, call));
+      return reply.send({ types: [...types] });
     },
   });
 }
