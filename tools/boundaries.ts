@@ -46,7 +46,7 @@ export const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   bench: ['contract', 'backend', 'tools'],
   docs: ['tools', 'host'],
   'tests/support': ['contract', 'backend', 'tools'],
-  'tests/integration': ['contract', 'backend', 'tools', 'tests/support'],
+  'tests/integration': ['contract', 'backend', 'tools', 'host', 'tests/support'],
   'tests/faults': ['contract', 'backend', 'tools', 'tests/support'],
   'tests/chart': ['backend', 'tools'],
   'tests/mutations': ['tools'],

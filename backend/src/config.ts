@@ -29,6 +29,26 @@ const listOf = <T extends string>(values: readonly T[]) =>
     return z.NEVER;
   });
 
+/** `https://app.example.com`, as browsers write an origin: nothing but scheme, host and a port that is not the scheme's own. */
+const originList = z.string().transform((text, ctx): readonly string[] => {
+  const origins = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  for (const origin of origins) {
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
+    if (isWeb && url.origin === origin) continue;
+    const message =
+      origin === '*'
+        ? 'must name each origin: * would let every page read the numbers'
+        : `must be origins such as https://app.example.com, with commas between them, not "${origin}"${isWeb ? `: did you mean ${url.origin}?` : ''}`;
+    ctx.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }
+  return origins;
+});
+
 const fraction = z
   .string()
   .regex(/^\d+(\.\d+)?$/, 'must be a number such as 0.5')
@@ -363,6 +383,18 @@ const settings = {
     wholeNumber(0, 600_000),
     '30000',
     'How long an answer about a range that ended more than an hour ago may be given again, in ms; `0` = never.',
+  ],
+  corsOrigins: [
+    'USERPULSE_CORS_ORIGINS',
+    originList,
+    '',
+    'Origins whose pages may ask `/v1`, such as `https://app.example.com`, with commas between them; none by default.',
+  ],
+  streamTicketMs: [
+    'USERPULSE_STREAM_TICKET_MS',
+    wholeNumber(10_000, 3_600_000),
+    '300000',
+    'How long a ticket of `POST /v1/stream-tickets` can open its live stream, in ms.',
   ],
   logLevel: [
     'USERPULSE_LOG_LEVEL',

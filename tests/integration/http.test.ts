@@ -172,7 +172,8 @@ describe('a client that leaves', () => {
         // eslint-disable-next-line @typescript-eslint/require-await
         live: async function* (_input, signal) {
           for (let time = 0; !signal.aborted; time++) {
-            yield { id: '1', type: 'x'.repeat(10_000), time, value: 1, partial: false };
+            const window = { id: '1', type: 'x'.repeat(10_000), time, value: 1, partial: false };
+            yield { kind: 'window', window, lookedMs: time };
           }
         },
       }),

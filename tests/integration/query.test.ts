@@ -490,7 +490,8 @@ describe('a live stream', () => {
       for (;;) {
         const next = await stream.next();
         if (next.done === true) throw new Error('The stream ended.');
-        if (next.value.partial && next.value.value === value) return next.value;
+        if (next.value.kind === 'window' && next.value.window.partial && next.value.window.value === value)
+          return next.value.window;
       }
     };
     await until(0);

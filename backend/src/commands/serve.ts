@@ -42,6 +42,8 @@ export const SERVE_SETTINGS = [
   'queryTimeoutMs',
   'queryMaxBytes',
   'cacheMs',
+  'corsOrigins',
+  'streamTicketMs',
   'startDeadlineMs',
 ] as const satisfies readonly SettingName[];
 
@@ -68,6 +70,8 @@ Environment:
   USERPULSE_QUERY_TIMEOUT_MS                 longest time of a query, default 30000
   USERPULSE_QUERY_MAX_BYTES                  memory for all queries together, default 100663296 (96 MiB)
   USERPULSE_CACHE_MS                         how long answers about the past are given again, default 30000
+  USERPULSE_CORS_ORIGINS                     origins whose pages may ask /v1, none by default
+  USERPULSE_STREAM_TICKET_MS                 how long a stream ticket is good, default 300000
   USERPULSE_STREAM, USERPULSE_ARCHIVE        optional: /v1/health then looks at them too
   USERPULSE_LOG_LEVEL
 
@@ -187,6 +191,8 @@ export async function createServing(options: {
     budget,
     schema,
     apiToken: config.apiToken,
+    corsOrigins: config.corsOrigins,
+    streamTicketMs: config.streamTicketMs,
     registry,
     logger,
     health: cached(() => runChecks(checks), HEALTH_FOR_MS),

@@ -50,6 +50,7 @@ describe('the OpenAPI document', () => {
       'GET /v1/top',
       'GET /v1/types',
       'POST /v1/query',
+      'POST /v1/stream-tickets',
       'POST /v1/translate',
     ]);
   });

@@ -105,20 +105,82 @@ export const typesQuery = z.strictObject({
   to: to.optional().meta({ description: 'End of the range; default now.', example: '2026-02-01T00:00:00Z' }),
 });
 
-export const streamQuery = z.strictObject({
-  preset: z
-    .string({
-      error: (issue) => (issue.input === undefined ? `is required: one of ${SERIES_PRESETS.join(', ')}` : undefined),
-    })
-    .max(64)
-    .meta({ description: oneOf(SERIES_PRESETS), example: 'received' }),
-  ids: list(`Ids, at most ${MAX_IDS_APART}; none for everyone.`, USER_EXAMPLE),
-  types,
-  every: z
-    .string({ error: (issue) => (issue.input === undefined ? 'is required: a duration such as 10s' : undefined) })
-    .max(32)
-    .meta({ description: 'Window length: a Flux duration.', example: '10s' }),
+const LAST_EVENT_ID = /^\d{1,16}$/;
+const NO_EVENT_ID = 'is not the id of an event of this stream: send the last one that came, or none';
+
+/** What EventSource sends when it connects again. */
+export const streamHeaders = z.looseObject({
+  'last-event-id': z
+    .string()
+    .regex(LAST_EVENT_ID, NO_EVENT_ID)
+    .optional()
+    .meta({ description: 'The id of the last event that came: what has changed since comes first.' }),
+});
+
+const lastEventId = z.string().regex(LAST_EVENT_ID, NO_EVENT_ID).optional().meta({
+  description: 'As the header Last-Event-ID, which goes first, for a new EventSource that goes on for an old one.',
+});
+
+const streamPreset = z
+  .string()
+  .max(64)
+  .meta({ description: oneOf(SERIES_PRESETS), example: 'received' });
+const streamEvery = z.string().max(32).meta({ description: 'Window length: a Flux duration.', example: '10s' });
+const STREAM_REQUIRED = {
+  preset: `is required: one of ${SERIES_PRESETS.join(', ')}`,
+  every: 'is required: a duration such as 10s',
+} as const;
+
+export const streamQuery = z
+  .strictObject({
+    ticket: z
+      .string()
+      .max(16_384)
+      .optional()
+      .meta({ description: 'From POST /v1/stream-tickets: instead of the token, and of all below.' }),
+    lastEventId,
+    preset: streamPreset.optional(),
+    ids: list(`Ids, at most ${MAX_IDS_APART}; none for everyone.`, USER_EXAMPLE),
+    types,
+    every: streamEvery.optional(),
+    timezone,
+  })
+  .superRefine(({ ticket, preset, ids, types: named, every: length, timezone: zone }, ctx) => {
+    const issue = (field: string, message: string): void => ctx.addIssue({ code: 'custom', path: [field], message });
+    if (ticket === undefined) {
+      if (preset === undefined) issue('preset', STREAM_REQUIRED.preset);
+      if (length === undefined) issue('every', STREAM_REQUIRED.every);
+    } else if (
+      preset !== undefined ||
+      ids.length > 0 ||
+      named.length > 0 ||
+      length !== undefined ||
+      zone !== undefined
+    ) {
+      issue('ticket', 'must come without preset, ids, types, every and timezone: it holds the whole question');
+    }
+  });
+
+export const streamTicketBody = z.strictObject({
+  preset: streamPreset,
+  ids: z
+    .array(z.string({ error: 'must be text: write ids in quotes' }).max(200))
+    .max(MAX_IDS)
+    .optional()
+    .meta({ description: `Ids, at most ${MAX_IDS_APART}; none for everyone.`, example: [USER_EXAMPLE] }),
+  types: z.array(z.string().max(200)).max(1000).optional().meta({ description: 'Interaction types; none means all.' }),
+  every: streamEvery,
   timezone,
+});
+
+export const streamTicketResponse = z.object({
+  ticket: z
+    .string()
+    .meta({ description: 'Good for this one question until expiresAt. Whoever holds it may read the stream.' }),
+  expiresAt: z
+    .string()
+    .meta({ description: 'RFC 3339. A stream that is open by then stays open.', example: '2026-01-31T12:05:00.000Z' }),
+  path: z.string().meta({ description: 'The address for EventSource, below the address of this server.' }),
 });
 
 export const errorBody = z
@@ -362,8 +424,9 @@ export const healthResponse = z
 
 export const streamResponse = z.string().meta({
   description:
-    'Server-sent events named window, each with {id, type, time, value, partial}; time is the window start in epoch ms. A window comes again while it is open (partial: true). A comment comes every 15 s. An event named error, {error: {code, message}}, is the last one.',
-  example: 'event: window\ndata: {"id":"88","type":"like","time":1769817600000,"value":3,"partial":true}\n\n',
+    'Server-sent events named window, each with {id, type, time, value, partial}; time is the window start in epoch ms. A window comes again while it is open (partial: true). Each has an id, the time of the look that found it; after Last-Event-ID, whatever may have changed since that look comes again. If that is more than 1,000 windows, an event named gap, {from, to} in epoch ms, says which part does not. A comment comes every 2 s. An event named error, {error: {code, message}}, is the last one.',
+  example:
+    'event: window\nid: 1769817604123\ndata: {"id":"88","type":"like","time":1769817600000,"value":3,"partial":true}\n\n',
 });
 
 /** For the OpenAPI document only: the route reads the body query by query, see query-body.ts. */

@@ -9,6 +9,7 @@ import type { Schema } from '../schema/buckets.ts';
 import type { Secret } from '../secrets.ts';
 import { bearerGuard } from './auth.ts';
 import { createApp } from './base.ts';
+import { registerCors } from './cors.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
 import { createHttpMetrics, type HttpMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -19,8 +20,10 @@ import { registerOps } from './routes/ops.ts';
 import { registerQuery } from './routes/query.ts';
 import { registerSchema } from './routes/schema.ts';
 import { registerStream } from './routes/stream.ts';
+import { registerStreamTickets } from './routes/stream-tickets.ts';
 import { registerTop } from './routes/top.ts';
 import { registerDocument } from './routes/document.ts';
+import { StreamTickets } from './stream-tickets.ts';
 import type { App, V1 } from './v1.ts';
 
 export interface ServerOptions {
@@ -36,6 +39,10 @@ export interface ServerOptions {
   readonly health: (signal: AbortSignal) => Promise<readonly CheckResult[]>;
   readonly ready: () => Readiness | Promise<Readiness>;
   readonly limits?: Partial<HttpLimits>;
+  /** Origins whose pages may ask /v1; none by default. */
+  readonly corsOrigins?: readonly string[];
+  /** How long a stream ticket is good, in ms. */
+  readonly streamTicketMs: number;
 }
 
 /** The whole HTTP interface, not yet listening. `app.close()` ends the streams and waits for requests that run. */
@@ -60,6 +67,8 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     globalDecompression: false,
   });
   await registerOpenApi(app);
+  // Before the token is asked for: a browser asks whether it may ask without one.
+  await registerCors(app, options.corsOrigins ?? []);
 
   const guard = bearerGuard(options.apiToken);
   const v1: V1 = {
@@ -67,13 +76,16 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     schema: options.schema,
     health: options.health,
     budget,
+    tickets: new StreamTickets({ token: options.apiToken, lifeMs: options.streamTicketMs, now: Date.now }),
     limits,
     metrics,
     logger: options.logger,
     closing: closing.signal,
   };
   app.addHook('onRequest', (request, _reply, done) => {
-    if (needsToken(request.routeOptions.url, request.url)) guard(request.headers);
+    // Without a token the guard looks at the address that was asked, which a ticket does not replace.
+    const bringsTicket = options.apiToken !== undefined && hasTicket(request.routeOptions.url, request.query);
+    if (needsToken(request.routeOptions.url, request.url) && !bringsTicket) guard(request.headers);
     done();
   });
   await app.register(
@@ -83,6 +95,7 @@ export async function buildServer(options: ServerOptions): Promise<App> {
       registerTop(scope, v1);
       registerSchema(scope, v1);
       registerStream(scope, v1);
+      registerStreamTickets(scope, v1);
       registerHealth(scope, v1);
       registerDocument(scope);
       done();
@@ -103,6 +116,10 @@ const OPEN_ROUTES: ReadonlySet<string> = new Set(['/v1/openapi.json', '/healthz'
 function needsToken(route: string | undefined, url: string): boolean {
   return route === undefined ? /^\/v1(\/|\?|$)/.test(url) : !OPEN_ROUTES.has(route);
 }
+
+/** Whether the route judges a ticket itself. */
+const hasTicket = (route: string | undefined, query: unknown): boolean =>
+  route === '/v1/stream' && typeof query === 'object' && query !== null && 'ticket' in query;
 
 export function measureRequests(app: App, metrics: Pick<HttpMetrics, 'requestSeconds'>): void {
   app.addHook('onResponse', (request, reply, done) => {

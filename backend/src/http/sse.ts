@@ -1,7 +1,13 @@
 import type { ServerResponse } from 'node:http';
 
-/** One server-sent event. JSON holds no line break, so one data line is enough. */
-export const sseEvent = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+/**
+ * One server-sent event. JSON holds no line break, so one data line is enough.
+ * @param id what a client that lost the connection sends back as Last-Event-ID
+ */
+export const sseEvent = (name: string, data: unknown, id?: number): string =>
+  `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
+/** How long (ms) an EventSource waits before it connects again. */
+export const sseRetry = (ms: number): string => `retry: ${ms}\n\n`;
 /** A comment: clients ignore it, proxies see that the connection lives. */
 export const sseComment = (text: string): string => `: ${text}\n\n`;
 

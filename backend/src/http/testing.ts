@@ -51,7 +51,11 @@ export function fakeService(overrides: Partial<QueryService> = {}): QueryService
     types: () => Promise.resolve({ types: ['like', 'share'], ageMs: 0 }),
     // eslint-disable-next-line @typescript-eslint/require-await -- a generator that has all its windows at hand
     live: async function* () {
-      yield { id: '88', type: 'like', time: 1_769_817_600_000, value: 3, partial: true };
+      yield {
+        kind: 'window',
+        window: { id: '88', type: 'like', time: 1_769_817_600_000, value: 3, partial: true },
+        lookedMs: 1_769_817_604_123,
+      };
     },
     wake: () => undefined,
     answers: { counts: { read: 0, shared: 0, kept: 0 }, bytes: 0, reading: 0 },
@@ -70,6 +74,7 @@ export const testServer = (overrides: Partial<ServerOptions> = {}): Promise<App>
   buildServer({
     service: fakeService(),
     budget: unlimitedBudget(),
+    streamTicketMs: 300_000,
     schema: SCHEMA,
     apiToken: variableSecret('USERPULSE_API_TOKEN', TOKEN),
     registry: new Registry(),

@@ -11,6 +11,7 @@ import type { CheckResult } from '../check.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { errorBody } from './schemas.ts';
+import type { StreamTickets } from './stream-tickets.ts';
 
 /** A fastify instance whose routes are typed by their zod schemas. */
 export type App = FastifyInstance<
@@ -27,6 +28,7 @@ export interface V1 {
   readonly schema: Schema;
   readonly health: (signal: AbortSignal) => Promise<readonly CheckResult[]>;
   readonly budget: QueryBudget;
+  readonly tickets: StreamTickets;
   readonly limits: HttpLimits;
   readonly metrics: HttpMetrics;
   readonly logger: Logger;

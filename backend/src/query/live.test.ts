@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { UserpulseError } from '../errors.ts';
 import { unlimitedBudget } from './budget.ts';
 import type { Series } from './counts.ts';
-import { LiveHub } from './live.ts';
+import { LiveHub, type LiveUpdate } from './live.ts';
 import type { SeriesPlan } from './plan.ts';
 import type { LiveWindow } from '../../../contract/answers.ts';
 
@@ -42,13 +42,14 @@ const REQUEST = { preset: 'made', ids: ['7'], types: [], every: '1m', timezone: 
 const at = (time: string): number => Date.parse(`2026-01-05T${time}Z`);
 
 /** Takes windows until one satisfies the test; returns all that came. */
-async function until(stream: AsyncIterator<LiveWindow>, test: (w: LiveWindow) => boolean): Promise<LiveWindow[]> {
+async function until(stream: AsyncIterator<LiveUpdate>, test: (w: LiveWindow) => boolean): Promise<LiveWindow[]> {
   const out: LiveWindow[] = [];
   for (;;) {
     const next = await stream.next();
     if (next.done === true) throw new Error('The stream ended.');
-    out.push(next.value);
-    if (test(next.value)) return out;
+    if (next.value.kind === 'gap') throw new Error('There is a gap.');
+    out.push(next.value.window);
+    if (test(next.value.window)) return out;
   }
 }
 
@@ -198,5 +199,50 @@ describe('a live stream', () => {
     [{ timezone: 'Mars/Olympus' }, 'not known'],
   ])('with %j is refused at once', (over, message) => {
     expect(() => new World().hub.subscribe({ ...REQUEST, ...over }, new AbortController().signal)).toThrow(message);
+  });
+});
+
+describe('a live stream that goes on', () => {
+  const taken = async (stream: AsyncIterable<LiveUpdate>, count: number): Promise<LiveUpdate[]> => {
+    const out: LiveUpdate[] = [];
+    for await (const update of stream) if (out.push(update) === count) break;
+    return out;
+  };
+  const windowsOf = (updates: readonly LiveUpdate[]): LiveWindow[] =>
+    updates.flatMap((update) => (update.kind === 'window' ? [update.window] : []));
+
+  it('tells every window since, changed or not, before anything newer', async () => {
+    const world = new World();
+    world.events = [[at('09:30:30'), 'like']];
+    const stop = new AbortController();
+    // Somebody else listens, so that there are windows at hand already.
+    await until(world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator](), (w) => w.partial);
+    const since = at('09:40:00');
+    const updates = await taken(world.hub.subscribe(REQUEST, stop.signal, since), 24);
+    // From three windows before the look that was got last, which may have been cut off, to the running one.
+    expect(windowsOf(updates).map((w) => w.time)).toEqual(
+      Array.from({ length: 24 }, (_, n) => at('09:37:00') + n * 60_000),
+    );
+    expect(new Set(updates.map((u) => u.kind === 'window' && u.lookedMs))).toEqual(new Set([world.nowMs]));
+    stop.abort();
+  });
+
+  it('says which part it does not tell when it was away for too long', async () => {
+    const world = new World();
+    const stop = new AbortController();
+    const since = world.nowMs - 1_200 * 60_000;
+    const [first, ...rest] = await taken(world.hub.subscribe(REQUEST, stop.signal, since), 1_002);
+    expect(first).toEqual({ kind: 'gap', fromMs: since, toMs: world.nowMs - 1_000 * 60_000 });
+    expect(windowsOf(rest)[0]?.time).toBe(at('10:00:00') - 1_000 * 60_000);
+    expect(windowsOf(rest).at(-1)).toMatchObject({ time: at('10:00:00'), partial: true });
+    stop.abort();
+  });
+
+  it('takes a look in the future for one just now', async () => {
+    const world = new World();
+    const stop = new AbortController();
+    const updates = await taken(world.hub.subscribe(REQUEST, stop.signal, world.nowMs + 3_600_000), 4);
+    expect(windowsOf(updates).at(-1)).toMatchObject({ time: at('10:00:00'), partial: true });
+    stop.abort();
   });
 });

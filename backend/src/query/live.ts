@@ -30,6 +30,13 @@ export interface LiveHubOptions {
   readonly pollMs?: number;
 }
 
+/** What a subscriber gets. */
+export type LiveUpdate =
+  /** A new or changed window, and when InfluxDB was asked (epoch ms). From there a subscriber that was cut off may go on. */
+  | { readonly kind: 'window'; readonly window: LiveWindow; readonly lookedMs: number }
+  /** Changes of these windows are not told: the subscriber was away for too long. */
+  | { readonly kind: 'gap'; readonly fromMs: number; readonly toMs: number };
+
 /** Half of the second within which a window must be out after its data has been written. */
 const POLL_MS = 500;
 /** Wakes that follow each other more quickly share one look. */
@@ -55,8 +62,11 @@ export class LiveHub {
     this.#options = options;
   }
 
-  /** @throws UserpulseError bad_request, overloaded, at once */
-  subscribe(request: LiveRequest, signal: AbortSignal): AsyncIterable<LiveWindow> {
+  /**
+   * @param sinceMs the look that the subscriber has got last, before it was cut off (epoch ms): whatever may have changed since comes first
+   * @throws UserpulseError bad_request, overloaded, at once
+   */
+  subscribe(request: LiveRequest, signal: AbortSignal, sinceMs?: number): AsyncIterable<LiveUpdate> {
     const spec = specOf(request, this.#options.now());
     const key = JSON.stringify([spec.query.preset, spec.query.ids, spec.query.types, spec.every, spec.zone.name]);
     if (!this.#feeds.has(key)) {
@@ -65,28 +75,37 @@ export class LiveHub {
       trial.grow(spec.firstBytes);
       trial.release();
     }
-    return this.#stream(key, spec, signal);
+    return this.#stream(key, spec, signal, sinceMs);
   }
 
   wake(): void {
     for (const feed of this.#feeds.values()) feed.wake();
   }
 
-  async *#stream(key: string, spec: FeedSpec, signal: AbortSignal): AsyncGenerator<LiveWindow, void> {
+  async *#stream(
+    key: string,
+    spec: FeedSpec,
+    signal: AbortSignal,
+    sinceMs: number | undefined,
+  ): AsyncGenerator<LiveUpdate, void> {
     if (aborted(signal)) return;
+    const nowMs = this.#options.now();
+    const gap = sinceMs === undefined ? undefined : untold(spec.every, sinceMs, nowMs);
+    if (gap !== undefined) yield gap;
     let feed = this.#feeds.get(key);
     if (feed === undefined) {
       feed = new Feed(spec, this.#options);
       this.#feeds.set(key, feed);
     }
-    const inbox = feed.join();
+    const inbox = feed.join(sinceMs === undefined ? undefined : Math.min(sinceMs, nowMs));
     const onAbort = (): void => inbox.notify();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       for (;;) {
-        for (let window = inbox.take(); window !== undefined; window = inbox.take()) {
+        for (let seen = inbox.take(); seen !== undefined; seen = inbox.take()) {
           if (aborted(signal)) return;
-          yield window;
+          const { lookedMs, ...window } = seen;
+          yield { kind: 'window', window, lookedMs };
         }
         if (aborted(signal)) return;
         await inbox.changed();
@@ -139,13 +158,27 @@ function specOf(request: LiveRequest, nowMs: number): FeedSpec {
   };
 }
 
-/** Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. */
+interface SeenWindow extends LiveWindow {
+  /** When InfluxDB was asked, epoch ms. */
+  readonly lookedMs: number;
+}
+
+/**
+ * Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. They leave in the
+ * order of their looks: who has got one has got all of the looks before.
+ */
 class Inbox {
-  readonly #waiting = new Map<string, LiveWindow>();
+  /**
+   * Set while the subscriber goes on from a look that it has got last (epoch ms): the first look that begins after it has joined reaches back to that
+   * one, and it gets every window of it, changed or not. Before that it gets nothing, or its place would be lost if it were cut off again.
+   */
+  resumeMs: number | undefined;
+  readonly #waiting = new Map<string, SeenWindow>();
   #failure: Error | undefined;
   #notify: (() => void) | undefined;
 
-  put(key: string, window: LiveWindow): void {
+  put(key: string, window: SeenWindow): void {
+    this.#waiting.delete(key);
     this.#waiting.set(key, window);
     this.notify();
   }
@@ -156,7 +189,7 @@ class Inbox {
   }
 
   /** @throws the failure of the feed, when there is nothing left */
-  take(): LiveWindow | undefined {
+  take(): SeenWindow | undefined {
     for (const [key, window] of this.#waiting) {
       this.#waiting.delete(key);
       return window;
@@ -191,7 +224,7 @@ class Feed {
   readonly #end = new AbortController();
   readonly #claim: Claim;
   /** Last known state of every window within the look-back, by series and start. */
-  readonly #sent = new Map<string, LiveWindow>();
+  readonly #sent = new Map<string, SeenWindow>();
   /** Types seen so far of each id; once seen, a type keeps its series. */
   readonly #types = new Map<string, Set<string>>();
   #wake: (() => void) | undefined;
@@ -212,9 +245,13 @@ class Feed {
     return this.#end.signal.aborted;
   }
 
-  join(): Inbox {
+  join(sinceMs: number | undefined): Inbox {
     const inbox = new Inbox();
-    for (const [key, window] of this.#sent) inbox.put(key, window);
+    if (sinceMs === undefined) for (const [key, window] of this.#sent) inbox.put(key, window);
+    else {
+      inbox.resumeMs = sinceMs;
+      this.wake();
+    }
     this.#inboxes.add(inbox);
     if (!this.#started) {
       this.#started = true;
@@ -292,7 +329,11 @@ class Feed {
     const { every, zone } = this.#spec;
     const at = (ms: number): Window | undefined => localWindows({ fromMs: ms, toMs: ms + 1, every, zone, limit: 1 })[0];
     const open = at(nowMs);
-    const earliest = at(nowMs - Math.max(lookBackMs(every), missedMs(every, nowMs - (this.#lookedMs ?? nowMs))));
+    const resuming = new Set([...this.#inboxes].filter((inbox) => inbox.resumeMs !== undefined));
+    const resumeMs = Math.min(...[...resuming].map((inbox) => inbox.resumeMs ?? nowMs));
+    // Of the look that a subscriber has got last it may lack a part, which reached as far back as any look.
+    const sinceMs = Math.min(this.#lookedMs ?? nowMs, resumeMs - lookBackMs(every));
+    const earliest = at(nowMs - Math.max(lookBackMs(every), missedMs(every, nowMs - sinceMs)));
     if (open === undefined || earliest === undefined) throw new Error(`No window holds ${nowMs}.`);
     const plan = planQuery(this.#spec.query, {
       fromMs: earliest.startMs,
@@ -307,11 +348,12 @@ class Feed {
     try {
       const series = await this.#options.read(plan, this.#end.signal);
       this.#account(this.#sent.size + series.length * plan.now.windows.length);
-      this.#publish(plan, series, nowMs);
+      this.#publish(plan, series, nowMs, resuming);
     } finally {
       this.#claim.shrink(planned);
     }
     this.#lookedMs = nowMs;
+    for (const inbox of resuming) inbox.resumeMs = undefined;
     for (const [key, window] of this.#sent) if (window.time < earliest.startMs) this.#sent.delete(key);
     this.#account(this.#sent.size);
   }
@@ -325,7 +367,8 @@ class Feed {
     this.#remembered = bytes;
   }
 
-  #publish(plan: SeriesPlan, series: readonly Series[], nowMs: number): void {
+  /** @param resuming get every window, changed or not */
+  #publish(plan: SeriesPlan, series: readonly Series[], nowMs: number, resuming: ReadonlySet<Inbox>): void {
     const { windows } = plan.now;
     const zeros = new Float64Array(windows.length);
     const counts = new Map<string, Map<string, Float64Array>>();
@@ -343,18 +386,21 @@ class Feed {
       for (const type of types.size === 0 ? [''] : types) {
         const values = counts.get(id)?.get(type) ?? zeros;
         windows.forEach((window, i) => {
-          this.#offer({ id, type, time: window.startMs, value: values[i] ?? 0, partial: window.endMs > nowMs });
+          const [time, value, partial] = [window.startMs, values[i] ?? 0, window.endMs > nowMs];
+          this.#offer({ id, type, time, value, partial, lookedMs: nowMs }, resuming);
         });
       }
     }
   }
 
-  #offer(window: LiveWindow): void {
+  #offer(window: SeenWindow, resuming: ReadonlySet<Inbox>): void {
     const key = `${window.id}/${window.type}/${window.time}`;
     const before = this.#sent.get(key);
-    if (before?.value === window.value && before.partial === window.partial) return;
-    this.#sent.set(key, window);
-    for (const inbox of this.#inboxes) inbox.put(key, window);
+    const changed = before?.value !== window.value || before.partial !== window.partial;
+    if (changed) this.#sent.set(key, window);
+    for (const inbox of this.#inboxes) {
+      if (inbox.resumeMs === undefined ? changed : resuming.has(inbox)) inbox.put(key, window);
+    }
   }
 }
 
@@ -372,4 +418,11 @@ function lookBackMs(every: Duration): number {
 /** How much of the time since the last look there is to catch up with, ms. */
 function missedMs(every: Duration, sinceMs: number): number {
   return every.kind === 'ms' ? Math.min(sinceMs, every.ms * MOST_MISSED_WINDOWS) : sinceMs;
+}
+
+/** The part of what a subscriber has missed that is not caught up with; undefined where all of it is. */
+function untold(every: Duration, sinceMs: number, nowMs: number): Extract<LiveUpdate, { kind: 'gap' }> | undefined {
+  const fromMs = sinceMs - lookBackMs(every);
+  const toMs = nowMs - missedMs(every, nowMs - fromMs);
+  return toMs > fromMs && toMs > sinceMs ? { kind: 'gap', fromMs: sinceMs, toMs } : undefined;
 }

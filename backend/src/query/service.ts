@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { LiveWindow, TopResult } from '../../../contract/answers.ts';
+import type { TopResult } from '../../../contract/answers.ts';
 import { MAX_SERIES } from '../../../contract/limits.ts';
 import { ID_PRESETS, isIdPreset, roleOf, type IdPreset } from '../../../contract/presets.ts';
 import { STATUS, UserpulseError } from '../errors.ts';
@@ -15,7 +15,7 @@ import { seriesFrame, topFrame, valueSeries, type Frame, type ValueSeries } from
 import { seriesNotices, typesWithout } from './notices.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Retention } from '../influx/retention.ts';
-import { LiveHub } from './live.ts';
+import { LiveHub, type LiveUpdate } from './live.ts';
 import {
   everyText,
   planQuery,
@@ -128,7 +128,8 @@ export interface QueryService {
    * Validates at once (throws UserpulseError `bad_request`), then yields every new or changed window until `signal` aborts, which ends it
    * without an error.
    */
-  live(input: LiveInput, signal: AbortSignal): AsyncIterable<LiveWindow>;
+  /** @param sinceMs see {@link LiveHub.subscribe} */
+  live(input: LiveInput, signal: AbortSignal, sinceMs?: number): AsyncIterable<LiveUpdate>;
   /** Tells live subscriptions that points have just been written, so that they look at once. For an ingest in the same process. */
   wake(): void;
   /** For the metrics. */
@@ -360,8 +361,8 @@ class InfluxQueryService implements QueryService {
     return types.sort();
   }
 
-  live(input: LiveInput, signal: AbortSignal): AsyncIterable<LiveWindow> {
-    return this.#live.subscribe(input, signal);
+  live(input: LiveInput, signal: AbortSignal, sinceMs?: number): AsyncIterable<LiveUpdate> {
+    return this.#live.subscribe(input, signal, sinceMs);
   }
 
   wake(): void {

@@ -1,8 +1,14 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { z } from 'zod';
 import { UserpulseError } from '../../errors.ts';
 import { httpError } from '../errors.ts';
-import { streamQuery, streamResponse } from '../schemas.ts';
-import { sseComment, sseEvent, sseWrite } from '../sse.ts';
+import { streamHeaders, streamQuery, streamResponse } from '../schemas.ts';
+import { sseComment, sseEvent, sseRetry, sseWrite } from '../sse.ts';
+import type { StreamQuestion } from '../stream-tickets.ts';
 import { clientSignal, errors, type App, type V1 } from '../v1.ts';
+
+/** A server that restarts is back by then, and a panel that waits longer would look frozen. */
+const RETRY_MS = 2_000;
 
 /** `GET /v1/stream`: server-sent events, one per new or changed window, until the client leaves or the server stops. */
 export function registerStream(app: App, v1: V1): void {
@@ -15,6 +21,7 @@ export function registerStream(app: App, v1: V1): void {
     schema: {
       tags: ['interactions'],
       summary: 'Windows as they change, as server-sent events',
+      headers: streamHeaders,
       querystring: streamQuery,
       response: {
         200: { description: 'The stream.', content: { 'text/event-stream': { schema: streamResponse } } },
@@ -28,16 +35,20 @@ export function registerStream(app: App, v1: V1): void {
           hint: 'Close one, or try again later.',
         });
       }
+      const question = questionOf(v1, request);
+      const lastEventId = request.headers['last-event-id'] ?? request.query.lastEventId;
       const end = new AbortController();
       const signal = AbortSignal.any([end.signal, clientSignal(request, reply), v1.closing]);
       // Throws on a bad question, while an ordinary error answer is still possible.
-      const windows = v1.service.live(request.query, signal);
+      const windows = v1.service.live(question, signal, lastEventId === undefined ? undefined : Number(lastEventId));
 
       const response = reply.raw;
       reply.hijack();
       clients += 1;
       metrics.streamClients.set(clients);
+      // What hooks have set, as the headers of CORS.
       response.writeHead(200, {
+        ...(reply.getHeaders() as OutgoingHttpHeaders),
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',
         // nginx buffers answers unless told not to.
@@ -65,9 +76,13 @@ export function registerStream(app: App, v1: V1): void {
         if (!writing) void write(sseComment('heartbeat'));
       }, limits.heartbeatMs);
       try {
-        await write(sseComment('open'));
-        for await (const window of windows) {
-          if (!(await write(sseEvent('window', window)))) break;
+        await write(sseComment('open') + sseRetry(RETRY_MS));
+        for await (const update of windows) {
+          const text =
+            update.kind === 'gap'
+              ? sseEvent('gap', { from: update.fromMs, to: update.toMs })
+              : sseEvent('window', update.window, update.lookedMs);
+          if (!(await write(text))) break;
         }
       } catch (error) {
         const { body, unexpected } = httpError(error, limits.bodyBytes);
@@ -84,4 +99,25 @@ export function registerStream(app: App, v1: V1): void {
       }
     },
   });
+}
+
+/** @throws UserpulseError bad_request, unauthorized */
+function questionOf(
+  { tickets }: V1,
+  {
+    headers,
+    query,
+  }: {
+    readonly headers: { readonly authorization?: string | undefined };
+    readonly query: z.output<typeof streamQuery>;
+  },
+): StreamQuestion {
+  const { ticket, preset = '', ids, types, every = '', timezone } = query;
+  if (ticket === undefined) return { preset, ids, types, every, ...(timezone === undefined ? {} : { timezone }) };
+  if (headers.authorization !== undefined) {
+    throw new UserpulseError('bad_request', 'The request has an Authorization header and a ticket.', {
+      hint: 'Send one of them.',
+    });
+  }
+  return tickets.open(ticket);
 }
