@@ -2,6 +2,8 @@ import { expect } from 'vitest';
 import { underTraffic } from './campaign.ts';
 import { FaultyWorld, type FaultyWorldOptions } from './faulty-world.ts';
 import type { FaultKind } from './kinds.ts';
+import { archiveObjects } from '../support/stored.ts';
+import { expectReadable } from '../support/strict-readers.ts';
 
 /** The seed of this run: what is sent, and which faults come in which order. */
 export const SEED = Number(process.env['FAULTS_SEED'] ?? 1);
@@ -31,8 +33,12 @@ export async function survives(world: FaultyWorld, kind: FaultKind): Promise<voi
   await expectExact(world);
 }
 
-/** Everything that must be there and nothing else, and no end of ingest that nobody asked for. */
+/**
+ * Everything that must be there and nothing else, no end of ingest that nobody asked for, and an archive that DuckDB and ClickHouse read as we do,
+ * every object of it.
+ */
 export async function expectExact(world: FaultyWorld): Promise<void> {
   expect(world.unexpectedEnds).toEqual([]);
   await world.world.expectExact();
+  await expectReadable(archiveObjects(world.world.archive));
 }
