@@ -64,6 +64,10 @@ export const ID_KINDS = {
 export type IdKind = keyof typeof ID_KINDS;
 export const ID_KIND_NAMES = Object.keys(ID_KINDS) as readonly IdKind[];
 
+/** A value for every kind. */
+export const byKind = <T>(valueOf: (kind: IdKind) => T): Record<IdKind, T> =>
+  Object.fromEntries(ID_KIND_NAMES.map((kind) => [kind, valueOf(kind)])) as Record<IdKind, T>;
+
 /** When a share was created: the first 8 hex characters of an ObjectId are its second. Undefined for what is not a share ID. */
 export function shareCreated(id: string): Date | undefined {
   return shareIdProblem(id) === undefined ? new Date(Number.parseInt(id.slice(0, 8), 16) * 1000) : undefined;

@@ -27,8 +27,9 @@ export interface PresetRow {
  * 2. with ids of a new kind a row in ids.ts and the texts of its field in src/texts.ts,
  * 3. with ids: `includes` of src/plugin.json for its dashboard, which provisioning/typescript/generate.ts writes.
  *
- * All else (HTTP addresses and their documentation, Flux, metric labels, editor, variables, links, dashboards) follows from the tables; the
- * compiler or a test names the place that is left out.
+ * HTTP addresses and their documentation, Flux, metric labels, editor, variables, links and dashboards follow from the tables. What a preset with
+ * another form of question needs besides, the compiler and the tests of the tables do not know: see "Where to change what" in
+ * docs/architecture.md.
  */
 export const PRESETS = {
   made: {

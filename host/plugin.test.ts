@@ -84,11 +84,11 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
   };
   const shot = (page: Page, name: string) => picture(page, `react${generation}-${name}`);
 
-  it.each(['overview', 'made', 'received', 'share', 'operations'])(
+  it.each(['overview', 'made', 'received', 'share', 'operations', 'public'])(
     'draws every panel of the provisioned dashboard %s',
     async (name) => {
       const page = await open();
-      const id = { made: '', received: '&var-user=88', share: '', overview: '', operations: '' }[name] ?? '';
+      const id = name === 'received' ? '&var-user=88' : '';
       await page.goto(`${host.url}/d/${name}?${week}${id}`);
       if (name === 'operations') await page.getByText('Grafana draws this panel').first().waitFor();
       else await page.locator('.uplot canvas').first().waitFor();

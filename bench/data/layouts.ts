@@ -1,4 +1,4 @@
-import type { BucketRole, Schema } from '../../backend/src/schema/buckets.ts';
+import { BUCKET_ROLES, type Schema } from '../../backend/src/schema/buckets.ts';
 import { pointsOf, renderLine } from '../../backend/src/schema/points.ts';
 import type { BenchEvent } from './events.ts';
 
@@ -20,12 +20,11 @@ export const SCHEMA: Schema = {
   userPrefix: { side: 'first', length: 4 },
   sharePrefix: { side: 'first', length: 6 },
 };
-const ROLES = ['made', 'received', 'share', 'total'] as const satisfies readonly BucketRole[];
 
 /** Ours, by the very functions that ingest writes with. */
 export const PREFIXES: Layout = {
   name: 'prefixes',
-  buckets: ROLES.map((role) => SCHEMA.buckets[role]),
+  buckets: BUCKET_ROLES.map((role) => SCHEMA.buckets[role]),
   lines: (event) => {
     const points = pointsOf(
       {
@@ -38,7 +37,7 @@ export const PREFIXES: Layout = {
       },
       SCHEMA,
     );
-    return ROLES.map((role) => {
+    return BUCKET_ROLES.map((role) => {
       const point = points.find((each) => each.role === role);
       return point === undefined ? undefined : renderLine(point, event.offsetNs);
     });

@@ -1,6 +1,7 @@
 import { canDropCaches } from '../data/disk.ts';
 import type { FilledInflux } from '../data/influx.ts';
-import { PRESETS, RANGES, type questionsOf } from './questions.ts';
+import { PRESET_NAMES } from '../../contract/presets.ts';
+import { RANGES, type questionsOf } from './questions.ts';
 import type { Asker } from './ways.ts';
 
 export interface ColdAnswers {
@@ -29,7 +30,7 @@ export async function askCold(options: {
     for (const range of COLD_RANGES) {
       say(`cold round ${round + 1} of ${options.rounds}, ${range.name}`);
       restartMs.push(await influx.restart());
-      for (const preset of PRESETS) {
+      for (const preset of PRESET_NAMES) {
         // Reads ten million ids, which nothing makes much slower.
         if (preset === 'top' && range !== RANGES[1]) continue;
         const prepared = await asker.prepare(options.question(preset, range).body(500 + round));

@@ -5,7 +5,8 @@ import { PREFIXES, SCHEMA } from '../data/layouts.ts';
 import { askCold, type ColdAnswers } from './cold.ts';
 import { QUICK_YEAR, WEEK_FROM, YEAR } from '../data/week.ts';
 import { CLIENTS, measure, seenKey, type Cell } from './measure.ts';
-import { PRESETS, questionsOf, RANGES, type AskedRange, type BenchPreset } from './questions.ts';
+import { PRESET_NAMES } from '../../contract/presets.ts';
+import { questionsOf, RANGES, type AskedRange, type BenchPreset } from './questions.ts';
 import { Asker, startBackend, type Way } from './ways.ts';
 
 const HOUR_MS = 3_600_000;
@@ -25,7 +26,7 @@ export const part: BenchPart = {
       const asker = new Asker(backend, influx);
       try {
         const question = questionsOf(recipe);
-        const questions = PRESETS.flatMap((preset) => RANGES.map((range) => question(preset, range)));
+        const questions = PRESET_NAMES.flatMap((preset) => RANGES.map((range) => question(preset, range)));
         const cells = await measure({
           questions: [
             ...questions,
@@ -158,7 +159,7 @@ function coldTable(cold: ColdAnswers): Table {
     title: 'Cold',
     note: `Milliseconds of the first query of each bucket after influxd was restarted${cold.cachesDropped ? ' and the kernel’s page cache emptied' : ' (the kernel’s page cache could not be emptied)'}. The restart took, until the first answer, ${spread(figure(cold.restartMs))} ms.`,
     columns: ['preset', ...cold.ranges],
-    rows: PRESETS.map((preset) => [
+    rows: PRESET_NAMES.map((preset) => [
       preset,
       ...cold.ranges.map((range) => {
         const answers = cold.answers.get(`${preset} ${range}`) ?? [];
@@ -181,7 +182,7 @@ const byRange = (cells: readonly Cell[]): Plot => ({
   title: 'Median answer of the API by range, one client',
   x: { label: 'range (days)', log: true },
   y: { label: 'ms', log: true },
-  series: PRESETS.map((preset) => ({
+  series: PRESET_NAMES.map((preset) => ({
     name: preset,
     points: RANGES.map((range) => [daysOf(range), p50(find(cells, preset, range.name), 'api', 1).median] as const),
   })),

@@ -1,3 +1,4 @@
+import type { Preset } from '../../contract/presets.ts';
 import { idsToAsk, type Recipe } from '../data/events.ts';
 import { WEEK_FROM, WEEK_TO, YEAR_FROM, YEAR_TO } from '../data/week.ts';
 
@@ -22,8 +23,7 @@ export const RANGES = [
   { name: '1 y', fromMs: YEAR_FROM, toMs: YEAR_TO, every: '1d' },
 ] as const satisfies readonly AskedRange[];
 
-export const PRESETS = ['made', 'received', 'share', 'everyone', 'top'] as const;
-export type BenchPreset = (typeof PRESETS)[number];
+export type BenchPreset = Preset;
 
 /** A request of /v1/query. */
 export type Body = object;

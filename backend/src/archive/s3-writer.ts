@@ -157,6 +157,7 @@ export class S3ArchiveWriter implements ArchiveWriter {
   async #verifyStored(Key: string, object: ArchiveObject, signal: AbortSignal): Promise<void> {
     let stored: string | undefined;
     try {
+      // Undefined too where the codec cannot read it: then it is not what was sent.
       const { Body } = await this.#options.client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), {
         abortSignal: signal,
       });
@@ -164,8 +165,7 @@ export class S3ArchiveWriter implements ArchiveWriter {
     } catch (error) {
       if (error instanceof Error && (error.name === 'NoSuchKey' || httpStatus(error) === 404))
         throw new NotStored(error);
-      // What the codec cannot read is not what was sent.
-      if (!isUnreadable(error)) throw error;
+      throw error;
     }
     if (stored === object.contentSha256) return;
     throw new UserpulseError(
@@ -250,10 +250,6 @@ export class S3ArchiveWriter implements ArchiveWriter {
     }
   }
 }
-
-/** Errors of Node's zlib: https://nodejs.org/api/zlib.html#constants */
-const isUnreadable = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(Z_|ZSTD_)/.test(error.code);
 
 /** S3 has acknowledged an object, and does not have it. */
 class NotStored extends Error {

@@ -1,4 +1,5 @@
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
+import { DEFAULT_CODEC } from '../archive/codecs.ts';
 import { openArchiveWriter } from '../archive/open-archive.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { preflightIngest, type IngestDependencies } from '../checks/preflight.ts';
@@ -163,7 +164,7 @@ export function createIngestParts(
         source: new KinesisSource(kinesis, config.stream),
         sink,
         archive: openArchiveWriter(archiveAt, {
-          codec: 'gzip',
+          codec: DEFAULT_CODEC,
           clock,
           logger,
           onRetry: (reason) => metrics.retries.inc({ target: 'archive', reason }),

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { resolve } from 'node:path';
+import { ID_KIND_NAMES } from '../../../contract/ids.ts';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { openArchiveReader } from '../archive/open-archive.ts';
 import { preflightReplay } from '../checks/preflight.ts';
@@ -14,7 +15,7 @@ import { replay } from '../replay/replay-days.ts';
 import { reportText } from '../replay/report.ts';
 import { ReplayState } from '../replay/state.ts';
 import { ReplayStats } from '../replay/stats.ts';
-import { prefixSchemeText, type Schema } from '../schema/buckets.ts';
+import { prefixSchemeText, schemeOfKind, type Schema } from '../schema/buckets.ts';
 import type { Relocation } from '../schema/offsets.ts';
 import { dayText } from '../archive/keys.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
@@ -198,7 +199,7 @@ async function openState(
     archive,
     influx,
     buckets: Object.values(schema.buckets),
-    schemes: [prefixSchemeText(schema.userPrefix), prefixSchemeText(schema.sharePrefix)],
+    schemes: ID_KIND_NAMES.map((kind) => prefixSchemeText(schemeOfKind(kind, schema))),
     types: [...options.types].sort(),
   });
   if (!options.restart) await state.load();

@@ -11,10 +11,10 @@ const OFFSET_CAPACITY = 2 ** 21;
 const EVENT_ID_CAPACITY = 2 ** 19;
 
 /**
- * Event → points → the timestamp offset of each. One for all shards, because points of different shards share buckets. Deterministic
- * but for the order in which shards are mixed, and what that decides is noted as relocations.
+ * Holds together what gives a point its timestamp: the events' points, the offset table, and the event IDs seen lately. One for all shards, because
+ * points of different shards share buckets.
  *
- * An event is taken apart in steps that return values, and not told to an observer: this runs for every event, and makes nothing but what is kept.
+ * Its steps return values instead of calling back: this runs for every event, and allocates only what is kept.
  */
 export class OffsetAllocator {
   readonly #schema: Schema;
@@ -47,7 +47,10 @@ export class OffsetAllocator {
     return pointsOf(event, this.#schema);
   }
 
-  /** Decides the timestamp of a point. A relocation that it returns must be durable before the point is written. */
+  /**
+   * The timestamp of a point, as {@link OffsetTable.assign} decides it from what {@link identityOf} derives. A relocation that it returns must be durable
+   * before the point is written.
+   */
   allocate(point: Point, identity: EventIdentity): Assignment {
     return this.#offsets.assign(point, identity);
   }

@@ -35,8 +35,9 @@ export interface Schema {
 }
 
 /** The scheme that a role's ids are tagged by; `total` has none. */
-export function schemeOf(role: IdRole, schema: Schema): PrefixScheme {
-  const kind = ROLES[role].ids;
+export const schemeOf = (role: IdRole, schema: Schema): PrefixScheme => schemeOfKind(ROLES[role].ids, schema);
+
+export function schemeOfKind(kind: IdKind, schema: Schema): PrefixScheme {
   switch (kind) {
     case 'user':
       return schema.userPrefix;

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
+import { byKind } from '../../../../contract/ids.ts';
 import { idKindOf, isIdPreset, PRESET_NAMES, PRESETS } from '../../../../contract/presets.ts';
 import { CALCULATION_NAMES, CALCULATIONS, LABELS } from '../../../../contract/query.ts';
 import { formatDuration } from '../../query/duration.ts';
 import { AUTO_LADDER_MS } from '../../query/every.ts';
-import { prefixSchemeText, type Schema } from '../../schema/buckets.ts';
+import { prefixSchemeText, schemeOfKind, type Schema } from '../../schema/buckets.ts';
 import { VERSION } from '../../version.ts';
 import { LIMITS, schemaResponse } from '../schemas.ts';
 import { errors, type App, type V1 } from '../v1.ts';
@@ -12,7 +13,7 @@ import { errors, type App, type V1 } from '../v1.ts';
 export const describeSchema = (schema: Schema): z.output<typeof schemaResponse> => ({
   version: VERSION,
   buckets: { ...schema.buckets },
-  prefix: { user: prefixSchemeText(schema.userPrefix), share: prefixSchemeText(schema.sharePrefix) },
+  prefix: byKind((kind) => prefixSchemeText(schemeOfKind(kind, schema))),
   presets: PRESET_NAMES.map((name) => ({
     name,
     description: PRESETS[name].description,
