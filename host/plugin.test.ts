@@ -298,6 +298,8 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
     const every = page.getByLabel(texts.query.every.label, { exact: true }).first();
     await every.fill('6h');
     await every.press('Enter');
+    await shot(page, 'editor-options-folded');
+    await page.getByRole('button', { name: /^Options/ }).click();
     const compare = page.getByLabel(texts.query.compareTo.label, { exact: true }).first();
     await compare.fill('1d');
     await compare.press('Enter');

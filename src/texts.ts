@@ -89,6 +89,7 @@ export const texts = {
     top: 'Most active in this time range',
     interactions: (n: number) => `${n.toLocaleString('en')} interactions`,
   },
+  options: { title: 'Options', none: 'Comparison, legend, time zone, incomplete windows, live', on: 'on' },
   flux: {
     title: 'Flux',
     show: 'Show the Flux this query runs',

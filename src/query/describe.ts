@@ -1,6 +1,7 @@
 import { ID_KINDS } from '../../contract/ids.ts';
 import { idKindOf, isIdPreset, PRESETS } from '../../contract/presets.ts';
-import { CALCULATIONS, DEFAULT_TOP } from '../../contract/query.ts';
+import { CALCULATIONS, DEFAULT_TOP, INCOMPLETE_WINDOWS } from '../../contract/query.ts';
+import { texts } from '../texts.ts';
 import type { UserpulseQuery } from '../types.ts';
 
 /** One line that says what a query asks, for collapsed query rows and Explore's history. */
@@ -22,4 +23,19 @@ function subject({ preset, ids, of = DEFAULT_TOP.of, n = DEFAULT_TOP.n }: Userpu
   if (preset !== 'top') return summary;
   const kind = idKindOf(of);
   return `${summary} ${n} ${ID_KINDS[kind].plural}${kind === 'user' ? `, ${of}` : ''}`;
+}
+
+/** What the folded options of a query are, where they are not their defaults. */
+export function describeOptions({ calc, compareTo, legend, timezone, incomplete, live }: UserpulseQuery): string {
+  const { query, options } = texts;
+  const windows = calc !== 'total';
+  const parts: readonly (readonly [label: string, value: string | undefined])[] = [
+    [query.compareTo.label, compareTo],
+    [query.legend.label, legend],
+    [query.timezone.label, timezone],
+    [query.incomplete.label, windows && incomplete !== undefined ? INCOMPLETE_WINDOWS[incomplete].label : undefined],
+    [query.live.label, windows && live === true ? options.on : undefined],
+  ];
+  const shown = parts.filter(([, value]) => value !== undefined && value !== '');
+  return shown.length === 0 ? options.none : shown.map(([label, value]) => `${label}: ${value ?? ''}`).join(' · ');
 }

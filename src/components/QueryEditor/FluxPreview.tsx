@@ -4,6 +4,7 @@ import type { GrafanaTheme2 } from '@grafana/data';
 import { ClipboardButton, Icon, useStyles2 } from '@grafana/ui';
 import { texts } from '../../texts.ts';
 import { messageOf } from '../../resources.ts';
+import { Fold } from '../fields/Fold.tsx';
 import { FluxText } from './FluxText.tsx';
 
 interface Props {
@@ -21,32 +22,25 @@ const DEBOUNCE_MS = 350;
 
 /** The Flux that the backend would run for the query, asked for only while it is shown. */
 export function FluxPreview({ id, translate, open, onToggle }: Props) {
-  const styles = useStyles2(getStyles);
   const answer = useAnswer(open ? translate : undefined);
   return (
-    <div>
-      <div className={styles.head}>
-        <button
-          type="button"
-          className={styles.toggle}
-          aria-expanded={open}
-          aria-controls={`${id}-flux`}
-          onClick={() => onToggle(!open)}
-        >
-          <Icon name={open ? 'angle-down' : 'angle-right'} />
-          {texts.flux.title}
-          {!open && <span className={styles.hint}>{texts.flux.show}</span>}
-        </button>
-        {open && answer?.kind === 'flux' && (
+    <Fold
+      id={`${id}-flux`}
+      title={texts.flux.title}
+      summary={texts.flux.show}
+      open={open}
+      onToggle={onToggle}
+      actions={
+        open &&
+        answer?.kind === 'flux' && (
           <ClipboardButton size="sm" variant="secondary" fill="text" icon="copy" getText={() => answer.text}>
             {texts.flux.copy}
           </ClipboardButton>
-        )}
-      </div>
-      <div id={`${id}-flux`} hidden={!open}>
-        {open && <Body answer={answer} incomplete={translate === undefined} />}
-      </div>
-    </div>
+        )
+      }
+    >
+      <Body answer={answer} incomplete={translate === undefined} />
+    </Fold>
   );
 }
 
@@ -87,21 +81,6 @@ function useAnswer(translate: Props['translate']): Answer | undefined {
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  head: css({ display: 'flex', alignItems: 'center', justifyContent: 'space-between', minHeight: theme.spacing(3) }),
-  toggle: css({
-    display: 'inline-flex',
-    alignItems: 'center',
-    gap: theme.spacing(0.5),
-    padding: theme.spacing(0.25, 0.5, 0.25, 0),
-    border: 0,
-    background: 'none',
-    fontSize: theme.typography.bodySmall.fontSize,
-    fontWeight: theme.typography.fontWeightMedium,
-    color: theme.colors.text.primary,
-    borderRadius: theme.shape.radius.default,
-    '&:focus-visible': { outline: `2px solid ${theme.colors.primary.main}` },
-  }),
-  hint: css({ color: theme.colors.text.secondary, fontWeight: theme.typography.fontWeightRegular }),
   note: css({
     margin: theme.spacing(0.5, 0),
     color: theme.colors.text.secondary,

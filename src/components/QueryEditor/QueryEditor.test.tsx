@@ -2,6 +2,7 @@ import { useState } from 'react';
 import { act, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent, { PointerEventsCheckLevel } from '@testing-library/user-event';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { INCOMPLETE_WINDOWS } from '../../../contract/query.ts';
 import type { UserpulseDataSource } from '../../datasource.ts';
 import { selectors } from '../../selectors.ts';
 import { dataSource, query, RANGE } from '../../testing/datasource.ts';
@@ -37,6 +38,7 @@ function open(fields: Partial<UserpulseQuery> = {}, variables = {}, backend: Rec
   return { user: userEvent.setup({ delay: null, pointerEventsCheck: PointerEventsCheckLevel.Never }), datasource };
 }
 const field = (label: string) => screen.getByLabelText(label, { selector: 'input' });
+const openOptions = () => userEvent.setup({ delay: null }).click(screen.getByRole('button', { name: /^Options/ }));
 const problem = () => screen.getByRole('alert').textContent;
 
 beforeEach(() => onRunQuery.mockClear());
@@ -69,6 +71,16 @@ describe('ids', () => {
     expect(last.ids).toEqual(['1', '2']);
     await user.click(screen.getByRole('button', { name: 'Remove 1' }));
     expect(last.ids).toEqual(['2']);
+  });
+
+  it('say what is wrong with one of them to those who come to it by keys', () => {
+    open({ preset: 'made', ids: ['88', '0x1'] });
+    const note = (id: string) =>
+      document.getElementById(
+        screen.getByRole('button', { name: `Remove ${id}` }).getAttribute('aria-describedby') ?? '',
+      )?.textContent;
+    expect(note('0x1')).toContain('"0x1" is not a valid user ID.');
+    expect(note('88')).toBeUndefined();
   });
 
   it('are suggested from the dashboard’s variables and the most active of the time range', async () => {
@@ -166,6 +178,7 @@ describe('windows and comparison', () => {
 
   it('are offered in a list that keys and mouse can use', async () => {
     const { user } = open();
+    await openOptions();
     await user.click(field('Compare with'));
     await user.click(screen.getByRole('option', { name: /1 week earlier/ }));
     expect(last.compareTo).toBe('1w');
@@ -190,6 +203,7 @@ it('splits by what is chosen', async () => {
 
 it('refuses a legend field that does not exist', async () => {
   const { user } = open();
+  await openOptions();
   await user.type(field('Legend'), '{{{{user}}');
   expect(problem()).toContain('{{user}} is not known');
 });
@@ -205,19 +219,41 @@ it('asks a ranking of whom and how many', async () => {
   expect(screen.queryByLabelText('Interval')).toBeNull();
 });
 
-it('has a control for every field that has a text, or nobody could set it', () => {
-  const shown = new Set<string>();
-  for (const fields of [{ preset: 'made', ids: ['1'] }, { preset: 'top' }] as const) {
-    const { unmount } = render(<Editor saved={query(fields)} datasource={dataSource(BACKEND, {})} />);
-    for (const { label } of Object.values(texts.query))
-      if (screen.queryAllByLabelText(label).length > 0) shown.add(label);
-    unmount();
-  }
-  expect([...shown].sort()).toEqual(
-    Object.values(texts.query)
-      .map(({ label }) => label)
-      .sort(),
-  );
+describe('the options', () => {
+  const toggle = () => screen.getByRole('button', { name: /^Options/ });
+
+  it('are folded, and say what is in them', async () => {
+    const { user } = open();
+    expect(toggle().textContent).toBe('OptionsComparison, legend, time zone, incomplete windows, live');
+    expect(toggle().getAttribute('aria-expanded')).toBe('false');
+    expect(screen.queryByLabelText('Legend')).toBeNull();
+    toggle().focus();
+    await user.keyboard('{Enter}');
+    expect(toggle().getAttribute('aria-expanded')).toBe('true');
+    expect(field('Legend')).toBeDefined();
+  });
+
+  it('say what was chosen while they are folded', () => {
+    open({ compareTo: '1w', timezone: 'Europe/Berlin', incomplete: 'hide', live: true });
+    expect(toggle().textContent).toBe(
+      `OptionsCompare with: 1w · Time zone: Europe/Berlin · Incomplete windows: ${INCOMPLETE_WINDOWS.hide.label} · Live: on`,
+    );
+  });
+
+  it.each([
+    ['a comparison', { compareTo: 'yesterday' }],
+    ['a legend', { legend: '{{user}}' }],
+  ])('are open where %s is wrong, for a problem is never folded away', async (_, fields) => {
+    const { user } = open(fields);
+    expect(problem()).toMatch(/yesterday|user/);
+    await user.click(toggle());
+    expect(problem()).toMatch(/yesterday|user/);
+  });
+
+  it('are none of a ranking', () => {
+    open({ preset: 'top' });
+    expect(screen.queryByRole('button', { name: /^Options/ })).toBeNull();
+  });
 });
 
 describe('a saved query that the backend refuses', () => {
@@ -228,6 +264,7 @@ describe('a saved query that the backend refuses', () => {
     expect(problem()).toContain('preset "likes" is not known. Use one of made, received, share, everyone, top.');
     expect(problem()).toContain('"window" is not a field of a query.');
     for (const radio of screen.getAllByRole('radio')) expect(radio).toHaveProperty('checked', false);
+    await openOptions();
     await user.click(field('Live'));
     expect(last).toMatchObject({ ...wrong, live: true });
     await user.click(screen.getByRole('button', { name: /^Flux/ }));
@@ -242,7 +279,12 @@ describe('a saved query that the backend refuses', () => {
 });
 
 it('has a control for every field of a query', () => {
-  const editors: Partial<UserpulseQuery>[] = [{ preset: 'made' }, { preset: 'share' }, { preset: 'top' }];
+  // Of one with ids the options are open, for one of them is wrong.
+  const editors: Partial<UserpulseQuery>[] = [
+    { preset: 'made', legend: '{{user}}' },
+    { preset: 'share' },
+    { preset: 'top' },
+  ];
   const shown = editors.flatMap((fields) => {
     const { unmount } = render(<Editor saved={query(fields)} datasource={dataSource(BACKEND)} />);
     const found = Object.values({ ...texts.query, ...texts.ids }).filter(
@@ -256,6 +298,7 @@ it('has a control for every field of a query', () => {
 
 it('switches live on', async () => {
   const { user } = open();
+  await openOptions();
   await user.click(field('Live'));
   expect(last.live).toBe(true);
 });

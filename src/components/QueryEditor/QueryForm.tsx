@@ -5,6 +5,7 @@ import { Combobox, RadioButtonGroup, Switch, useStyles2 } from '@grafana/ui';
 import { problemText } from '../../../contract/problem.ts';
 import { isIdPreset, PRESET_NAMES, type Preset } from '../../../contract/presets.ts';
 import { CALCULATION_NAMES, DEFAULT_TOP, LABELS } from '../../../contract/query.ts';
+import { describeOptions } from '../../query/describe.ts';
 import { changeSaved, readSaved, withoutProblems, type Change } from '../../query/saved.ts';
 import { isValid, validateQuery } from '../../query/validate.ts';
 import { selectors } from '../../selectors.ts';
@@ -12,6 +13,7 @@ import type { UserpulseApi } from '../../services.ts';
 import { groupByKey, texts } from '../../texts.ts';
 import type { UserpulseOptions, UserpulseQuery } from '../../types.ts';
 import { EditorField, EditorRow } from '../fields/EditorField.tsx';
+import { Fold } from '../fields/Fold.tsx';
 import { IdsField } from '../fields/IdsField.tsx';
 import {
   calculationOptions,
@@ -39,6 +41,7 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   const [draft, setDraft] = useState<Change<UserpulseQuery>>({});
   const idsWith = useIdsByKind(query);
   const [fluxOpen, setFluxOpen] = useState(false);
+  const [optionsOpen, setOptionsOpen] = useState(false);
   const range = givenRange ?? data?.timeRange;
   const { isTemplate } = datasource;
 
@@ -75,6 +78,9 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   const id = (field: string) => `userpulse-${saved.refId}-${field}`;
   const series = query.preset !== 'top';
   const windows = series && query.calc !== 'total';
+  // What is wrong is never folded away.
+  const problemInOptions =
+    problems.compareTo !== undefined || problems.legend !== undefined || refused.has('incomplete');
 
   return (
     <div className={styles.editor} data-testid={selectors.queryEditor.root}>
@@ -180,79 +186,91 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
               onChange={({ value }) => change({ groupBy: LABELS.filter((label) => value.split(',').includes(label)) })}
             />
           </EditorField>
-          <EditorField
-            htmlFor={id('compareTo')}
-            label={text.compareTo.label}
-            help={text.compareTo.help}
-            width={16}
-            problem={problems.compareTo}
-          >
-            <TextInput
-              id={id('compareTo')}
-              label={text.compareTo.label}
-              placeholder={text.compareTo.placeholder}
-              value={query.compareTo ?? ''}
-              suggestions={COMPARE_SUGGESTIONS}
-              onDraft={draftOf('compareTo')}
-              onCommit={(compareTo) => change({ compareTo })}
-            />
-          </EditorField>
-          <EditorField
-            htmlFor={id('legend')}
-            label={text.legend.label}
-            help={text.legend.help}
-            width={22}
-            problem={problems.legend}
-          >
-            <TextInput
-              id={id('legend')}
-              label={text.legend.label}
-              placeholder={text.legend.placeholder}
-              value={query.legend ?? ''}
-              suggestions={LEGEND_SUGGESTIONS}
-              onDraft={draftOf('legend')}
-              onCommit={(legend) => change({ legend })}
-            />
-          </EditorField>
-          <EditorField htmlFor={id('timezone')} label={text.timezone.label} help={text.timezone.help} width={22}>
-            <Combobox
-              id={id('timezone')}
-              isClearable
-              placeholder={text.timezone.placeholder}
-              options={timezones()}
-              value={query.timezone ?? null}
-              onChange={(option) => change({ timezone: option?.value })}
-            />
-          </EditorField>
-          {windows && (
+        </EditorRow>
+      )}
+      {series && (
+        <Fold
+          id={id('options')}
+          title={texts.options.title}
+          summary={describeOptions(query)}
+          open={optionsOpen || problemInOptions}
+          onToggle={setOptionsOpen}
+        >
+          <EditorRow>
             <EditorField
-              htmlFor={id('incomplete')}
-              label={text.incomplete.label}
-              help={text.incomplete.help}
-              width={20}
+              htmlFor={id('compareTo')}
+              label={text.compareTo.label}
+              help={text.compareTo.help}
+              width={16}
+              problem={problems.compareTo}
             >
-              <Combobox
-                id={id('incomplete')}
-                isClearable
-                placeholder={text.incomplete.placeholder}
-                options={INCOMPLETE_OPTIONS}
-                value={refused.has('incomplete') ? null : (query.incomplete ?? null)}
-                onChange={(option) => change({ incomplete: option?.value })}
+              <TextInput
+                id={id('compareTo')}
+                label={text.compareTo.label}
+                placeholder={text.compareTo.placeholder}
+                value={query.compareTo ?? ''}
+                suggestions={COMPARE_SUGGESTIONS}
+                onDraft={draftOf('compareTo')}
+                onCommit={(compareTo) => change({ compareTo })}
               />
             </EditorField>
-          )}
-          {windows && (
-            <EditorField htmlFor={id('live')} label={text.live.label} help={text.live.help} width={8}>
-              <div className={styles.switch}>
-                <Switch
-                  id={id('live')}
-                  value={query.live ?? false}
-                  onChange={(event) => change({ live: event.currentTarget.checked })}
-                />
-              </div>
+            <EditorField
+              htmlFor={id('legend')}
+              label={text.legend.label}
+              help={text.legend.help}
+              width={22}
+              problem={problems.legend}
+            >
+              <TextInput
+                id={id('legend')}
+                label={text.legend.label}
+                placeholder={text.legend.placeholder}
+                value={query.legend ?? ''}
+                suggestions={LEGEND_SUGGESTIONS}
+                onDraft={draftOf('legend')}
+                onCommit={(legend) => change({ legend })}
+              />
             </EditorField>
-          )}
-        </EditorRow>
+            <EditorField htmlFor={id('timezone')} label={text.timezone.label} help={text.timezone.help} width={22}>
+              <Combobox
+                id={id('timezone')}
+                isClearable
+                placeholder={text.timezone.placeholder}
+                options={timezones()}
+                value={query.timezone ?? null}
+                onChange={(option) => change({ timezone: option?.value })}
+              />
+            </EditorField>
+            {windows && (
+              <EditorField
+                htmlFor={id('incomplete')}
+                label={text.incomplete.label}
+                help={text.incomplete.help}
+                width={20}
+              >
+                <Combobox
+                  id={id('incomplete')}
+                  isClearable
+                  placeholder={text.incomplete.placeholder}
+                  options={INCOMPLETE_OPTIONS}
+                  value={refused.has('incomplete') ? null : (query.incomplete ?? null)}
+                  onChange={(option) => change({ incomplete: option?.value })}
+                />
+              </EditorField>
+            )}
+            {windows && (
+              <EditorField htmlFor={id('live')} label={text.live.label} help={text.live.help} width={8}>
+                <div className={styles.switch}>
+                  <Switch
+                    id={id('live')}
+                    value={query.live ?? false}
+                    onChange={(event) => change({ live: event.currentTarget.checked })}
+                  />
+                </div>
+              </EditorField>
+            )}
+          </EditorRow>
+        </Fold>
       )}
       <FluxPreview
         id={id('')}

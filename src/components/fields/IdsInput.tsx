@@ -89,7 +89,7 @@ export function IdsInput(props: Props) {
         }
       }}
     >
-      {ids.map((entry) => {
+      {ids.map((entry, at) => {
         const variable = isTemplate(entry);
         const problem = variable ? undefined : problemOf(entry);
         const note = problem ?? noteOf?.(entry);
@@ -101,10 +101,17 @@ export function IdsInput(props: Props) {
             data-testid={selectors.queryEditor.idChip}
           >
             <span className={styles.chipText}>{entry}</span>
+            {/* The title is for the mouse only; those who come by keys are told with the button. */}
+            {note !== undefined && (
+              <span id={`${id}-note-${at}`} className={styles.said}>
+                {note}
+              </span>
+            )}
             <button
               type="button"
               className={styles.remove}
               aria-label={texts.idsInput.remove(entry)}
+              aria-describedby={note === undefined ? undefined : `${id}-note-${at}`}
               onClick={() => remove(entry)}
             >
               <Icon name="times" size="sm" />
@@ -134,6 +141,7 @@ export function IdsInput(props: Props) {
           add(text);
         }}
       />
+      <Icon name="angle-down" className={styles.caret} aria-hidden />
       <SuggestionPopup
         id={`${id}-list`}
         label={props.label}
@@ -214,6 +222,7 @@ const getStyles = (theme: GrafanaTheme2, invalid: boolean) => ({
     color: theme.components.input.text,
     '&::placeholder': { color: theme.colors.text.disabled, opacity: 1 },
   }),
+  caret: css({ flex: 'none', color: theme.colors.text.secondary, pointerEvents: 'none' }),
   said: css({
     position: 'absolute',
     width: 1,

@@ -1,5 +1,5 @@
 import { useRef, useState } from 'react';
-import { Input } from '@grafana/ui';
+import { Icon, Input } from '@grafana/ui';
 import { comboboxProps, SuggestionPopup, useSuggestionList } from './Suggestions.tsx';
 import type { Suggestion } from './Suggestions.tsx';
 
@@ -47,6 +47,8 @@ export function TextInput(props: Props) {
         {...(suggestions.length > 0 && comboboxProps(`${id}-list`, list))}
         id={id}
         type={type}
+        // As Grafana's own fields that offer a list; the list opens with a click anywhere in the field.
+        suffix={suggestions.length > 0 && <Icon name="angle-down" aria-hidden />}
         data-testid={props['data-testid']}
         value={draft ?? value}
         placeholder={placeholder}
