@@ -26,6 +26,7 @@ import { Sender } from '../kinesis/sender.ts';
 import { classifyPut, putTo } from '../kinesis/put-records.ts';
 import { collected, dayArgument, listArgument } from './arguments.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { sayProxies } from './proxies.ts';
 
 interface Range {
   readonly from?: number;
@@ -143,6 +144,7 @@ async function list(
   context: CommandContext,
   options: Range & { readonly limit?: number; readonly json: boolean },
 ): Promise<void> {
+  sayProxies(context);
   const { limit = Infinity, json } = options;
   let shown = 0;
   for await (const { deadLetter, line } of found(context, options)) {
@@ -164,6 +166,7 @@ function describe(deadLetter: StoredDeadLetter): string {
 }
 
 async function count(context: CommandContext, options: Range & { readonly json: boolean }): Promise<void> {
+  sayProxies(context);
   interface Group {
     letters: number;
     first: string;
@@ -198,6 +201,7 @@ async function redriveCommand(
   context: CommandContext,
   options: Range & { readonly file?: string; readonly dryRun: boolean },
 ): Promise<void> {
+  sayProxies(context);
   const { file, dryRun } = options;
   if (file === undefined && (options.from === undefined || options.to === undefined)) {
     throw new UserpulseError('bad_request', 'redrive needs --from and --to, or --file.', {

@@ -9,6 +9,7 @@ import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { wrap } from './wrap.ts';
+import { sayProxies } from './proxies.ts';
 
 /** Below CHECK_TIMEOUT_MS, so that the error of a slow InfluxDB is InfluxDB's own. */
 const READ_TIMEOUT_MS = 4_000;
@@ -37,6 +38,7 @@ Environment:
 };
 
 async function doctor(context: CommandContext, options: { readonly json: boolean }): Promise<void> {
+  sayProxies(context);
   const config = context.config([
     ...INFLUX_SETTINGS,
     ...SCHEMA_SETTINGS,

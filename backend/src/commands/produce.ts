@@ -20,6 +20,7 @@ import { Sender, type Sent } from '../kinesis/sender.ts';
 import { generatedSource, replayedSource, shiftToNow, type Source } from '../produce/source.ts';
 import { classifyPut, openShardEnds, putTo } from '../kinesis/put-records.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { sayProxies } from './proxies.ts';
 
 interface ProduceOptions {
   readonly rate?: number;
@@ -118,6 +119,7 @@ Examples:
 };
 
 async function produce(context: CommandContext, options: ProduceOptions): Promise<void> {
+  sayProxies(context);
   if (options.file === undefined && (options.speed !== undefined || options.shiftToNow)) {
     throw new UserpulseError('bad_request', `${options.shiftToNow ? '--shift-to-now' : '--speed'} requires --file.`, {
       hint: 'Add --file with a Higgs file, or remove the option.',

@@ -1,6 +1,7 @@
+import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { warnOfProxies } from './proxies.ts';
+import { sayProxies, warnOfProxies } from './proxies.ts';
 
 it.each<readonly [Record<string, string>, string | undefined]>([
   [{}, undefined],
@@ -12,5 +13,9 @@ it.each<readonly [Record<string, string>, string | undefined]>([
   warnOfProxies(env, pino({}, { write: (text: string) => (line += text) }));
   if (begin === undefined) expect(line).toBe('');
   else expect(line).toContain(`"msg":"${begin}, but Userpulse does not use a proxy`);
-  expect(line).not.toContain('secret');
+  let said = '';
+  const stderr = new Writable({ write: (text: Buffer, _encoding, done) => done(((said += text.toString()), null)) });
+  sayProxies({ env, stderr });
+  expect(said).toBe(begin === undefined ? '' : `userpulse: ${/"msg":"([^"]*)"/.exec(line)?.[1] ?? ''}\n`);
+  expect(line + said).not.toContain('secret');
 });

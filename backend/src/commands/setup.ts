@@ -12,6 +12,7 @@ import type { CommandContext, RegisterCommand } from './context.ts';
 import { BUCKET_SETTINGS, INFLUX_SETTINGS } from './settings.ts';
 import { ensureArchive, ensureStream } from './setup-aws.ts';
 import { InfluxAdmin, OPERATOR_NEEDED, type BucketOutcome, type TokenOutcome } from './setup-influx.ts';
+import { sayProxies } from './proxies.ts';
 
 interface SetupOptions {
   readonly create: boolean;
@@ -68,6 +69,7 @@ function wholeNumber(text: string): number {
 }
 
 async function setup(context: CommandContext, options: SetupOptions): Promise<void> {
+  sayProxies(context);
   const config = context.config([
     ...INFLUX_SETTINGS,
     ...BUCKET_SETTINGS,
