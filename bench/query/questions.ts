@@ -35,7 +35,7 @@ export interface Question {
   readonly body: (number: number) => Body;
 }
 
-/** Ids in turn are this many; more requests than that begin again with the first. */
+/** So many different IDs are asked, one after the other and then again. */
 const IDS = 997;
 
 export function questionsOf(recipe: Recipe): (preset: BenchPreset, range: AskedRange, zone?: string) => Question {
@@ -48,7 +48,7 @@ export function questionsOf(recipe: Recipe): (preset: BenchPreset, range: AskedR
       case 'share':
         return { preset, ids: [ids.shares[number % IDS]], every: range.every };
       case 'everyone':
-        // Of a week nobody draws ten minutes of everyone.
+        // Nobody draws a week of everyone in windows of ten minutes.
         return { preset, every: range.name === '7 d' ? '1h' : range.every };
       case 'top':
         // Receivers, because everyone's counts are read from the actors: each has its own field, and is cold by itself.

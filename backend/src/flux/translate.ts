@@ -4,7 +4,7 @@ import { duration, flux, join, none, string, time, type Flux } from './literals.
 import { anyOf, hasId, idTest } from './predicates.ts';
 
 /**
- * Windows that InfluxDB itself counts in. They are UTC windows of one length, because only those are pushed down into its storage
+ * The windows in which InfluxDB itself counts. They are UTC windows of one length, because only those are pushed down into its storage
  * (`readWindow(count)`); the backend adds them up to the windows of a time zone. `null`: one count for the whole range.
  */
 export interface Grain {
@@ -13,7 +13,7 @@ export interface Grain {
   readonly offsetMs: number;
 }
 
-/** One read of the storage: its points are counted per grain and type, whoever of `ids` they belong to. */
+/** One read of the storage. It counts points per grain and type; the ids are not told apart. */
 export interface CountStream {
   /** Name of the stream's results; tells the streams of one query apart. */
   readonly name: string;

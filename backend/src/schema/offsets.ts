@@ -54,7 +54,7 @@ export class OffsetTable {
   /**
    * @param options.capacity points remembered, 12 bytes each; a good value is what arrives in half a minute: 2^21 at 25,000 events/s
    * @param options.maxRelocations relocations remembered, about 200 bytes each, the oldest out
-   * @param options.taken a memory of another kind: one that forgets nothing, for who can afford it
+   * @param options.taken another memory, for example one that forgets nothing (replay)
    */
   constructor(
     options: { readonly maxRelocations?: number } & ({ readonly capacity: number } | { readonly taken: OffsetMemory }),
