@@ -167,7 +167,7 @@ describe('userpulse dead-letters', () => {
 });
 
 describe('userpulse ingest of a bad deploy', () => {
-  it('stops with what is wrong and how to go on, and loses nothing', async () => {
+  it('holds the shard, says what is wrong and how to go on, and loses nothing', async () => {
     const w = await world({
       env: { USERPULSE_REJECT_MIN_RECORDS: '200', USERPULSE_ARCHIVE_MAX_AGE_MS: '60000' },
     });
@@ -178,13 +178,14 @@ describe('userpulse ingest of a bad deploy', () => {
     await w.putPoison(bad);
     for (let start = 0; start < 2; start++) {
       const ingest = w.ingest();
-      expect((await ingest.exit).code).toBe(1);
-      const message = ingest.log.split('\n').find((line) => line.startsWith('userpulse: '));
-      expect(message).toMatch(/Ingest stops because \d+ of the last \d+ records .* are no events/);
-      expect(message).toContain('"actor_id_invalid", for example: actorId is');
-      expect(message).toContain('USERPULSE_REJECT_MAX_RATIO=1');
+      await ingest.says('has been held since');
+      expect(ingest.log).toMatch(/\d+ of the last \d+ records .* are not valid events/);
+      expect(ingest.log).toContain('\\"actor_id_invalid\\", for example: actorId is');
+      expect(ingest.log).toContain('userpulse release --shard shardId-000000000000');
+      expect(await ingest.stop()).toEqual({ code: 0, signal: null });
       expect(await w.storedLines('rejected')).toEqual([]);
     }
+    // A limit of 1 lets them pass as well as a release does.
     const on = w.ingest({ USERPULSE_REJECT_MAX_RATIO: '1', USERPULSE_ARCHIVE_MAX_AGE_MS: '500' });
     await w.untilArchived();
     await on.stop();

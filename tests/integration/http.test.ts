@@ -292,7 +292,7 @@ async function* readWindows(answer: Response): AsyncGenerator<z.infer<typeof win
     for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
       const event = text.slice(0, end);
       text = text.slice(end + 2);
-      const data = /^event: window\ndata: (.*)$/.exec(event)?.[1];
+      const data = /^event: window\ndata: (.*)$/m.exec(event)?.[1];
       if (data !== undefined) yield windowEvent.parse(JSON.parse(data));
     }
   }

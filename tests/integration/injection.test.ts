@@ -211,14 +211,14 @@ function foreign(file: Node, asked: Schema): string[] {
   const literal = (at: Node): void => {
     if (!LITERALS.includes(at.type)) no('no literal', at);
   };
-  /** `r.column == literal`, joined by `and` and `or`. */
+  /** `r.column == literal`, or `!=`, joined by `and` and `or`. */
   const predicate = (at: Node): void => {
     if (at.type === 'ParenExpression') predicate(child(at, 'expression'));
     else if (at.type === 'LogicalExpression') {
       predicate(child(at, 'left'));
       predicate(child(at, 'right'));
     } else {
-      if (at.type !== 'BinaryExpression' || at['operator'] !== '==') {
+      if (at.type !== 'BinaryExpression' || !['==', '!='].includes(String(at['operator']))) {
         no('no comparison', at);
         return;
       }

@@ -426,7 +426,7 @@ export const streamResponse = z.string().meta({
   description:
     'Server-sent events named window, each with {id, type, time, value, partial}; time is the window start in epoch ms. A window comes again while it is open (partial: true). Each has an id, the time of the look that found it; after Last-Event-ID, whatever may have changed since that look comes again. If that is more than 1,000 windows, an event named gap, {from, to} in epoch ms, says which part does not. A comment comes every 2 s. An event named error, {error: {code, message}}, is the last one.',
   example:
-    'event: window\nid: 1769817604123\ndata: {"id":"88","type":"like","time":1769817600000,"value":3,"partial":true}\n\n',
+    'event: window\ndata: {"id":"88","type":"like","time":1769817600000,"value":3,"partial":true}\nid: 1769817604123\n\n',
 });
 
 /** For the OpenAPI document only: the route reads the body query by query, see query-body.ts. */

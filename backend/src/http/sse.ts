@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
  * @param id what a client that lost the connection sends back as Last-Event-ID
  */
 export const sseEvent = (name: string, data: unknown, id?: number): string =>
-  `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
+  `event: ${name}\ndata: ${JSON.stringify(data)}\n${id === undefined ? '' : `id: ${id}\n`}\n`;
 /** How long (ms) an EventSource waits before it connects again. */
 export const sseRetry = (ms: number): string => `retry: ${ms}\n\n`;
 /** A comment: clients ignore it, proxies see that the connection lives. */

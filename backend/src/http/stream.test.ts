@@ -21,7 +21,7 @@ describe('framing', () => {
     );
   });
   it('has an id from which a client goes on', () => {
-    expect(sseEvent('window', 1, 17)).toBe('event: window\nid: 17\ndata: 1\n\n');
+    expect(sseEvent('window', 1, 17)).toBe('event: window\ndata: 1\nid: 17\n\n');
   });
   it('never lets a line break of the data end an event', () => {
     expect(sseEvent('error', { message: 'a\n\nevent: window\r\ndata: x' }).split('\n')).toHaveLength(4);
