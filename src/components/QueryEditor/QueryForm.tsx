@@ -178,7 +178,7 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
               />
             </EditorField>
           )}
-          <EditorField htmlFor={id('groupBy')} label={text.groupBy.label} help={text.groupBy.help} width={18}>
+          <EditorField htmlFor={id('groupBy')} label={text.groupBy.label} help={text.groupBy.help} width={24}>
             <Combobox
               id={id('groupBy')}
               options={groupByOptions(idPreset !== undefined)}
