@@ -57,6 +57,35 @@ describe('loadConfig', () => {
     expect(load({ USERPULSE_LISTEN: '' }, 'listen').listen.port).toBe(8088);
   });
 
+  it('takes origins as browsers write them, none by default', () => {
+    expect(load({}, 'corsOrigins').corsOrigins).toEqual([]);
+    const text = 'https://app.example.com, http://localhost:3000,http://[::1]:8080,';
+    expect(load({ USERPULSE_CORS_ORIGINS: text }, 'corsOrigins').corsOrigins).toEqual([
+      'https://app.example.com',
+      'http://localhost:3000',
+      'http://[::1]:8080',
+    ]);
+  });
+
+  it.each([
+    ['*', 'must name each origin, not "*"'],
+    ['https://app.example.com,*', 'must name each origin, not "*"'],
+    ['https://*.example.com', 'must name each origin, not "https://*.example.com"'],
+    ['null', 'not "null"'],
+    ['app.example.com', 'not "app.example.com"'],
+    ['localhost:3000', 'not "localhost:3000"'],
+    ['ftp://app.example.com', 'not "ftp://app.example.com"'],
+    ['https://app.example.com/', 'did you mean https://app.example.com?'],
+    ['https://app.example.com/live?x#y', 'did you mean https://app.example.com?'],
+    ['https://user@app.example.com', 'did you mean https://app.example.com?'],
+    ['HTTPS://App.Example.com', 'did you mean https://app.example.com?'],
+    ['https://app.example.com:443', 'did you mean https://app.example.com?'],
+  ])('refuses the origin %s', (text, message) => {
+    const problem = failure({ USERPULSE_CORS_ORIGINS: text }, 'corsOrigins');
+    expect(problem).toContain('USERPULSE_CORS_ORIGINS');
+    expect(problem).toContain(message);
+  });
+
   it('never repeats a secret in a message', () => {
     expect(failure({ USERPULSE_API_TOKEN: 'hunter2' }, 'apiToken')).not.toContain('hunter2');
   });

@@ -38,11 +38,12 @@ const originList = z.string().transform((text, ctx): readonly string[] => {
   for (const origin of origins) {
     const url = URL.canParse(origin) ? new URL(origin) : undefined;
     const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
-    if (isWeb && url.origin === origin) continue;
-    const message =
-      origin === '*'
-        ? 'must name each origin: * would let every page read the numbers'
-        : `must be origins such as https://app.example.com, with commas between them, not "${origin}"${isWeb ? `: did you mean ${url.origin}?` : ''}`;
+    // URL takes * as a part of a host, and no browser's origin would ever equal it.
+    const hasWildcard = origin.includes('*');
+    if (isWeb && !hasWildcard && url.origin === origin) continue;
+    const message = hasWildcard
+      ? `must name each origin, not "${origin}": * would let pages read the numbers that nobody named`
+      : `must be origins such as https://app.example.com, with commas between them, not "${origin}"${isWeb ? `: did you mean ${url.origin}?` : ''}`;
     ctx.addIssue({ code: 'custom', message });
     return z.NEVER;
   }

@@ -173,7 +173,7 @@ describe('a client that leaves', () => {
         live: async function* (_input, signal) {
           for (let time = 0; !signal.aborted; time++) {
             const window = { id: '1', type: 'x'.repeat(10_000), time, value: 1, partial: false };
-            yield { kind: 'window', window, lookedMs: time };
+            yield { kind: 'window', window, placeMs: time };
           }
         },
       }),

@@ -424,7 +424,7 @@ export const healthResponse = z
 
 export const streamResponse = z.string().meta({
   description:
-    'Server-sent events named window, each with {id, type, time, value, partial}; time is the window start in epoch ms. A window comes again while it is open (partial: true). Each has an id, the time of the look that found it; after Last-Event-ID, whatever may have changed since that look comes again. If that is more than 1,000 windows, an event named gap, {from, to} in epoch ms, says which part does not. A comment comes every 2 s. An event named error, {error: {code, message}}, is the last one.',
+    'Server-sent events named window, each with {id, type, time, value, partial}; time is the window start in epoch ms. A window comes again while it is open (partial: true). The last one of each look has an id, the time of that look; after Last-Event-ID, whatever may have changed since that look comes again. If that is more than 1,000 windows, an event named gap, {from, to} in epoch ms, says which part does not. A comment comes every 2 s. An event named error, {error: {code, message}}, is the last one.',
   example:
     'event: window\ndata: {"id":"88","type":"like","time":1769817600000,"value":3,"partial":true}\nid: 1769817604123\n\n',
 });

@@ -9,9 +9,9 @@ import { AUTHORIZED, fakeService, serviceWithoutInflux, testServer } from './tes
 import type { App } from './v1.ts';
 
 const WINDOW: LiveWindow = { id: '88', type: 'like', time: 1_769_817_600_000, value: 3, partial: true };
-const UPDATE = { kind: 'window', window: WINDOW, lookedMs: 1_769_817_604_123 } as const;
+const UPDATE = { kind: 'window', window: WINDOW, placeMs: 1_769_817_604_123 } as const;
 const OPEN = ': open\n\nretry: 2000\n\n';
-const EVENT = sseEvent('window', WINDOW, UPDATE.lookedMs);
+const EVENT = sseEvent('window', WINDOW, UPDATE.placeMs);
 const URL = '/v1/stream?preset=received&ids=88,89&types=like&every=10s&timezone=Europe/Berlin';
 
 describe('framing', () => {

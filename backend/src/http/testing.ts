@@ -54,7 +54,7 @@ export function fakeService(overrides: Partial<QueryService> = {}): QueryService
       yield {
         kind: 'window',
         window: { id: '88', type: 'like', time: 1_769_817_600_000, value: 3, partial: true },
-        lookedMs: 1_769_817_604_123,
+        placeMs: 1_769_817_604_123,
       };
     },
     wake: () => undefined,

@@ -13,6 +13,10 @@ class World {
   nowMs = Date.parse('2026-01-05T10:00:05Z');
   reads = 0;
   failure: Error | undefined;
+  readonly #mostWindows: number;
+  constructor({ mostWindows = Infinity } = {}) {
+    this.#mostWindows = mostWindows;
+  }
   readonly hub = new LiveHub({
     now: () => this.nowMs,
     logger: pino({ level: 'silent' }),
@@ -20,6 +24,8 @@ class World {
     budget: unlimitedBudget(),
     read: (plan) => {
       this.reads++;
+      if (plan.now.windows.length > this.#mostWindows)
+        return Promise.reject(new UserpulseError('answer_too_large', 'Too much.'));
       return this.failure === undefined ? Promise.resolve(this.#series(plan)) : Promise.reject(this.failure);
     },
   });
@@ -223,7 +229,45 @@ describe('a live stream that goes on', () => {
     expect(windowsOf(updates).map((w) => w.time)).toEqual(
       Array.from({ length: 24 }, (_, n) => at('09:37:00') + n * 60_000),
     );
-    expect(new Set(updates.map((u) => u.kind === 'window' && u.lookedMs))).toEqual(new Set([world.nowMs]));
+    // Cut off before the last of them, it must not go on from this look.
+    expect(updates.map((u) => u.kind === 'window' && u.placeMs)).toEqual([
+      ...Array.from({ length: 23 }, () => undefined),
+      world.nowMs,
+    ]);
+    stop.abort();
+  });
+
+  it('loses nothing wherever it is cut off, while it catches up too', async () => {
+    for (const cut of [1, 5, 33, 34, 60]) {
+      const world = new World();
+      world.events = Array.from({ length: 30 }, (_, n) => [at('09:30:30') + n * 60_000, 'like']);
+      const known = new Map<number, number>();
+      let place = at('09:30:00');
+      for (const most of [cut, cut, Infinity]) {
+        let taken = 0;
+        for await (const update of world.hub.subscribe(REQUEST, new AbortController().signal, place)) {
+          if (update.kind === 'gap') throw new Error('There is a gap.');
+          known.set(update.window.time, update.window.value);
+          place = update.placeMs ?? place;
+          if (update.window.partial || ++taken === most) break;
+        }
+        world.nowMs += 2_000;
+      }
+      const lost = world.events.filter(([ms]) => known.get(ms - 30_000) !== 1);
+      expect(lost, `cut off after ${cut}`).toEqual([]);
+    }
+  });
+
+  it('does not keep the others waiting where catching up is too much', async () => {
+    const world = new World({ mostWindows: 500 });
+    world.events = [[at('10:00:01'), 'like']];
+    const stop = new AbortController();
+    const other = world.hub.subscribe(REQUEST, stop.signal)[Symbol.asyncIterator]();
+    await until(other, (w) => w.partial);
+    const since = world.nowMs - 900 * 60_000;
+    await expect(taken(world.hub.subscribe(REQUEST, stop.signal, since), 1)).rejects.toThrow('Too much.');
+    world.events.push([at('10:00:02'), 'like']);
+    expect(await until(other, () => true)).toMatchObject([{ time: at('10:00:00'), value: 2 }]);
     stop.abort();
   });
 

@@ -32,8 +32,11 @@ export interface LiveHubOptions {
 
 /** What a subscriber gets. */
 export type LiveUpdate =
-  /** A new or changed window, and when InfluxDB was asked (epoch ms). From there a subscriber that was cut off may go on. */
-  | { readonly kind: 'window'; readonly window: LiveWindow; readonly lookedMs: number }
+  /**
+   * A new or changed window. `placeMs` (epoch ms) comes with the last window that waits only: the look up to which the subscriber has got everything,
+   * from which one that was cut off may go on.
+   */
+  | { readonly kind: 'window'; readonly window: LiveWindow; readonly placeMs: number | undefined }
   /** Changes of these windows are not told: the subscriber was away for too long. */
   | { readonly kind: 'gap'; readonly fromMs: number; readonly toMs: number };
 
@@ -100,12 +103,15 @@ export class LiveHub {
     const inbox = feed.join(sinceMs === undefined ? undefined : Math.min(sinceMs, nowMs));
     const onAbort = (): void => inbox.notify();
     signal.addEventListener('abort', onAbort, { once: true });
+    let placeMs = 0;
     try {
       for (;;) {
         for (let seen = inbox.take(); seen !== undefined; seen = inbox.take()) {
           if (aborted(signal)) return;
           const { lookedMs, ...window } = seen;
-          yield { kind: 'window', window, lookedMs };
+          placeMs = Math.max(placeMs, lookedMs);
+          // With part of a look still waiting, going on from that look would lose the rest: a catch-up reaches further back than any other look.
+          yield { kind: 'window', window, placeMs: inbox.empty ? placeMs : undefined };
         }
         if (aborted(signal)) return;
         await inbox.changed();
@@ -163,10 +169,7 @@ interface SeenWindow extends LiveWindow {
   readonly lookedMs: number;
 }
 
-/**
- * Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. They leave in the
- * order of their looks: who has got one has got all of the looks before.
- */
+/** Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. */
 class Inbox {
   /**
    * Set while the subscriber goes on from a look that it has got last (epoch ms): the first look that begins after it has joined reaches back to that
@@ -176,6 +179,10 @@ class Inbox {
   readonly #waiting = new Map<string, SeenWindow>();
   #failure: Error | undefined;
   #notify: (() => void) | undefined;
+
+  get empty(): boolean {
+    return this.#waiting.size === 0;
+  }
 
   put(key: string, window: SeenWindow): void {
     this.#waiting.delete(key);
@@ -215,7 +222,8 @@ class Inbox {
  * Looks at InfluxDB again and again while someone listens:
  *
  *   join (first) ─▶ looking ─▶ waiting ─ wake or poll time ─▶ looking …      leave (last) ─▶ ended, for good
- *                      └─ failed: before the first success the listeners get the error; later it is logged and tried again
+ *                      └─ failed: before the first success the listeners get the error; later it is logged and tried again,
+ *                                 and those who go on from an earlier look, for whom it reached further back, get the error
  */
 class Feed {
   readonly #spec: FeedSpec;
@@ -295,6 +303,17 @@ class Feed {
           this.#claim.release();
           return;
         }
+        // The look may have failed only for how far back they reach. The others must not wait for them.
+        for (const inbox of this.#inboxes) {
+          if (inbox.resumeMs === undefined) continue;
+          inbox.fail(error);
+          this.#inboxes.delete(inbox);
+        }
+        if (this.#inboxes.size === 0) {
+          this.#end.abort();
+          this.#claim.release();
+          return;
+        }
         this.#options.logger.warn({ err: error, retryMs }, 'A live stream could not be read; trying again.');
         await this.#wait(retryMs, retryMs);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
@@ -331,7 +350,7 @@ class Feed {
     const open = at(nowMs);
     const resuming = new Set([...this.#inboxes].filter((inbox) => inbox.resumeMs !== undefined));
     const resumeMs = Math.min(...[...resuming].map((inbox) => inbox.resumeMs ?? nowMs));
-    // Of the look that a subscriber has got last it may lack a part, which reached as far back as any look.
+    // Events may come late: since the look that a subscriber has got last, windows may have changed as far back as that look reached.
     const sinceMs = Math.min(this.#lookedMs ?? nowMs, resumeMs - lookBackMs(every));
     const earliest = at(nowMs - Math.max(lookBackMs(every), missedMs(every, nowMs - sinceMs)));
     if (open === undefined || earliest === undefined) throw new Error(`No window holds ${nowMs}.`);

@@ -81,7 +81,7 @@ export function registerStream(app: App, v1: V1): void {
           const text =
             update.kind === 'gap'
               ? sseEvent('gap', { from: update.fromMs, to: update.toMs })
-              : sseEvent('window', update.window, update.lookedMs);
+              : sseEvent('window', update.window, update.placeMs);
           if (!(await write(text))) break;
         }
       } catch (error) {
