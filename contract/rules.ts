@@ -42,12 +42,15 @@ export function idsProblem(preset: Preset, ids: readonly string[], isVariable = 
       message: `ids is empty: preset "${preset}" needs a ${noun} ID.`,
       hint: `Give at least one, ${what}, for example "${example}".`,
     };
-  if (ids.length > MAX_IDS)
-    return {
-      message: `${ids.length} ids are more than the ${MAX_IDS} that one query may have.`,
-      hint: 'Spread them over several queries.',
-    };
-  return firstProblem(ids, (id) => (isVariable(id) ? undefined : idProblem(kind, id)));
+  return idCountProblem(ids) ?? firstProblem(ids, (id) => (isVariable(id) ? undefined : idProblem(kind, id)));
+}
+
+export function idCountProblem(ids: readonly string[]): Problem | undefined {
+  if (ids.length <= MAX_IDS) return undefined;
+  return {
+    message: `${ids.length} ids are more than the ${MAX_IDS} that one query may have.`,
+    hint: 'Spread them over several queries.',
+  };
 }
 
 /** Series are bounded more tightly than ids: many ids can be added up, but hardly be told apart in a chart. */
@@ -73,8 +76,11 @@ export function typeProblem(type: string): Problem | undefined {
 }
 
 export function typesProblem(types: readonly string[], isVariable = never): Problem | undefined {
-  const wrong = firstProblem(types, (type) => (isVariable(type) ? undefined : typeProblem(type)));
-  if (wrong !== undefined || types.length <= MAX_SERIES) return wrong;
+  return firstProblem(types, (type) => (isVariable(type) ? undefined : typeProblem(type))) ?? typeCountProblem(types);
+}
+
+export function typeCountProblem(types: readonly string[]): Problem | undefined {
+  if (types.length <= MAX_SERIES) return undefined;
   return { message: `${types.length} types are more than ${MAX_SERIES}.`, hint: 'Leave types empty for all of them.' };
 }
 

@@ -18,6 +18,8 @@ export interface EditorServices {
   readonly isTemplate: (text: string) => boolean;
   /** Names of the dashboard's variables that have a value to ask for. */
   variableNames(): string[];
+  /** A query with its variables replaced by the values that they have here. */
+  applyTemplateVariables(saved: UserpulseQuery, scopedVars: ScopedVars): UserpulseQuery;
   /** A set of types with its variables replaced. */
   expandTypes(types: readonly string[], scopedVars: ScopedVars): string[];
   /** The Flux of a query as it would run with these settings. */

@@ -89,7 +89,12 @@ export const texts = {
     top: 'Most active in this time range',
     interactions: (n: number) => `${n.toLocaleString('en')} interactions`,
   },
-  options: { title: 'Options', none: 'Comparison, legend, time zone, incomplete windows, live', on: 'on' },
+  options: {
+    title: 'Options',
+    none: 'Comparison, legend, time zone, incomplete windows, live',
+    noneOfTotal: 'Comparison, legend, time zone',
+    on: 'on',
+  },
   flux: {
     title: 'Flux',
     show: 'Show the Flux this query runs',

@@ -38,7 +38,9 @@ function AnnotationForm({ query: saved, onChange, datasource, range: givenRange,
   const [threshold, setThreshold] = useState<string>();
   const range = givenRange ?? data?.timeRange;
   const annotation = query.annotation ?? DEFAULT_ANNOTATION;
-  const problems = validateQuery(query, datasource.isTemplate);
+  const problems = validateQuery(query, datasource.isTemplate, {
+    replaced: datasource.applyTemplateVariables(query, data?.request?.scopedVars ?? {}),
+  });
   const change = (fields: Change<UserpulseQuery>) =>
     onChange(changeSaved({ ...DEFAULT_ANNOTATION_QUERY, ...saved }, fields));
   const idsWith = useIdsByKind(query);

@@ -37,5 +37,6 @@ export function describeOptions({ calc, compareTo, legend, timezone, incomplete,
     [query.live.label, windows && live === true ? options.on : undefined],
   ];
   const shown = parts.filter(([, value]) => value !== undefined && value !== '');
-  return shown.length === 0 ? options.none : shown.map(([label, value]) => `${label}: ${value ?? ''}`).join(' · ');
+  if (shown.length === 0) return windows ? options.none : options.noneOfTotal;
+  return shown.map(([label, value]) => `${label}: ${value ?? ''}`).join(' · ');
 }

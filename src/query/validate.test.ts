@@ -6,7 +6,7 @@ import { validateQuery } from './validate.ts';
 const isTemplate = (text: string) => text.includes('$');
 const query = (fields: Partial<UserpulseQuery>): UserpulseQuery => ({ refId: 'A', ...DEFAULT_QUERY, ...fields });
 const problems = (fields: Partial<UserpulseQuery>, rangeMs?: number) =>
-  validateQuery(query(fields), isTemplate, rangeMs);
+  validateQuery(query(fields), isTemplate, { rangeMs });
 
 describe('a query', () => {
   it('is complete by default', () => {
@@ -38,6 +38,20 @@ describe('a query', () => {
     const ids = Array.from({ length: 51 }, (_, i) => String(i + 1));
     expect(problems({ preset: 'made', ids }).ids).toContain('50');
     expect(problems({ preset: 'made', ids: ids.slice(1) })).toEqual({});
+  });
+  it('has as many ids and types as the values of its variables', () => {
+    const values = (count: number) => Array.from({ length: count }, (_, i) => String(i + 1));
+    const counted = (fields: Partial<UserpulseQuery>, ids: number, types = 0) =>
+      validateQuery(query({ preset: 'made', ids: ['$user'], types: ['$type'], ...fields }), isTemplate, {
+        replaced: { ids: values(ids), types: values(types) },
+      });
+    expect(counted({}, 50)).toEqual({});
+    expect(counted({}, 51).ids).toContain('51 ids with series of their own are more than the 50');
+    expect(counted({ groupBy: [] }, 1000)).toEqual({});
+    expect(counted({ groupBy: [] }, 1001).ids).toContain('1001 ids are more than the 1000');
+    expect(counted({}, 1, 101).types).toContain('101 types');
+    // A variable that has no value now may have one later.
+    expect(counted({}, 0)).toEqual({});
   });
   it('says when its windows are too many for the time range', () => {
     const week = 7 * 86_400_000;

@@ -3,7 +3,7 @@ import { MAX_WINDOWS } from '../../contract/limits.ts';
 import { isIdPreset } from '../../contract/presets.ts';
 import { problemText, type Problem } from '../../contract/problem.ts';
 import { LABELS } from '../../contract/query.ts';
-import { idsApartProblem, idsProblem, typesProblem } from '../../contract/rules.ts';
+import { idCountProblem, idsApartProblem, idsProblem, typeCountProblem, typesProblem } from '../../contract/rules.ts';
 import type { UserpulseQuery } from '../types.ts';
 
 /** What is wrong, by the control it concerns, in the backend's words. Every text says what to do. */
@@ -23,20 +23,33 @@ function durationProblem(text: string, name: string): string | undefined {
   return 'message' in read ? problemText(read) : undefined;
 }
 
+/** What is known besides the query. */
+export interface Known {
+  /** Length of the asked time range. */
+  readonly rangeMs?: number | undefined;
+  /** What the entries stand for with the values that variables have now: one variable may be a thousand ids. */
+  readonly replaced?: Pick<UserpulseQuery, 'ids' | 'types'>;
+}
+
 /**
- * All that can be said about a query before it runs. `rangeMs` is the length of the asked time range where known.
- * What a variable will give is not judged here; the backend judges everything again.
+ * All that can be said about a query before it runs. How many values a variable gives is counted where they are known, but whether each is good is not
+ * judged here; the backend judges everything again.
  */
-export function validateQuery(query: UserpulseQuery, isTemplate: IsTemplate, rangeMs?: number): Problems {
+export function validateQuery(query: UserpulseQuery, isTemplate: IsTemplate, known: Known = {}): Problems {
+  const { rangeMs, replaced: { ids, types } = query } = known;
   const problems: Problems = {};
   const set = (field: keyof Problems, text: string | undefined) => {
     if (text !== undefined) problems[field] = text;
   };
   set(
     'ids',
-    textOf(idsProblem(query.preset, query.ids, isTemplate) ?? idsApartProblem(query.ids, query.groupBy ?? LABELS)),
+    textOf(
+      idsProblem(query.preset, query.ids, isTemplate) ??
+        idCountProblem(ids) ??
+        idsApartProblem(ids, query.groupBy ?? LABELS),
+    ),
   );
-  set('types', textOf(typesProblem(query.types, isTemplate)));
+  set('types', textOf(typesProblem(query.types, isTemplate) ?? typeCountProblem(types)));
   if (query.preset === 'top') return problems;
   if (query.every !== 'auto' && !isTemplate(query.every)) set('every', everyProblem(query, rangeMs));
   if (query.compareTo !== undefined && !isTemplate(query.compareTo))

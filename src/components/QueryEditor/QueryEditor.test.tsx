@@ -103,6 +103,15 @@ describe('ids', () => {
     expect(last.ids).toEqual(['88', '$user']);
   });
 
+  it('are counted by the values of variables, not by their entries', async () => {
+    const user = Array.from({ length: 51 }, (_, i) => String(i + 1));
+    const { user: person } = open({ preset: 'received', ids: ['$user'] }, { user });
+    expect(problem()).toContain('51 ids with series of their own');
+    await person.click(field('Group by'));
+    await person.click(await screen.findByRole('option', { name: 'Type' }));
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
   it('can be typed while the backend is down', async () => {
     const { user } = open({ preset: 'received' }, {}, {});
     await user.click(field('Users'));
@@ -153,6 +162,15 @@ describe('types', () => {
     await user.click(await screen.findByRole('option', { name: /like/ }));
     await user.click(await screen.findByRole('option', { name: /\$type/ }));
     expect(last.types).toEqual(['like', '$type']);
+  });
+
+  it('say what is wrong with one of them to those who do not see it', () => {
+    open({ types: ['Like!'] });
+    expect(problem()).toContain('type "Like!" is not valid');
+    expect(field('Types').getAttribute('aria-invalid')).toBe('true');
+    expect(document.getElementById(field('Types').getAttribute('aria-describedby') ?? '')?.textContent).toContain(
+      'type "Like!" is not valid',
+    );
   });
 });
 
@@ -224,7 +242,7 @@ describe('the options', () => {
 
   it('are folded, and say what is in them', async () => {
     const { user } = open();
-    expect(toggle().textContent).toBe('OptionsComparison, legend, time zone, incomplete windows, live');
+    expect(toggle().textContent).toBe('Options Comparison, legend, time zone, incomplete windows, live');
     expect(toggle().getAttribute('aria-expanded')).toBe('false');
     expect(screen.queryByLabelText('Legend')).toBeNull();
     toggle().focus();
@@ -236,7 +254,7 @@ describe('the options', () => {
   it('say what was chosen while they are folded', () => {
     open({ compareTo: '1w', timezone: 'Europe/Berlin', incomplete: 'hide', live: true });
     expect(toggle().textContent).toBe(
-      `OptionsCompare with: 1w · Time zone: Europe/Berlin · Incomplete windows: ${INCOMPLETE_WINDOWS.hide.label} · Live: on`,
+      `Options Compare with: 1w · Time zone: Europe/Berlin · Incomplete windows: ${INCOMPLETE_WINDOWS.hide.label} · Live: on`,
     );
   });
 
@@ -248,6 +266,28 @@ describe('the options', () => {
     expect(problem()).toMatch(/yesterday|user/);
     await user.click(toggle());
     expect(problem()).toMatch(/yesterday|user/);
+  });
+
+  it('stay open while somebody corrects what opened them', async () => {
+    const { user } = open({ compareTo: 'yesterday' });
+    await user.clear(field('Compare with'));
+    await user.keyboard('1d');
+    expect(screen.queryByRole('alert')).toBeNull();
+    expect(document.activeElement).toBe(field('Compare with'));
+    await user.keyboard('{Enter}');
+    expect(last.compareTo).toBe('1d');
+    await user.click(toggle());
+    expect(toggle().textContent).toBe('Options Compare with: 1d');
+  });
+
+  it.each([{ live: 'yes' }, { timezone: 5 }])('are open where the backend refuses one: %j', (fields) => {
+    open(fields as unknown as Partial<UserpulseQuery>);
+    expect(toggle().getAttribute('aria-expanded')).toBe('true');
+  });
+
+  it('of a total are fewer', () => {
+    open({ calc: 'total' });
+    expect(toggle().textContent).toBe('Options Comparison, legend, time zone');
   });
 
   it('are none of a ranking', () => {

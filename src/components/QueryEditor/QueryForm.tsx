@@ -35,6 +35,9 @@ export type QueryFormProps = QueryEditorProps<UserpulseApi, UserpulseQuery, User
 
 const text = texts.query;
 
+/** Fields that are rarely used, and folded. */
+const OPTIONS = ['compareTo', 'legend', 'timezone', 'incomplete', 'live'] as const;
+
 export function QueryForm({ query: saved, onChange, onRunQuery, datasource, range: givenRange, data }: QueryFormProps) {
   const styles = useStyles2(getStyles);
   const { query, problems: refused } = useMemo(() => readSaved(saved), [saved]);
@@ -56,7 +59,11 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
     setDraft(typed === undefined || typed.trim() === '' ? {} : { [field]: typed.trim() });
 
   const rangeMs = range && range.to.valueOf() - range.from.valueOf();
-  const problems = validateQuery({ ...query, ...stripUndefined(draft) }, isTemplate, rangeMs);
+  const { maxDataPoints, intervalMs, timezone, scopedVars } = data?.request ?? {};
+  const problems = validateQuery({ ...query, ...stripUndefined(draft) }, isTemplate, {
+    rangeMs,
+    replaced: datasource.applyTemplateVariables(query, scopedVars ?? {}),
+  });
   const wrongCount = query.preset === 'top' ? refused.get('n') : undefined;
   // What has no control that could say it.
   const elsewhere = wrongCount ? new Map([...refused].filter(([field]) => field !== 'n')) : refused;
@@ -64,7 +71,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
 
   const idPreset = isIdPreset(query.preset) ? query.preset : undefined;
 
-  const { maxDataPoints, intervalMs, timezone, scopedVars } = data?.request ?? {};
   const translate = useCallback(
     () =>
       range
@@ -78,9 +84,10 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   const id = (field: string) => `userpulse-${saved.refId}-${field}`;
   const series = query.preset !== 'top';
   const windows = series && query.calc !== 'total';
-  // What is wrong is never folded away.
-  const problemInOptions =
-    problems.compareTo !== undefined || problems.legend !== undefined || refused.has('incomplete');
+  // What is wrong is never folded away. What opened for it stays open, or it would close on whoever is correcting it.
+  const wrongOption =
+    problems.compareTo !== undefined || problems.legend !== undefined || OPTIONS.some((field) => refused.has(field));
+  if (series && wrongOption && !optionsOpen) setOptionsOpen(true);
 
   return (
     <div className={styles.editor} data-testid={selectors.queryEditor.root}>
@@ -193,7 +200,7 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
           id={id('options')}
           title={texts.options.title}
           summary={describeOptions(query)}
-          open={optionsOpen || problemInOptions}
+          open={optionsOpen}
           onToggle={setOptionsOpen}
         >
           <EditorRow>

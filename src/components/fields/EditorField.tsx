@@ -60,9 +60,11 @@ const getStyles = (theme: GrafanaTheme2, width: number | 'auto', grow: boolean) 
     flex: width === 'auto' ? '0 1 auto' : `${grow ? '1 1' : '0 1'} ${theme.spacing(width)}`,
     minWidth: width === 'auto' ? 0 : `min(100%, ${theme.spacing(grow ? Math.min(width, 32) : Math.min(width, 14))})`,
     maxWidth: '100%',
-    // A group of radio buttons is a fieldset; its legend and width are to be as those of the other fields.
-    fieldset: { minWidth: 0, overflowX: 'auto' },
+    // A group of radio buttons is a fieldset; its legend and width are to be as those of the other fields. Where it is too narrow, Grafana's group
+    // shortens every option ("Everyo…", "T…"); this one goes on in a new line instead.
+    fieldset: { minWidth: 0 },
     legend: { margin: 0, lineHeight: 1 },
+    '[role=radiogroup]': { flexWrap: 'wrap', '& > *': { flex: 'none' } },
   }),
   label: css({
     display: 'flex',

@@ -29,7 +29,9 @@ export function Fold({ id, title, summary, open, onToggle, actions, children }: 
           onClick={() => onToggle(!open)}
         >
           <Icon name={open ? 'angle-down' : 'angle-right'} />
-          {title}
+          <span className={styles.title}>{title}</span>
+          {/* So that screen readers do not read both as one word. */}
+          {!open && ' '}
           {!open && <span className={styles.summary}>{summary}</span>}
         </button>
         {actions}
@@ -45,7 +47,8 @@ const getStyles = (theme: GrafanaTheme2) => ({
   head: css({ display: 'flex', alignItems: 'center', justifyContent: 'space-between', minHeight: theme.spacing(3) }),
   toggle: css({
     display: 'inline-flex',
-    alignItems: 'center',
+    // A long summary goes on in a second line; the title stays beside the first.
+    alignItems: 'flex-start',
     gap: theme.spacing(0.5),
     minWidth: 0,
     padding: theme.spacing(0.25, 0.5, 0.25, 0),
@@ -58,5 +61,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
     borderRadius: theme.shape.radius.default,
     '&:focus-visible': { outline: `2px solid ${theme.colors.primary.main}` },
   }),
+  title: css({ flex: 'none' }),
   summary: css({ color: theme.colors.text.secondary, fontWeight: theme.typography.fontWeightRegular }),
 });
