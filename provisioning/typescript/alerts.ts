@@ -20,6 +20,19 @@ const userpulseQuery = (query: UserpulseQueryBuilder, seconds: number): RuleQuer
   model: { ...query.refId('A').datasource(PROVISIONED_UID).build(), intervalMs: 60_000, maxDataPoints: 100 },
 });
 
+const prometheusQuery = (expr: string): RuleQuery => ({
+  refId: 'A',
+  datasourceUid: PROMETHEUS_UID,
+  relativeTimeRange: lastSeconds(600),
+  model: {
+    refId: 'A',
+    datasource: { type: 'prometheus', uid: PROMETHEUS_UID },
+    expr,
+    instant: true,
+    range: false,
+  },
+});
+
 /** Grafana's own expressions: reduce each series to a number, then compare it. Labels of the series stay on the alert. */
 const reduce = (reducer: 'last' | 'max' | 'sum' | 'mean'): RuleQuery => ({
   refId: 'B',
@@ -33,7 +46,7 @@ const reduce = (reducer: 'last' | 'max' | 'sum' | 'mean'): RuleQuery => ({
     settings: { mode: 'dropNN' },
   },
 });
-const above = (limit: number): RuleQuery => ({
+const threshold = (comparison: 'gt' | 'lt', limit: number): RuleQuery => ({
   refId: 'C',
   datasourceUid: '__expr__',
   model: {
@@ -41,7 +54,7 @@ const above = (limit: number): RuleQuery => ({
     type: 'threshold',
     datasource: { type: '__expr__', uid: '__expr__' },
     expression: 'B',
-    conditions: [{ evaluator: { type: 'gt', params: [limit] } }],
+    conditions: [{ evaluator: { type: comparison, params: [limit] } }],
   },
 });
 
@@ -85,7 +98,7 @@ export const alertRules = {
           'Interactions of a user spike',
           '0s',
           // A ranking is a number per user: one alert for each that is above, whoever it is.
-          [userpulseQuery(top('received', 10), 600), reduce('last'), above(1000)],
+          [userpulseQuery(top('received', 10), 600), reduce('last'), threshold('gt', 1000)],
           'User {{ $labels.id }} received more than 1,000 interactions in ten minutes',
           'It was {{ $values.B }}. The ten users who received the most are watched; the threshold is in provisioning/typescript/alerts.ts.',
         ),
@@ -93,21 +106,7 @@ export const alertRules = {
           'userpulse-silence',
           'No interactions',
           '5m',
-          [
-            userpulseQuery(everyone().calc('total').groupBy(), 600),
-            reduce('last'),
-            {
-              refId: 'C',
-              datasourceUid: '__expr__',
-              model: {
-                refId: 'C',
-                type: 'threshold',
-                datasource: { type: '__expr__', uid: '__expr__' },
-                expression: 'B',
-                conditions: [{ evaluator: { type: 'lt', params: [1] } }],
-              },
-            },
-          ],
+          [userpulseQuery(everyone().calc('total').groupBy(), 600), reduce('last'), threshold('lt', 1)],
           'No interactions for ten minutes',
           'Either nobody interacts, or events do not reach InfluxDB. Check the operations dashboard and run `userpulse doctor`.',
         ),
@@ -115,22 +114,7 @@ export const alertRules = {
           'userpulse-pipeline-lag',
           'Ingest lags behind the stream',
           '2m',
-          [
-            {
-              refId: 'A',
-              datasourceUid: PROMETHEUS_UID,
-              relativeTimeRange: lastSeconds(600),
-              model: {
-                refId: 'A',
-                datasource: { type: 'prometheus', uid: PROMETHEUS_UID },
-                expr: 'max(userpulse_millis_behind_latest)',
-                instant: true,
-                range: false,
-              },
-            },
-            reduce('last'),
-            above(60_000),
-          ],
+          [prometheusQuery('max(userpulse_millis_behind_latest)'), reduce('last'), threshold('gt', 60_000)],
           'Ingest is {{ $values.B }} ms behind the stream',
           'Panels lack the latest interactions until it catches up. `userpulse doctor` shows the lag of each shard and what is wrong.',
         ),
@@ -138,22 +122,7 @@ export const alertRules = {
           'userpulse-shard-held',
           'A shard is held',
           '0s',
-          [
-            {
-              refId: 'A',
-              datasourceUid: PROMETHEUS_UID,
-              relativeTimeRange: lastSeconds(600),
-              model: {
-                refId: 'A',
-                datasource: { type: 'prometheus', uid: PROMETHEUS_UID },
-                expr: 'sum(userpulse_shards{state="held"})',
-                instant: true,
-                range: false,
-              },
-            },
-            reduce('last'),
-            above(0),
-          ],
+          [prometheusQuery('sum(userpulse_shards{state="held"})'), reduce('last'), threshold('gt', 0)],
           '{{ $values.B }} shards are held',
           'Too much of what they hold is not valid, usually after a bad deploy of a producer. Their records wait on the stream until its retention ends. `userpulse doctor` says what is wrong and how to go on.',
         ),

@@ -103,15 +103,12 @@ export class LiveHub {
     const inbox = feed.join(sinceMs === undefined ? undefined : Math.min(sinceMs, nowMs));
     const onAbort = (): void => inbox.notify();
     signal.addEventListener('abort', onAbort, { once: true });
-    let placeMs = 0;
     try {
       for (;;) {
-        for (let seen = inbox.take(); seen !== undefined; seen = inbox.take()) {
+        for (let window = inbox.take(); window !== undefined; window = inbox.take()) {
           if (aborted(signal)) return;
-          const { lookedMs, ...window } = seen;
-          placeMs = Math.max(placeMs, lookedMs);
           // With part of a look still waiting, going on from that look would lose the rest: a catch-up reaches further back than any other look.
-          yield { kind: 'window', window, placeMs: inbox.empty ? placeMs : undefined };
+          yield { kind: 'window', window, placeMs: inbox.empty ? inbox.placeMs : undefined };
         }
         if (aborted(signal)) return;
         await inbox.changed();
@@ -164,11 +161,6 @@ function specOf(request: LiveRequest, nowMs: number): FeedSpec {
   };
 }
 
-interface SeenWindow extends LiveWindow {
-  /** When InfluxDB was asked, epoch ms. */
-  readonly lookedMs: number;
-}
-
 /** Windows that a subscriber has not taken yet. A newer state of a window replaces the older, so that a slow reader costs no memory. */
 class Inbox {
   /**
@@ -176,7 +168,9 @@ class Inbox {
    * one, and it gets every window of it, changed or not. Before that it gets nothing, or its place would be lost if it were cut off again.
    */
   resumeMs: number | undefined;
-  readonly #waiting = new Map<string, SeenWindow>();
+  /** The look that the windows put last come from (epoch ms). */
+  placeMs: number | undefined;
+  readonly #waiting = new Map<string, LiveWindow>();
   #failure: Error | undefined;
   #notify: (() => void) | undefined;
 
@@ -184,8 +178,7 @@ class Inbox {
     return this.#waiting.size === 0;
   }
 
-  put(key: string, window: SeenWindow): void {
-    this.#waiting.delete(key);
+  put(key: string, window: LiveWindow): void {
     this.#waiting.set(key, window);
     this.notify();
   }
@@ -196,7 +189,7 @@ class Inbox {
   }
 
   /** @throws the failure of the feed, when there is nothing left */
-  take(): SeenWindow | undefined {
+  take(): LiveWindow | undefined {
     for (const [key, window] of this.#waiting) {
       this.#waiting.delete(key);
       return window;
@@ -232,7 +225,7 @@ class Feed {
   readonly #end = new AbortController();
   readonly #claim: Claim;
   /** Last known state of every window within the look-back, by series and start. */
-  readonly #sent = new Map<string, SeenWindow>();
+  readonly #sent = new Map<string, LiveWindow>();
   /** Types seen so far of each id; once seen, a type keeps its series. */
   readonly #types = new Map<string, Set<string>>();
   #wake: (() => void) | undefined;
@@ -255,8 +248,10 @@ class Feed {
 
   join(sinceMs: number | undefined): Inbox {
     const inbox = new Inbox();
-    if (sinceMs === undefined) for (const [key, window] of this.#sent) inbox.put(key, window);
-    else {
+    if (sinceMs === undefined) {
+      inbox.placeMs = this.#lookedMs;
+      for (const [key, window] of this.#sent) inbox.put(key, window);
+    } else {
       inbox.resumeMs = sinceMs;
       this.wake();
     }
@@ -271,7 +266,11 @@ class Feed {
 
   leave(inbox: Inbox): void {
     this.#inboxes.delete(inbox);
-    if (this.#inboxes.size > 0) return;
+    if (this.#inboxes.size === 0) this.#finish();
+  }
+
+  /** For good: a new subscriber begins anew. */
+  #finish(): void {
     this.#end.abort();
     this.#claim.release();
     this.wake();
@@ -298,9 +297,7 @@ class Feed {
         if (!succeeded || !(error instanceof UserpulseError)) {
           const failure = error instanceof Error ? error : new Error(String(error));
           for (const inbox of this.#inboxes) inbox.fail(failure);
-          // A new subscriber begins anew.
-          this.#end.abort();
-          this.#claim.release();
+          this.#finish();
           return;
         }
         // The look may have failed only for how far back they reach. The others must not wait for them.
@@ -310,8 +307,7 @@ class Feed {
           this.#inboxes.delete(inbox);
         }
         if (this.#inboxes.size === 0) {
-          this.#end.abort();
-          this.#claim.release();
+          this.#finish();
           return;
         }
         this.#options.logger.warn({ err: error, retryMs }, 'A live stream could not be read; trying again.');
@@ -389,6 +385,7 @@ class Feed {
   /** @param resuming get every window, changed or not */
   #publish(plan: SeriesPlan, series: readonly Series[], nowMs: number, resuming: ReadonlySet<Inbox>): void {
     const { windows } = plan.now;
+    for (const inbox of this.#inboxes) if (inbox.resumeMs === undefined || resuming.has(inbox)) inbox.placeMs = nowMs;
     const zeros = new Float64Array(windows.length);
     const counts = new Map<string, Map<string, Float64Array>>();
     for (const one of series) {
@@ -406,13 +403,13 @@ class Feed {
         const values = counts.get(id)?.get(type) ?? zeros;
         windows.forEach((window, i) => {
           const [time, value, partial] = [window.startMs, values[i] ?? 0, window.endMs > nowMs];
-          this.#offer({ id, type, time, value, partial, lookedMs: nowMs }, resuming);
+          this.#offer({ id, type, time, value, partial }, resuming);
         });
       }
     }
   }
 
-  #offer(window: SeenWindow, resuming: ReadonlySet<Inbox>): void {
+  #offer(window: LiveWindow, resuming: ReadonlySet<Inbox>): void {
     const key = `${window.id}/${window.type}/${window.time}`;
     const before = this.#sent.get(key);
     const changed = before?.value !== window.value || before.partial !== window.partial;

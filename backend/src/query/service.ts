@@ -127,8 +127,9 @@ export interface QueryService {
   /**
    * Validates at once (throws UserpulseError `bad_request`), then yields every new or changed window until `signal` aborts, which ends it
    * without an error.
+   *
+   * @param sinceMs see {@link LiveHub.subscribe}
    */
-  /** @param sinceMs see {@link LiveHub.subscribe} */
   live(input: LiveInput, signal: AbortSignal, sinceMs?: number): AsyncIterable<LiveUpdate>;
   /** Tells live subscriptions that points have just been written, so that they look at once. For an ingest in the same process. */
   wake(): void;

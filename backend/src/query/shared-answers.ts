@@ -66,7 +66,7 @@ interface KeptAnswer {
 }
 
 /**
- * Questions that several ask at once are asked once, and answers about closed ranges are given again for a short time (docs/adr/0013).
+ * Questions that several ask at once are asked once, and answers about closed ranges are given again for a short time (docs/adr/0014).
  *
  *   asked ─▶ reading ─▶ answered ─ closed range ─▶ kept ─ time, or room is needed ─▶ forgotten
  *               └─ last asker leaves: a closed range is read to its end and kept; any other is given up unless someone comes within a moment

@@ -25,6 +25,7 @@ import {
   timezoneOptions,
   WINDOW_SUGGESTIONS,
 } from '../fields/options.ts';
+import type { Suggestion } from '../fields/Suggestions.tsx';
 import { TextInput } from '../fields/TextInput.tsx';
 import { TypesSelect } from '../fields/TypesSelect.tsx';
 import { useIdsByKind } from '../fields/useIdsByKind.ts';
@@ -55,9 +56,6 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   const change = (fields: Change<UserpulseQuery>) => put(changeSaved(saved, fields));
   const changePreset = (preset: Preset) =>
     change({ preset, ids: idsWith(preset), ...(preset !== 'top' && { of: undefined, n: undefined }) });
-  const draftOf = (field: 'every' | 'compareTo' | 'legend') => (typed: string | undefined) =>
-    setDraft(typed === undefined || typed.trim() === '' ? {} : { [field]: typed.trim() });
-
   const rangeMs = range && range.to.valueOf() - range.from.valueOf();
   const { maxDataPoints, intervalMs, timezone, scopedVars } = data?.request ?? {};
   const problems = validateQuery({ ...query, ...stripUndefined(draft) }, isTemplate, {
@@ -88,6 +86,26 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   const wrongOption =
     problems.compareTo !== undefined || problems.legend !== undefined || OPTIONS.some((field) => refused.has(field));
   if (series && wrongOption && !optionsOpen) setOptionsOpen(true);
+
+  const typedField = (field: 'every' | 'compareTo' | 'legend', width: number, suggestions: readonly Suggestion[]) => (
+    <EditorField
+      htmlFor={id(field)}
+      label={text[field].label}
+      help={text[field].help}
+      width={width}
+      problem={problems[field]}
+    >
+      <TextInput
+        id={id(field)}
+        label={text[field].label}
+        placeholder={field === 'every' ? undefined : text[field].placeholder}
+        value={query[field] ?? ''}
+        suggestions={suggestions}
+        onDraft={(typed) => setDraft(typed === undefined || typed.trim() === '' ? {} : { [field]: typed.trim() })}
+        onCommit={(committed) => change({ [field]: committed })}
+      />
+    </EditorField>
+  );
 
   return (
     <div className={styles.editor} data-testid={selectors.queryEditor.root}>
@@ -167,24 +185,7 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
               onChange={({ value }) => change({ calc: value })}
             />
           </EditorField>
-          {windows && (
-            <EditorField
-              htmlFor={id('every')}
-              label={text.every.label}
-              help={text.every.help}
-              width={16}
-              problem={problems.every}
-            >
-              <TextInput
-                id={id('every')}
-                label={text.every.label}
-                value={query.every}
-                suggestions={WINDOW_SUGGESTIONS}
-                onDraft={draftOf('every')}
-                onCommit={(every) => change({ every })}
-              />
-            </EditorField>
-          )}
+          {windows && typedField('every', 16, WINDOW_SUGGESTIONS)}
           <EditorField htmlFor={id('groupBy')} label={text.groupBy.label} help={text.groupBy.help} width={24}>
             <Combobox
               id={id('groupBy')}
@@ -204,40 +205,8 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
           onToggle={setOptionsOpen}
         >
           <EditorRow>
-            <EditorField
-              htmlFor={id('compareTo')}
-              label={text.compareTo.label}
-              help={text.compareTo.help}
-              width={16}
-              problem={problems.compareTo}
-            >
-              <TextInput
-                id={id('compareTo')}
-                label={text.compareTo.label}
-                placeholder={text.compareTo.placeholder}
-                value={query.compareTo ?? ''}
-                suggestions={COMPARE_SUGGESTIONS}
-                onDraft={draftOf('compareTo')}
-                onCommit={(compareTo) => change({ compareTo })}
-              />
-            </EditorField>
-            <EditorField
-              htmlFor={id('legend')}
-              label={text.legend.label}
-              help={text.legend.help}
-              width={22}
-              problem={problems.legend}
-            >
-              <TextInput
-                id={id('legend')}
-                label={text.legend.label}
-                placeholder={text.legend.placeholder}
-                value={query.legend ?? ''}
-                suggestions={LEGEND_SUGGESTIONS}
-                onDraft={draftOf('legend')}
-                onCommit={(legend) => change({ legend })}
-              />
-            </EditorField>
+            {typedField('compareTo', 16, COMPARE_SUGGESTIONS)}
+            {typedField('legend', 22, LEGEND_SUGGESTIONS)}
             <EditorField htmlFor={id('timezone')} label={text.timezone.label} help={text.timezone.help} width={22}>
               <Combobox
                 id={id('timezone')}

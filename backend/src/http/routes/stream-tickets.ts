@@ -21,7 +21,7 @@ export function registerStreamTickets(app: App, v1: V1): void {
     },
     handler: async (request, reply) => {
       const { preset, ids = [], types = [], every, timezone } = request.body;
-      const question = { preset, ids, types, every, ...(timezone === undefined ? {} : { timezone }) };
+      const question = { preset, ids, types, every, timezone };
       v1.service.live(question, UNREAD);
       const { ticket, expiresAtMs } = v1.tickets.issue(question);
       return sendJson(reply, {

@@ -113,7 +113,7 @@ function questionOf(
   },
 ): StreamQuestion {
   const { ticket, preset = '', ids, types, every = '', timezone } = query;
-  if (ticket === undefined) return { preset, ids, types, every, ...(timezone === undefined ? {} : { timezone }) };
+  if (ticket === undefined) return { preset, ids, types, every, timezone };
   if (headers.authorization !== undefined) {
     throw new UserpulseError('bad_request', 'The request has an Authorization header and a ticket.', {
       hint: 'Send one of them.',
