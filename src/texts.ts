@@ -136,6 +136,23 @@ export const texts = {
     withClient: { label: 'Client certificate', description: 'For a backend (or proxy) that asks for one.' },
     clientCert: { label: 'Client certificate (PEM)' },
     clientKey: { label: 'Client key (PEM)' },
+    access: {
+      title: 'Identity and headers',
+      description:
+        'What calls of the backend carry besides the API token. Live streams carry the headers, and no user.',
+    },
+    sendUser: {
+      label: 'Send the user’s name',
+      description:
+        'The login of whoever looks at a panel, as X-Grafana-User, for the backend’s log and its limit per user. Alert rules have none, and a live stream is shared by all who watch it.',
+    },
+    basicAuth: {
+      label: 'Basic authentication',
+      description:
+        'For a proxy before a backend without an API token. With a token it is not sent: both use one header.',
+    },
+    basicAuthUser: { label: 'User' },
+    basicAuthPassword: { label: 'Password' },
     display: { title: 'Dashboards' },
     links: {
       label: 'Link series to the bundled dashboards',

@@ -16,6 +16,8 @@ export interface UserpulseOptions extends DataSourceJsonData {
   tlsAuthWithCACert?: boolean;
   tlsAuth?: boolean;
   serverName?: string;
+  /** Calls carry the login of the Grafana user they are for, as X-Grafana-User; off unless switched on. */
+  sendUser?: boolean;
   /** Series link to the bundled dashboards of their id; on unless switched off. */
   dashboardLinks?: boolean;
 }
@@ -23,6 +25,7 @@ export interface UserpulseOptions extends DataSourceJsonData {
 /** Secrets: Grafana keeps them encrypted and gives them to the gateway only. */
 export interface UserpulseSecrets {
   apiToken?: string;
+  basicAuthPassword?: string;
   tlsCACert?: string;
   tlsClientCert?: string;
   tlsClientKey?: string;

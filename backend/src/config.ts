@@ -397,6 +397,12 @@ const settings = {
     '300000',
     'How long a ticket of `POST /v1/stream-tickets` can open its live stream, in ms.',
   ],
+  userRequestsPerMinute: [
+    'USERPULSE_USER_REQUESTS_PER_MINUTE',
+    wholeNumber(0, 1_000_000),
+    '0',
+    'Maximum requests a minute of one Grafana user, where the data source sends the name; `0` = no limit.',
+  ],
   logLevel: [
     'USERPULSE_LOG_LEVEL',
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

@@ -22,10 +22,12 @@ import (
 
 // client calls the backend.
 type client struct {
-	http    *http.Client
-	base    *url.URL
-	token   string
-	timeout time.Duration
+	http  *http.Client
+	base  *url.URL
+	token string
+	// sendUser: see do.
+	sendUser bool
+	timeout  time.Duration
 }
 
 // answer is what the backend sent, whole.
@@ -56,13 +58,16 @@ func downstream(status int, code string, cause error, format string, args ...any
 }
 
 // do makes one call and reads the whole answer. The error is always a *failure; an answer with any HTTP status is no error here.
-// headers come in pairs of name and value.
+// headers come in pairs of name and value. Where the settings say so, the Grafana user it is for is named; a stream (open) is shared by all its viewers.
 func (c *client) do(ctx context.Context, method, path string, query url.Values, body []byte, headers ...[2]string) (*answer, error) {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	request, err := c.request(limited, method, path, query, body)
 	if err != nil {
 		return nil, err
+	}
+	if user := backend.UserFromContext(ctx); c.sendUser && user != nil && user.Login != "" {
+		request.Header.Set(userHeader, headerValue(user.Login))
 	}
 	for _, header := range headers {
 		request.Header.Set(header[0], header[1])
@@ -107,6 +112,19 @@ func (c *client) open(ctx context.Context, path string, query url.Values) (io.Re
 		return nil, c.notOurs(refused, path)
 	}
 	return nil, c.refusal(refused, path)
+}
+
+// userHeader is what Grafana's own proxy calls it (send_user_header).
+const userHeader = "X-Grafana-User"
+
+// headerValue leaves out what no header may hold: with it the whole call would fail.
+func headerValue(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 func (c *client) request(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Request, error) {

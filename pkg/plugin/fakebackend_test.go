@@ -22,7 +22,7 @@ type fakeBackend struct {
 
 type fakeCall struct {
 	method, path, query, authorization string
-	cacheControl                       string
+	cacheControl, user                 string
 	body                               string
 }
 
@@ -33,7 +33,7 @@ func newFakeBackend(t *testing.T, handler http.HandlerFunc) *fakeBackend {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		fake.lock.Lock()
-		fake.asked = append(fake.asked, fakeCall{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("Cache-Control"), string(body)})
+		fake.asked = append(fake.asked, fakeCall{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Authorization"), r.Header.Get("Cache-Control"), r.Header.Get("X-Grafana-User"), string(body)})
 		fake.lock.Unlock()
 		handler(w, r)
 	}))

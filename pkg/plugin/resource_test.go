@@ -43,7 +43,7 @@ func TestResourcesArePassedOnAsTheyAre(t *testing.T) {
 			if got.Status != one.status || string(got.Body) != one.answer || got.Headers["Content-Type"][0] != "application/json" {
 				t.Errorf("got %d %s", got.Status, got.Body)
 			}
-			want := fakeCall{one.method, one.path, one.query, "Bearer secret", "", one.body}
+			want := fakeCall{one.method, one.path, one.query, "Bearer secret", "", "", one.body}
 			if call := fake.calls()[0]; call != want {
 				t.Errorf("asked %+v, want %+v", call, want)
 			}

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,7 +27,9 @@ type settings struct {
 	base    *url.URL
 	timeout time.Duration
 	token   string
-	options httpclient.Options
+	// sendUser: calls name the Grafana user they are for.
+	sendUser bool
+	options  httpclient.Options
 }
 
 // seconds is a number of seconds as a form may have stored it: a number, a string of digits, or nothing.
@@ -51,7 +54,7 @@ func loadSettings(ctx context.Context, raw backend.DataSourceInstanceSettings) (
 	if err != nil {
 		return settings{}, err
 	}
-	timeout, err := parseTimeout(raw.JSONData)
+	timeout, sendUser, err := parseOwn(raw.JSONData)
 	if err != nil {
 		return settings{}, err
 	}
@@ -63,7 +66,7 @@ func loadSettings(ctx context.Context, raw backend.DataSourceInstanceSettings) (
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return settings{}, fmt.Errorf("the API token holds a character that no token has (a space, line break or letter beyond ASCII): enter it again in the data source's settings")
 	}
-	return settings{base: base, timeout: timeout, token: token, options: options}, nil
+	return settings{base: base, timeout: timeout, token: token, sendUser: sendUser, options: options}, nil
 }
 
 func parseBaseURL(text string) (*url.URL, error) {
@@ -86,25 +89,31 @@ func parseBaseURL(text string) (*url.URL, error) {
 	return base, nil
 }
 
-func parseTimeout(jsonData json.RawMessage) (time.Duration, error) {
+// parseOwn reads what jsonData has beside the settings of every data source.
+func parseOwn(jsonData json.RawMessage) (timeout time.Duration, sendUser bool, err error) {
 	const hint = "enter a number of seconds from 1 to 600 in the data source's settings"
 	if len(jsonData) == 0 {
-		return defaultTimeout, nil
+		return defaultTimeout, false, nil
 	}
 	var own struct {
-		Timeout seconds `json:"timeout"`
+		Timeout  seconds `json:"timeout"`
+		SendUser bool    `json:"sendUser"`
 	}
 	if err := json.Unmarshal(jsonData, &own); err != nil {
-		return 0, fmt.Errorf("the settings cannot be read (jsonData.timeout: %w): %s", err, hint)
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && wrong.Field == "sendUser" {
+			return 0, false, fmt.Errorf("jsonData.sendUser is a %s: give true or false in the data source's settings", wrong.Value)
+		}
+		return 0, false, fmt.Errorf("the settings cannot be read (jsonData.timeout: %w): %s", err, hint)
 	}
 	if own.Timeout == 0 {
-		return defaultTimeout, nil
+		return defaultTimeout, own.SendUser, nil
 	}
 	// Compared as seconds: a huge number would overflow as a Duration.
 	if own.Timeout < 1 || own.Timeout > seconds(maxTimeout/time.Second) {
-		return 0, fmt.Errorf("the timeout of %v s is out of bounds: %s", float64(own.Timeout), hint)
+		return 0, false, fmt.Errorf("the timeout of %v s is out of bounds: %s", float64(own.Timeout), hint)
 	}
-	return time.Duration(float64(own.Timeout) * float64(time.Second)), nil
+	return time.Duration(float64(own.Timeout) * float64(time.Second)), own.SendUser, nil
 }
 
 // httpOptions reads TLS, proxy and header settings with the SDK. The SDK asserts types without asking (a serverName that is a number panics), and
@@ -158,5 +167,5 @@ func newClient(s settings) (*client, error) {
 	}
 	// A redirect turns a POST into a GET and hides a wrong URL: it is reported instead of followed.
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client{http: h, base: s.base, token: s.token, timeout: s.timeout}, nil
+	return &client{http: h, base: s.base, token: s.token, sendUser: s.sendUser, timeout: s.timeout}, nil
 }

@@ -31,6 +31,7 @@ func TestSettings(t *testing.T) {
 		"a password in the URL":    {"http://u:p@userpulse", `{}`, "", 0, "user name or password"},
 		"a query string":           {url + "?a=b", `{}`, "", 0, "query string"},
 		"a line break in a token":  {url, `{}`, "a\nb", 0, "the API token holds a character"},
+		"a switch of words":        {url, `{"sendUser":"yes"}`, "", 0, "jsonData.sendUser is a string"},
 		"a type the SDK trips on":  {url, `{"tlsAuth":true,"serverName":5}`, "", 0, "wrong type"},
 		"jsonData that is no JSON": {url, `{`, "", 0, "cannot be read"},
 	} {

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { css } from '@emotion/css';
 import type { DataSourcePluginOptionsEditorProps, GrafanaTheme2 } from '@grafana/data';
-import { Alert, Input, SecretInput, SecretTextArea, Switch, useStyles2 } from '@grafana/ui';
+import { Alert, CustomHeadersSettings, Input, SecretInput, SecretTextArea, Switch, useStyles2 } from '@grafana/ui';
 import { texts } from '../texts.ts';
 import { timeoutProblem, urlProblem } from './configProblems.ts';
 import type { UserpulseOptions, UserpulseSecrets } from '../types.ts';
@@ -45,7 +45,7 @@ function ConfigForm({ options, onOptionsChange }: Props) {
   // Grafana's inputs for secrets offer "Reset" even where nothing can be changed.
   const unlessReadOnly = (name: keyof UserpulseSecrets, input: ReactElement<Record<string, unknown>>) =>
     readOnly ? <Input disabled width={WIDTH} value={secureJsonFields[name] ? text.configured : ''} /> : input;
-  const flag = (name: 'tlsSkipVerify' | 'tlsAuthWithCACert' | 'tlsAuth') => (
+  const flag = (name: 'tlsSkipVerify' | 'tlsAuthWithCACert' | 'tlsAuth' | 'sendUser') => (
     <Switch
       value={jsonData[name] ?? false}
       disabled={readOnly}
@@ -170,6 +170,42 @@ function ConfigForm({ options, onOptionsChange }: Props) {
         <SettingField label={text.skipVerify.label} description={text.skipVerify.description} id={id('tlsSkipVerify')}>
           {flag('tlsSkipVerify')}
         </SettingField>
+      </Section>
+
+      <Section title={text.access.title} description={text.access.description}>
+        <SettingField label={text.sendUser.label} description={text.sendUser.description} id={id('sendUser')}>
+          {flag('sendUser')}
+        </SettingField>
+        <SettingField label={text.basicAuth.label} description={text.basicAuth.description} id={id('basicAuth')}>
+          <Switch
+            value={options.basicAuth}
+            disabled={readOnly}
+            onChange={(event) => onOptionsChange({ ...options, basicAuth: event.currentTarget.checked })}
+          />
+        </SettingField>
+        {options.basicAuth && (
+          <>
+            <SettingField label={text.basicAuthUser.label} id={id('basicAuthUser')}>
+              <Input
+                width={WIDTH}
+                value={options.basicAuthUser}
+                disabled={readOnly}
+                onChange={(event) => onOptionsChange({ ...options, basicAuthUser: event.currentTarget.value })}
+              />
+            </SettingField>
+            <SettingField label={text.basicAuthPassword.label} id={id('basicAuthPassword')}>
+              {unlessReadOnly(
+                'basicAuthPassword',
+                <SecretInput
+                  {...secret('basicAuthPassword')}
+                  width={WIDTH}
+                  onChange={(event) => setSecret('basicAuthPassword', event.currentTarget.value)}
+                />,
+              )}
+            </SettingField>
+          </>
+        )}
+        {!readOnly && <CustomHeadersSettings dataSourceConfig={options} onChange={onOptionsChange} />}
       </Section>
 
       <Section title={text.display.title}>

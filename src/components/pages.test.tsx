@@ -105,6 +105,24 @@ describe('the settings page', () => {
     expect(last.secureJsonData).toEqual({ tlsCACert: 'PEM', tlsClientKey: 'KEY' });
   });
 
+  it('saves who asks, basic authentication and headers under the names that Grafana and the gateway read', async () => {
+    const user = open();
+    await user.click(field('Send the user’s name'));
+    await user.click(field('Basic authentication'));
+    await user.type(field('User'), 'proxy');
+    await user.type(field('Password'), 'secret');
+    await user.click(screen.getByRole('button', { name: 'Add header' }));
+    await user.type(screen.getByPlaceholderText('X-Custom-Header'), 'X-Tenant');
+    await user.type(screen.getByPlaceholderText('Header Value'), 'blue');
+    await user.tab();
+    expect(last).toMatchObject({
+      basicAuth: true,
+      basicAuthUser: 'proxy',
+      jsonData: { sendUser: true, httpHeaderName1: 'X-Tenant' },
+      secureJsonData: { basicAuthPassword: 'secret', httpHeaderValue1: 'blue' },
+    });
+  });
+
   it('can only be read where it was provisioned', () => {
     open({
       readOnly: true,

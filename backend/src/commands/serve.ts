@@ -44,6 +44,7 @@ export const SERVE_SETTINGS = [
   'cacheMs',
   'corsOrigins',
   'streamTicketMs',
+  'userRequestsPerMinute',
   'startDeadlineMs',
 ] as const satisfies readonly SettingName[];
 
@@ -72,6 +73,7 @@ Environment:
   USERPULSE_CACHE_MS                         how long answers about the past are given again, default 30000
   USERPULSE_CORS_ORIGINS                     origins whose pages may ask /v1, none by default
   USERPULSE_STREAM_TICKET_MS                 how long a stream ticket is good, default 300000
+  USERPULSE_USER_REQUESTS_PER_MINUTE         of one Grafana user, where the data source sends the name; no limit by default
   USERPULSE_STREAM, USERPULSE_ARCHIVE        optional: /v1/health then looks at them too
   USERPULSE_LOG_LEVEL
 
@@ -193,6 +195,7 @@ export async function createServing(options: {
     apiToken: config.apiToken,
     corsOrigins: config.corsOrigins,
     streamTicketMs: config.streamTicketMs,
+    userRequestsPerMinute: config.userRequestsPerMinute,
     registry,
     logger,
     health: cached(() => runChecks(checks), HEALTH_FOR_MS),

@@ -110,12 +110,13 @@ export function createApp(options: { readonly limits: HttpLimits; readonly logge
 interface ErrorReply {
   code(status: number): unknown;
   header(name: string, value: string): unknown;
+  hasHeader(name: string): boolean;
   send(body: string): unknown;
 }
 
 function send(reply: ErrorReply, failure: HttpError): void {
   reply.code(failure.status);
-  for (const [name, value] of Object.entries(failure.headers)) reply.header(name, value);
+  for (const [name, value] of Object.entries(failure.headers)) if (!reply.hasHeader(name)) reply.header(name, value);
   reply.header('content-type', 'application/json; charset=utf-8');
   reply.send(JSON.stringify(failure.body));
 }

@@ -24,6 +24,7 @@ import { registerStreamTickets } from './routes/stream-tickets.ts';
 import { registerTop } from './routes/top.ts';
 import { registerDocument } from './routes/document.ts';
 import { StreamTickets } from './stream-tickets.ts';
+import { registerUserLimit, userOf } from './user.ts';
 import type { App, V1 } from './v1.ts';
 
 export interface ServerOptions {
@@ -43,6 +44,8 @@ export interface ServerOptions {
   readonly corsOrigins?: readonly string[];
   /** How long a stream ticket is good, in ms. */
   readonly streamTicketMs: number;
+  /** Requests a minute of one Grafana user who is named; 0 (default) for any number. */
+  readonly userRequestsPerMinute?: number;
 }
 
 /** The whole HTTP interface, not yet listening. `app.close()` ends the streams and waits for requests that run. */
@@ -52,6 +55,7 @@ export async function buildServer(options: ServerOptions): Promise<App> {
   const metrics = createHttpMetrics(options.registry, budget, options.service);
   const app = createApp({ limits, logger: options.logger });
   measureRequests(app, metrics);
+  logRequests(app, options.logger);
 
   const closing = new AbortController();
   app.addHook('preClose', (done) => {
@@ -89,7 +93,8 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     done();
   });
   await app.register(
-    (scope: App, _opts, done) => {
+    async (scope: App) => {
+      await registerUserLimit(scope, options.userRequestsPerMinute ?? 0);
       registerQuery(scope, v1);
       registerInteractions(scope, v1);
       registerTop(scope, v1);
@@ -98,7 +103,6 @@ export async function buildServer(options: ServerOptions): Promise<App> {
       registerStreamTickets(scope, v1);
       registerHealth(scope, v1);
       registerDocument(scope);
-      done();
     },
     { prefix: '/v1' },
   );
@@ -131,6 +135,24 @@ export function measureRequests(app: App, metrics: Pick<HttpMetrics, 'requestSec
         status: String(reply.statusCode),
       },
       reply.elapsedTime / 1000,
+    );
+    done();
+  });
+}
+
+/** Who asked what, for whoever looks into a slow or busy server. Ids stand in addresses and bodies, so neither is logged. */
+function logRequests(app: App, logger: Logger): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method, headers, routeOptions } = request;
+    logger.debug(
+      {
+        user: userOf(headers),
+        method,
+        route: routeOptions.url,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'answered',
     );
     done();
   });
