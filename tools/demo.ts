@@ -44,16 +44,15 @@ async function main(): Promise<number> {
     programs.push(service);
     ending.push(() => service.stop());
     const api = new Api(url, now);
-    const running: Running = { options, parts, api, service, facts, screen, stop, now };
-    announce(running);
-    const page = startPluginPage({
+    const page = await startPluginPage({
       backendUrl: api.url,
       dir: parts.dir,
       range: facts?.range,
       say: (text) => screen.line(text),
     });
     ending.push(() => page.stop());
-    screen.line(page.line);
+    const running: Running = { options, parts, api, service, page, facts, screen, stop, now };
+    announce(running);
     const producer = await startProducer(parts.dir, producerArgs(options), env);
     programs.push(producer);
     ending.push(() => producer.stop());
@@ -119,8 +118,11 @@ function producerArgs(options: DemoOptions): string[] {
   return ['--aggregate', '--rate', String(options.rate), '--users', '20000', '--invalid', '0.002', '--repeats', '0.01'];
 }
 
-function announce({ api, parts, screen, options }: Running): void {
+function announce({ api, page, parts, screen, options }: Running): void {
   screen.line('');
+  screen.line(
+    `Panels     ${page.url}   (the plugin in a browser, without a Grafana server; built first, for a minute or two)`,
+  );
   screen.line(`API        ${api.url}   (try ${api.url}/v1/health and ${api.url}/v1/openapi.json)`);
   screen.line(
     `InfluxDB   ${parts.influx.url}   archive s3://${ARCHIVE_BUCKET}/${ARCHIVE_PREFIX} at ${parts.s3.endpoint}`,

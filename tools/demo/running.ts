@@ -5,6 +5,7 @@ import type { ProduceSummary } from '../userpulse.ts';
 import type { Api } from './api.ts';
 import type { HiggsFacts } from './higgs-facts.ts';
 import type { DemoOptions } from './options.ts';
+import type { PluginPage } from './plugin-page.ts';
 
 export const ARCHIVE_BUCKET = 'userpulse-demo';
 export const ARCHIVE_PREFIX = 'events';
@@ -17,6 +18,7 @@ export interface Running {
   readonly parts: AllParts;
   readonly api: Api;
   readonly service: Server;
+  readonly page: PluginPage;
   readonly facts: HiggsFacts | undefined;
   readonly screen: Screen;
   /** First Ctrl-C: end in order. */

@@ -115,7 +115,7 @@ async function look({ api, facts, screen }: Running, ids: BusiestIds): Promise<R
   }));
 }
 
-function show({ screen, facts, stop }: Running, rows: readonly Row[], elapsed: number): void {
+function show({ screen, facts, page, stop }: Running, rows: readonly Row[], elapsed: number): void {
   const of = facts === undefined ? '' : ` of ${grouped(facts.lines)}`;
   const span =
     facts === undefined ? `last ${LIVE_MS / 60_000} min, ${LIVE_EVERY_MS / 1_000} s a column` : `all of the file${of}`;
@@ -123,7 +123,10 @@ function show({ screen, facts, stop }: Running, rows: readonly Row[], elapsed: n
   // After Ctrl-C the picture stays as it is.
   if (screen.live && stop.aborted) return;
   screen.status(
-    [`${time} · ${span}`, ...picture(rows, screen.columns, process.env['NO_COLOR'] === undefined)],
+    [
+      `${time} · ${span} · ${page.state}`.slice(0, screen.columns - 1),
+      ...picture(rows, screen.columns, process.env['NO_COLOR'] === undefined),
+    ],
     `${time}: ${plainPicture(rows)}${of}`,
   );
 }
