@@ -80,14 +80,16 @@ async function main(): Promise<void> {
   });
   ending.push(() => watcher.close());
   await restarting;
-  await new Promise<void>((done) => {
-    if (stop.signal.aborted) done();
-    else stop.signal.addEventListener('abort', () => done());
-  });
+  await stopped;
 }
 
+const stopped = new Promise<never>((_resolve, reject) => {
+  stop.signal.addEventListener('abort', () => reject(new Error('stopped')));
+});
+
 try {
-  await main();
+  // Ctrl-C ends it while it still builds, too.
+  await Promise.race([main(), stopped]);
 } catch (error) {
   if (!stop.signal.aborted) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -95,4 +97,6 @@ try {
   }
 } finally {
   for (const end of ending.reverse()) await end();
+  // What was still being started ends with this process: its supervisors see to that.
+  process.exit();
 }
