@@ -12,7 +12,7 @@ import { createProgress } from '../tools/progress.ts';
 import { runCommand, startService } from '../tools/userpulse.ts';
 
 /**
- * Takes the pictures of the README anew: `npx tsx docs/screenshots.ts [--out docs/img]`. A Higgs file is sent through the real
+ * Takes the pictures of the docs anew, but for those of a real Grafana (grafana-pictures.ts): `npx tsx docs/screenshots.ts [--out docs/img]`. A Higgs file is sent through the real
  * pipeline, moved in time so that it ends now, and the provisioned dashboards are pictured with their relative range and live queries.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -100,8 +100,6 @@ async function take(host: string, backendUrl: string): Promise<void> {
       await settled(page, drawn);
     };
 
-    await go(`/d/overview?from=now-7d&to=now&${STILL}`);
-    await save(page, 'overview');
     const top = await fetch(`${backendUrl}/v1/top?of=share&n=1&from=${Date.now() - 7 * 86_400_000}&to=${Date.now()}`);
     const share = ((await top.json()) as { top: { id: string }[] }).top[0]?.id ?? '';
     for (const [name, variables, titles] of [

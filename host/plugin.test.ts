@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -33,6 +34,9 @@ const editor = (query: object, range = week, viz = 'timeseries'): string =>
 interface Frame {
   schema: { fields: { name: string; labels?: Record<string, string>; config?: { displayNameFromDS?: string } }[] };
   data: { values: (number | string | null)[][] };
+}
+interface RulesFile {
+  groups: { rules: { uid: string; data: { refId: string; datasourceUid: string; model: object }[] }[] }[];
 }
 interface Answer {
   results: Record<string, { frames?: Frame[]; error?: string; status?: number }>;
@@ -372,6 +376,68 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
     }
     await page.getByText('7', { exact: true }).first().waitFor();
     await shot(page, 'live');
+    expect(watched.problems).toEqual([]);
+  });
+
+  it('streams in Explore once its Live button is pressed, whatever the query says of live', async () => {
+    const page = await open();
+    const streams: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().includes('/api/live-standin')) streams.push(request.url());
+    });
+    const query = { version: 1, preset: 'everyone', every: '10s', calc: 'count' };
+    const explore = host.url + editor(query, 'from=now-5m&to=now') + '&app=explore';
+    await page.goto(explore);
+    await page.locator('.uplot canvas').first().waitFor();
+    expect(streams).toEqual([]);
+    await page.goto(`${explore}&live=1`);
+    await page.locator('.uplot canvas').first().waitFor();
+    await expect.poll(() => streams.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    expect(watched.problems).toEqual([]);
+  });
+
+  it('shows the public overview where nothing replaces variables, and says of the others that their data source is missing', async () => {
+    const page = await open(/was not found/);
+    await page.goto(`${host.url}/public-dashboards/public?${week}`);
+    const retweets = USERS.flatMap((user) => hourly(user, 'retweet')).reduce((all, count) => all + count, 0);
+    await page.getByText(retweets.toLocaleString('en-US')).first().waitFor();
+    expect(watched.problems).toEqual([]);
+    await page.goto(`${host.url}/public-dashboards/overview?${week}`);
+    await expect.poll(() => page.getByTestId('data-testid Panel status error').count()).toBeGreaterThan(0);
+  });
+
+  it('answers the provisioned rules as Grafana sends them: raw, with nothing replaced', async () => {
+    const file = readFileSync(new URL('../provisioning/alerting/rules.json', import.meta.url), 'utf8');
+    const { groups } = JSON.parse(file) as RulesFile;
+    const asked: string[] = [];
+    for (const { uid, data } of groups.flatMap(({ rules }) => rules)) {
+      const ours = data.filter(({ datasourceUid }) => datasourceUid === 'userpulse');
+      for (const { model, refId } of ours) {
+        const answer = await fetch(`${host.url}/api/ds/query`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', FromAlert: 'true' },
+          body: JSON.stringify({
+            from: String(WEEK.from),
+            to: String(WEEK.from + 600_000),
+            queries: [{ ...model, datasource: undefined }],
+          }),
+        });
+        const { results } = (await answer.json()) as Answer;
+        asked.push(uid);
+        expect(results[refId]?.error, uid).toBeUndefined();
+        expect(results[refId]?.frames?.length, uid).toBeGreaterThan(0);
+      }
+    }
+    expect(asked.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('opens the editor of an annotation, which Grafana prepares again until nothing changes', async () => {
+    const page = await open();
+    await page.goto(`${host.url}/annotation?target=${encodeURIComponent('{"preset":"everyone"}')}&${week}`);
+    await page.locator('.uplot canvas').first().waitFor();
+    await page.waitForLoadState('networkidle');
+    await page.getByText(texts.annotation.kind.label).first().waitFor();
+    expect(await page.getByText('again and again').count()).toBe(0);
     expect(watched.problems).toEqual([]);
   });
 

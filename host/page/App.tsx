@@ -25,6 +25,8 @@ function routeOf(path: string): ReactElement {
   const dashboard = /^\/d\/([\w-]+)/.exec(path)?.[1];
   // Data links of the plugin use Grafana's addresses, by uid.
   if (dashboard !== undefined) return <DashboardRoute name={dashboard.replace(/^userpulse-/, '')} />;
+  const shared = /^\/public-dashboards\/([\w-]+)/.exec(path)?.[1];
+  if (shared !== undefined) return <DashboardRoute name={shared} publicly />;
   if (path === '/editor') return <EditorRoute />;
   if (path === '/variable') return <VariableRoute />;
   if (path === '/annotation') return <AnnotationRoute />;

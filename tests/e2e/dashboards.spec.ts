@@ -44,6 +44,27 @@ test('received: totals of a user by type, its series, the leading users', async 
   await expect(dashboard).toHavePanelErrors(0);
 });
 
+test('the other dashboards are a click away, each with the id that it is about', async ({
+  gotoDashboardPage,
+  page,
+}) => {
+  await gotoDashboardPage({
+    uid: 'userpulse-received',
+    timeRange: week,
+    queryParams: new URLSearchParams({ 'var-user': USER }),
+  });
+  await page.getByRole('button', { name: 'Userpulse', exact: true }).click();
+  const linked = async (name: string) =>
+    new URL((await page.getByRole('menuitem', { name }).first().getAttribute('href')) ?? '', page.url());
+  const made = await linked('Userpulse / Made by a user');
+  expect(made.searchParams.get('var-user')).toBe(USER);
+  expect(Date.parse(made.searchParams.get('from') ?? '')).toBe(Number(week.from));
+  const share = await linked('Userpulse / Received by a share');
+  expect(share.searchParams.get('var-share')).toBeNull();
+  await page.getByRole('menuitem', { name: 'Userpulse / Made by a user' }).first().click();
+  await expect(page.getByText('In the time range').first()).toBeVisible();
+});
+
 test('made: totals of the busiest user by type', async ({ gotoDashboardPage, counted }) => {
   const { actor, counts } = counted.made;
   const dashboard = await gotoDashboardPage({

@@ -2,13 +2,16 @@ import type { AnnotationQuery, DataQuery, DataSourceApi } from '@grafana/data';
 import { getDataSourceSrv, locationService } from '@grafana/runtime';
 import { UrlSyncContextProvider } from '@grafana/scenes';
 import { Alert } from '@grafana/ui';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { ClassicDashboard } from '../dashboard/classic.ts';
 import { dashboardScene } from '../dashboard/scene.ts';
 import { PLUGIN_ID } from '../pluginId.ts';
 import { Loaded } from './useLoaded.tsx';
 
-const REF = { type: PLUGIN_ID, uid: '' };
+/** Changes of one annotation that are still somebody's typing. */
+const MOST_PREPARED = 200;
+
+const REF = { type: PLUGIN_ID, uid: 'default' };
 
 /** A dashboard of one panel, over which the annotation is drawn. */
 const withPanel = (annotation: AnnotationQuery, query: DataQuery): ClassicDashboard => ({
@@ -39,6 +42,13 @@ function Drawn({ annotation, query }: { annotation: AnnotationQuery; query: Data
 function Editor({ datasource, given, query }: { datasource: DataSourceApi; given: AnnotationQuery; query: DataQuery }) {
   const support = datasource.annotations;
   const [annotation, change] = useState(support?.prepareAnnotation?.(given) ?? given);
+  const prepared = useRef(0);
+  // As in Grafana: what the plugin prepares is taken for a change wherever it is another object, and so is prepared again. Grafana's page crashes then.
+  useEffect(() => {
+    if (prepared.current++ > MOST_PREPARED) throw new Error('The plugin prepares its annotation again and again.');
+    const next = support?.prepareAnnotation?.(annotation) ?? annotation;
+    if (next !== annotation) change(next);
+  }, [support, annotation]);
   const QueryEditor = support?.QueryEditor;
   if (!QueryEditor) return <Alert severity="error" title="The plugin has no annotation editor." />;
   const target = support.prepareQuery?.(annotation) ?? annotation.target;

@@ -17,9 +17,17 @@ function Drawn({ name, dashboard }: { name: string; dashboard: ClassicDashboard 
   );
 }
 
-export function DashboardRoute({ name }: { name: string }) {
+/**
+ * A dashboard as those with an account see it, or `publicly`: a public dashboard has no variables, so that nothing replaces what stands for one, not
+ * even for the data source.
+ */
+export function DashboardRoute({ name, publicly = false }: { name: string; publicly?: boolean }) {
+  const load = async () => {
+    const dashboard = await loadDashboard(name);
+    return publicly ? { ...dashboard, templating: { list: [] } } : dashboard;
+  };
   return (
-    <Loaded dependsOn={name} load={() => loadDashboard(name)}>
+    <Loaded dependsOn={`${name}|${publicly}`} load={load}>
       {(dashboard) => (
         <>
           <h1 className="h3">{dashboard.title}</h1>

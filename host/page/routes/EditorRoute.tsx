@@ -111,14 +111,20 @@ function Workbench({
   dashboard,
   panel,
   app,
+  live,
   datasource,
 }: {
   dashboard: ClassicDashboard;
   panel: ClassicPanel;
   app: CoreApp;
+  live: boolean;
   datasource: DataSourceApi;
 }) {
-  const { scene, viz } = useMemo(() => editorScene(dashboard, panel), [dashboard, panel]);
+  const { scene, viz } = useMemo(() => {
+    const made = editorScene(dashboard, panel);
+    runnerOf(made.viz).setState({ liveStreaming: live });
+    return made;
+  }, [dashboard, panel, live]);
   const [Viz, Controls] = [viz.Component, scene.state.controls ?? []];
   const active = useActive(scene);
   return (
@@ -134,10 +140,12 @@ function Workbench({
   );
 }
 
-/** `/editor?dashboard=overview&panel=2`: the query of a provisioned panel. `/editor?query={…}&viz=table&app=explore`: any query. */
+/** `/editor?dashboard=overview&panel=2`: the query of a provisioned panel. `/editor?query={…}&viz=table&app=explore`: any query; `&live=1` asks as Explore does after its Live button. */
 export function EditorRoute() {
   const search = locationService.getSearch();
-  const [name, id, given, viz, app] = ['dashboard', 'panel', 'query', 'viz', 'app'].map((key) => search.get(key));
+  const [name, id, given, viz, app, live] = ['dashboard', 'panel', 'query', 'viz', 'app', 'live'].map((key) =>
+    search.get(key),
+  );
   const load = async () => {
     const datasource = await getDataSourceSrv().get();
     const names = await dashboardNames();
@@ -201,6 +209,7 @@ export function EditorRoute() {
             dashboard={dashboard}
             panel={panel}
             app={coreApp}
+            live={live === '1'}
             datasource={datasource}
           />
         </>
