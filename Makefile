@@ -9,7 +9,7 @@ ifneq ($(NODE_FOLDER),)
 export PATH := $(NODE_FOLDER):$(PATH)
 endif
 
-.PHONY: help install install-tests dev server e2e build build-backend build-plugin build-gateway package demo test bench faults faults-memory serve-memory mutations check clean \
+.PHONY: help install install-tests dev server e2e build build-backend build-leases build-plugin build-gateway package demo test bench faults faults-memory serve-memory mutations check clean \
 	check-format check-lint check-unused check-types check-plugin-types check-unit check-frontend check-go
 
 help: ## list the targets
@@ -25,6 +25,9 @@ build: build-backend build-plugin build-gateway ## build the backend, the plugin
 
 build-backend: install
 	@$(TSX) tools/build-backend.ts
+
+build-leases: install ## build the lease program of many workers (Java 17, Maven) into backend/leases/
+	@$(TSX) tools/build-leases.ts
 
 build-plugin: install
 	@$(BIN)/webpack --env production

@@ -24,7 +24,7 @@ export const BACKEND: Readonly<Record<string, readonly string[]>> = {
   kinesis: ['memory', 'aws', 'event'],
   influx: ['schema', 'flux'],
   archive: ['memory', 'files', 'aws', 'event'],
-  checkpoint: ['files', 'event', 'schema', 'archive'],
+  checkpoint: ['files', 'aws', 'event', 'schema', 'archive'],
   ingest: ['memory', 'event', 'schema', 'kinesis', 'influx', 'archive', 'checkpoint'],
   query: ['event', 'schema', 'flux', 'influx'],
   produce: ['schema', 'kinesis'],

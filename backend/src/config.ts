@@ -123,6 +123,14 @@ const storeUrl = (example: string, protocols: readonly string[]) =>
     return url;
   });
 
+/** DynamoDB's rule for names of tables, with room for what KCL appends to name its other ones. */
+const TABLE = /^[a-zA-Z0-9_.-]{3,230}$/;
+const checkpointUrl = storeUrl('file:///var/lib/userpulse/checkpoint', ['file:', 'dynamodb:']).refine(
+  ({ protocol, hostname, port, pathname }) =>
+    protocol !== 'dynamodb:' || (TABLE.test(hostname) && port === '' && pathname === ''),
+  'must name a DynamoDB table: dynamodb://TABLE, with 3 to 230 of the characters a-z, A-Z, 0-9, "_", "-" and "."',
+);
+
 function isDecodable(text: string): boolean {
   try {
     decodeURIComponent(text);
@@ -230,9 +238,15 @@ const settings = {
   ],
   checkpoint: [
     'USERPULSE_CHECKPOINT',
-    storeUrl('file:///var/lib/userpulse/checkpoint', ['file:']),
+    checkpointUrl,
     undefined,
-    'Folder for the checkpoint of each shard. Use a disk that outlives the process.',
+    '`file:///DIR`: folder for the checkpoint of each shard, on a disk that outlives the process; or `dynamodb://TABLE`, where several ingests share the stream.',
+  ],
+  failoverMs: [
+    'USERPULSE_FAILOVER_MS',
+    wholeNumber(1_000, 300_000),
+    '10000',
+    'With `dynamodb://`: how long a worker may be silent before others take its shards, in ms.',
   ],
   userPrefix: [
     ID_KINDS.user.prefixSetting,

@@ -51,7 +51,7 @@ function produce(stream: string, args: readonly string[], more: Readonly<Record<
   const env = partsEnv({ USERPULSE_STREAM: stream, ...more });
   const context: CommandContext = {
     env,
-    aws: { region: 'us-east-1', endpoints: { kinesis: parts().kinesis.endpoint, s3: undefined } },
+    aws: { region: 'us-east-1', endpoints: { kinesis: parts().kinesis.endpoint, s3: undefined, dynamodb: undefined } },
     cwd: process.cwd(),
     stdout: sink('out'),
     stdin: process.stdin,

@@ -19,7 +19,7 @@ declare module 'vitest' {
 
 /** One set of servers for the whole run. Tests keep apart by names of their own: streams, buckets and folders. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const parts = await startLocalParts({ influx: true, kinesis: true, s3: true });
+  const parts = await startLocalParts({ influx: true, kinesis: true, s3: true, dynamodb: true });
   const { influx, kinesis, s3 } = parts;
   project.provide('parts', {
     influx: { url: influx.url, org: influx.org, token: influx.token },

@@ -3,11 +3,11 @@ import { UserpulseError } from '../errors.ts';
 import { clause } from '../format.ts';
 import { OutageLog, retrying } from '../retry.ts';
 import type { Clock } from '../clock.ts';
-import type { CheckpointStore } from './checkpoint-store.ts';
 import type { ShardCheckpoint } from './checkpoint.ts';
 
 export interface SaveContext {
-  readonly store: CheckpointStore;
+  /** For messages: where the checkpoint is. */
+  readonly url: string;
   readonly clock: Clock;
   /** Aborted when draining takes too long. */
   readonly signal: AbortSignal;
@@ -30,7 +30,7 @@ export async function saveDurably(context: SaveContext, save: () => Promise<void
       return {
         kind: 'retry',
         reason: code.toLowerCase(),
-        message: `The checkpoint ${context.store.url} (USERPULSE_CHECKPOINT) cannot be written: ${clause(error instanceof Error ? error.message : String(error))}.`,
+        message: `The checkpoint ${context.url} (USERPULSE_CHECKPOINT) cannot be written: ${clause(error instanceof Error ? error.message : String(error))}.`,
       };
     },
     onRetry: (verdict) => {
@@ -47,12 +47,15 @@ export async function saveDurably(context: SaveContext, save: () => Promise<void
  */
 export class CheckpointCell {
   readonly #context: SaveContext;
+  readonly #save: (value: ShardCheckpoint) => Promise<void>;
   #value: ShardCheckpoint;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor(value: ShardCheckpoint, context: SaveContext) {
+  /** @param save resolves when the value is durable; see {@link CheckpointStore.saveShard} and {@link ShardLease.save} */
+  constructor(value: ShardCheckpoint, context: SaveContext, save: (value: ShardCheckpoint) => Promise<void>) {
     this.#value = value;
+    this.#save = save;
     this.#context = context;
   }
 
@@ -78,7 +81,7 @@ export class CheckpointCell {
 
   async #write(): Promise<void> {
     try {
-      await saveDurably(this.#context, () => this.#context.store.saveShard(this.#value));
+      await saveDurably(this.#context, () => this.#save(this.#value));
     } finally {
       if (this.#next === undefined) this.#running = undefined;
     }

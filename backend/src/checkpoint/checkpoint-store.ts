@@ -11,6 +11,7 @@ export interface StoredCheckpoints {
 
 /** Port: where ingest keeps its checkpoints. One holder at a time; implementations refuse or fence a second one. */
 export interface CheckpointStore {
+  readonly kind: 'store';
   /** For messages. */
   readonly url: string;
   /**

@@ -26,6 +26,7 @@ const nameOf = (folder: string): string => `The checkpoint folder ${folder} (USE
 
 /** Each file is flushed to disk before a save resolves; what cannot be read is an error and never taken for a fresh start. */
 export class FileCheckpointStore implements CheckpointStore {
+  readonly kind = 'store';
   readonly url: string;
   readonly #folder: string;
   #lock: FileLock | undefined;

@@ -7,9 +7,12 @@ import {
   readCheckpointFolder,
   writeReleaseFile,
 } from './file-checkpoints.ts';
+import { hasLeases, leaseTableCheck, readLeases, writeReleaseItem } from './lease-checks.ts';
+import { openKclLeases, type LeasePlace } from './open-leases.ts';
+import type { ShardLeases } from './shard-leases.ts';
 
 interface StoreKind {
-  readonly store: (url: URL) => CheckpointStore;
+  readonly open: (url: URL, place: LeasePlace) => CheckpointStore | ShardLeases;
   readonly exists: (url: URL) => Promise<boolean>;
   readonly read: (url: URL, stream: string) => Promise<StoredCheckpoints>;
   readonly release: (url: URL, stream: string, shardId: string, untilMs: number) => Promise<void>;
@@ -19,11 +22,18 @@ interface StoreKind {
 /** Kinds of stores, by the protocol of USERPULSE_CHECKPOINT (config.ts). */
 const KINDS: Readonly<Record<string, StoreKind>> = {
   'file:': {
-    store: (url) => new FileCheckpointStore(url),
+    open: (url) => new FileCheckpointStore(url),
     exists: hasCheckpointFolder,
     read: readCheckpointFolder,
     release: writeReleaseFile,
     check: checkpointFolderCheck,
+  },
+  'dynamodb:': {
+    open: openKclLeases,
+    exists: hasLeases,
+    read: readLeases,
+    release: writeReleaseItem,
+    check: leaseTableCheck,
   },
 };
 
@@ -33,8 +43,9 @@ function kindOf(url: URL): StoreKind {
   return kind;
 }
 
-/** The write side: for the one ingest that holds the store. */
-export const openCheckpointStore = (url: URL): CheckpointStore => kindOf(url).store(url);
+/** The write side: a store for the one ingest that holds it, or leases for one of several. */
+export const openCheckpoint = (url: URL, place: LeasePlace): CheckpointStore | ShardLeases =>
+  kindOf(url).open(url, place);
 
 /**
  * The read side: what ingest has stored, read without taking the store, while ingest may be running. Nothing is stored where there has been no

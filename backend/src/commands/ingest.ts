@@ -7,7 +7,7 @@ import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/t
 import type { SettingName } from '../config.ts';
 import { startOpsServer } from '../http/ops.ts';
 import type { WrittenNotice } from '../ingest/batch.ts';
-import { openCheckpointStore } from '../checkpoint/open-checkpoints.ts';
+import { openCheckpoint } from '../checkpoint/open-checkpoints.ts';
 import { systemClock } from '../clock.ts';
 import { limitHeapGrowth } from '../memory/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
@@ -32,6 +32,7 @@ export const INGEST_SETTINGS = [
   'archive',
   'archiveRegion',
   'checkpoint',
+  'failoverMs',
   'start',
   'onTrimmed',
   'maxAheadMs',
@@ -69,7 +70,8 @@ Environment:
                                              as serve has them
   USERPULSE_STREAM                           Kinesis stream
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR
-  USERPULSE_CHECKPOINT                       file:///DIR, on a disk that outlives the process
+  USERPULSE_CHECKPOINT                       file:///DIR, on a disk that outlives the process; or dynamodb://TABLE, for several ingests
+  USERPULSE_FAILOVER_MS                      with dynamodb://: after how long others take the shards of a silent worker, default 10000
   USERPULSE_START, USERPULSE_ON_TRIMMED      where a fresh checkpoint begins; what happens when the stream has lost records
   USERPULSE_REJECT_MAX_RATIO, USERPULSE_REJECT_MIN_RECORDS, USERPULSE_REJECT_WINDOW_MS
                                              when a shard is held because too much of it is rejected
@@ -169,7 +171,14 @@ export function createIngestParts(
           logger,
           onRetry: (reason) => metrics.retries.inc({ target: 'archive', reason }),
         }),
-        checkpoints: openCheckpointStore(config.checkpoint),
+        checkpoints: openCheckpoint(config.checkpoint, {
+          stream: config.stream,
+          env: context.env,
+          region: context.aws.region,
+          endpoints: context.aws.endpoints,
+          failoverMs: config.failoverMs,
+          logger,
+        }),
         schema,
         settings: config,
         logger,

@@ -20,9 +20,15 @@ export class OffsetAllocator {
   readonly #schema: Schema;
   readonly #offsets: OffsetTable;
   readonly #eventIds: EventIds;
+  readonly #relocates: boolean;
 
-  constructor(options: { readonly schema: Schema; readonly offsetCapacity?: number }) {
+  /**
+   * @param options.relocates false where other processes write points of the same series: none knows the places of the others' points, so each event
+   *   keeps its own, whoever writes it and however often
+   */
+  constructor(options: { readonly schema: Schema; readonly offsetCapacity?: number; readonly relocates?: boolean }) {
     this.#schema = options.schema;
+    this.#relocates = options.relocates ?? true;
     const capacity = options.offsetCapacity ?? OFFSET_CAPACITY;
     this.#offsets = new OffsetTable({ capacity });
     this.#eventIds = new EventIds(Math.min(capacity, EVENT_ID_CAPACITY));
@@ -52,7 +58,8 @@ export class OffsetAllocator {
    * before the point is written.
    */
   allocate(point: Point, identity: EventIdentity): Assignment {
-    return this.#offsets.assign(point, identity);
+    if (this.#relocates) return this.#offsets.assign(point, identity);
+    return { offsetNs: identity.offsetNs, collided: this.#offsets.collides(point, identity), relocation: undefined };
   }
 
   /** An event that is read again only to know which offsets are taken. Its relocations are known, or were never needed. */

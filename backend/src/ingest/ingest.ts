@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import { CheckpointCell, checkpointOutage, saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { CheckpointStore, StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
+import { LeaseLostError } from '../checkpoint/lease-lost.ts';
+import type { ShardLease, ShardLeases } from '../checkpoint/shard-leases.ts';
 import {
   withHold,
   withoutHold,
@@ -30,7 +32,7 @@ import { ShardSchedule } from './shard-schedule.ts';
 import { Shard, type ShardContext } from './shard.ts';
 import type { Compression } from '../event/decompress.ts';
 import type { Split } from '../event/split.ts';
-import { openCheckpoints, warmUp } from './startup.ts';
+import { openCheckpoints, openLeases, redoPendingRange, warmUp, type RereadContext } from './startup.ts';
 import type { IngestMode, IngestStatus, SinkTrouble } from './status.ts';
 import { StreamCalls } from './stream-calls.ts';
 
@@ -57,7 +59,8 @@ export interface IngestOptions {
   readonly source: StreamSource;
   readonly sink: PointSink;
   readonly archive: ArchiveWriter;
-  readonly checkpoints: CheckpointStore;
+  /** Of all shards, for this process alone; or leases, where several share the stream. */
+  readonly checkpoints: CheckpointStore | ShardLeases;
   readonly schema: Schema;
   readonly settings: IngestSettings;
   readonly logger: Logger;
@@ -145,12 +148,13 @@ class Ingestion {
     this.#budget = new ByteBudget(settings.bufferMaxBytes, () => this.#relieveSoon());
     this.#allocator = new OffsetAllocator({
       schema: options.schema,
+      relocates: options.checkpoints.kind === 'store',
       ...(options.offsetCapacity === undefined ? {} : { offsetCapacity: options.offsetCapacity }),
     });
     this.#calls = new StreamCalls({ source, clock, signal: stop, metrics, logger, onTrimmed: settings.onTrimmed });
     this.#reading = { source, clock, signal: stop, pageBytes: pageBytes(settings), events: this.#calls };
     this.#saves = {
-      store: options.checkpoints,
+      url: options.checkpoints.url,
       clock,
       signal: deadline,
       outage: checkpointOutage(logger, clock),
@@ -234,26 +238,10 @@ class Ingestion {
     });
     let ticker: Promise<void> | undefined;
     try {
-      const { stored, start } = await openCheckpoints({
-        saves: this.#untilStop(),
-        calls: this.#calls,
-        start: settings.start,
-        logger,
-      });
-      this.#become('warming');
-      const listed = await this.#listShards();
-      const resume = await warmUp(
-        { reading: this.#reading, allocator: this.#allocator, decoding: this.#shardContext.decoding },
-        {
-          stored: [...stored.shards.values()],
-          listed,
-          createShard: (info, checkpoint) => this.#createShard(info, checkpoint, stored),
-        },
-      );
+      const read = await (checkpoints.kind === 'store' ? this.#openStore(checkpoints) : this.#openLeases(checkpoints));
       this.#become('running');
       ticker = this.#tick();
-      this.#schedule = this.#scheduleOf(stored, start, resume);
-      await this.#schedule.run(listed);
+      await read();
     } catch (error) {
       // Stopped while waiting for something: not a failure.
       if (!this.#stop.signal.aborted) this.#fail(error);
@@ -279,6 +267,99 @@ class Ingestion {
     }
     if (this.#failure !== undefined) throw this.#failure.error;
     logger.info('Everything that was read is written.');
+  }
+
+  /** All shards of the stream are this process's. @returns reads them until the stop */
+  async #openStore(checkpoints: CheckpointStore): Promise<() => Promise<void>> {
+    const { logger, settings } = this.#o;
+    const { stored, start } = await openCheckpoints({
+      checkpoints,
+      saves: this.#untilStop(),
+      calls: this.#calls,
+      start: settings.start,
+      logger,
+    });
+    this.#become('warming');
+    const listed = await this.#listShards();
+    const resume = await warmUp(this.#rereading(), {
+      stored: [...stored.shards.values()],
+      listed,
+      createShard: (info, checkpoint) => this.#createShard(checkpoints, info, checkpoint, stored),
+    });
+    const schedule = this.#scheduleOf(checkpoints, stored, start, resume);
+    this.#schedule = schedule;
+    return () => schedule.run(listed);
+  }
+
+  /** Those shards are this process's whose leases it is given. @returns reads them until the stop */
+  async #openLeases(leases: ShardLeases): Promise<() => Promise<void>> {
+    const start = await openLeases({
+      leases,
+      saves: this.#untilStop(),
+      calls: this.#calls,
+      start: this.#o.settings.start,
+    });
+    this.#become('warming');
+    return async () => {
+      for await (const lease of leases.given(this.#stop.signal)) this.#track(this.#runLease(leases, lease, start));
+    };
+  }
+
+  #rereading(): RereadContext {
+    return { reading: this.#reading, allocator: this.#allocator, decoding: this.#shardContext.decoding };
+  }
+
+  /** Until it has ended, a stop waits for it. */
+  #track(run: Promise<void>): void {
+    const task = run.finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  /** One shard as long as this process has its lease. */
+  async #runLease(leases: ShardLeases, lease: ShardLease, start: StartPosition): Promise<void> {
+    const { shardId, checkpoint } = lease;
+    const { logger } = this.#o;
+    logger.info(
+      { shardId, after: checkpoint.sequenceNumber, pending: checkpoint.pending !== null },
+      'A lease is given.',
+    );
+    const cell = new CheckpointCell(checkpoint, this.#saves, (value) => lease.save(value));
+    try {
+      const listed = await this.#listShards();
+      const info = listed.find((one) => one.shardId === shardId);
+      if (info === undefined) {
+        const { retentionMs } = await this.#calls.call(() => this.#o.source.describe(this.#stop.signal));
+        const { sequenceNumber, completeToMs, done } = checkpoint;
+        if (!done) this.#calls.gap({ shardId, sequenceNumber, completeToMs, retentionMs });
+        lease.end([]);
+        return;
+      }
+      if (!checkpoint.done) {
+        const rejects = this.#guard.watch(shardId, await leases.releasedToMs(shardId));
+        const leased = this.#adopt(new Shard(info, cell, rejects, this.#shardContext));
+        onAbort(lease.lost, (error) => this.#withCell(cell)?.lose(error));
+        const redone = await redoPendingRange(this.#rereading(), leased);
+        if (isAborted(leased.failure)) return;
+        if ((await this.#runShard(leased, info, start, redone)) !== 'done') return;
+      }
+      const children = (await this.#listShards()).filter(({ parents }) => parents.includes(shardId));
+      lease.end(children);
+    } catch (error) {
+      if (!isAborted(this.#stop.signal) && !isAborted(lease.lost)) this.#fail(error);
+    } finally {
+      if (isAborted(lease.lost)) logger.info({ shardId }, 'A lease is lost; another worker goes on with the shard.');
+      const last = this.#withCell(cell);
+      if (last !== undefined) {
+        this.#shards.delete(shardId);
+        this.#batcher.remove(last);
+        this.#guard.forget(shardId);
+      }
+    }
+  }
+
+  /** The present life of the shard with this checkpoint. A lease that was lost and given again is another one. */
+  #withCell(cell: CheckpointCell): Shard | undefined {
+    return [...this.#shards.values()].find(({ checkpoint }) => checkpoint === cell);
   }
 
   #become(mode: IngestMode): void {
@@ -325,11 +406,12 @@ class Ingestion {
 
   /** @param resume per shard the last record that needs no reading any more, where warming up has found it */
   #scheduleOf(
+    checkpoints: CheckpointStore,
     stored: StoredCheckpoints,
     start: StartPosition,
     resume: ReadonlyMap<string, string | null>,
   ): ShardSchedule {
-    const { source, checkpoints } = this.#o;
+    const { source } = this.#o;
     return new ShardSchedule({
       stored: stored.shards,
       clock: this.#clock,
@@ -337,10 +419,12 @@ class Ingestion {
       listShards: () => this.#listShards(),
       isDone: (shardId) => this.#shards.get(shardId)?.state === 'done',
       start: (info, checkpoint) => {
-        const shard = this.#shards.get(info.shardId) ?? this.#createShard(info, checkpoint, stored);
-        const run = this.#runShard(shard, info, start, resume.get(info.shardId));
-        const task = run.finally(() => this.#tasks.delete(task));
-        this.#tasks.add(task);
+        const shard = this.#shards.get(info.shardId) ?? this.#createShard(checkpoints, info, checkpoint, stored);
+        this.#track(
+          this.#runShard(shard, info, start, resume.get(info.shardId)).then((end) => {
+            if (end === 'done') this.#schedule?.lookSoon();
+          }),
+        );
       },
       onLost: async ({ shardId, sequenceNumber, completeToMs }) => {
         const { retentionMs } = await this.#calls.call(() => source.describe(this.#stop.signal));
@@ -354,15 +438,24 @@ class Ingestion {
     });
   }
 
-  #createShard(info: ShardInfo, checkpoint: ShardCheckpoint, stored: StoredCheckpoints): Shard {
+  #createShard(
+    checkpoints: CheckpointStore,
+    info: ShardInfo,
+    checkpoint: ShardCheckpoint,
+    stored: StoredCheckpoints,
+  ): Shard {
     const { shardId } = info;
     const rejects = this.#guard.watch(shardId, stored.releases.get(shardId) ?? 0);
-    return this.#adopt(new Shard(info, new CheckpointCell(checkpoint, this.#saves), rejects, this.#shardContext));
+    const cell = new CheckpointCell(checkpoint, this.#saves, (value) => checkpoints.saveShard(value));
+    return this.#adopt(new Shard(info, cell, rejects, this.#shardContext));
   }
 
   #adopt(shard: Shard): Shard {
     this.#shards.set(shard.shardId, shard);
-    onAbort(shard.failure, (error) => this.#fail(error));
+    onAbort(shard.failure, (error) => {
+      if (error instanceof LeaseLostError) shard.lose(error);
+      else this.#fail(error);
+    });
     return shard;
   }
 
@@ -375,22 +468,22 @@ class Ingestion {
     info: ShardInfo,
     start: StartPosition,
     resume: string | null | undefined,
-  ): Promise<void> {
+  ): Promise<'done' | 'stopped' | 'failed'> {
     let shard: Shard | undefined = first;
     let known = resume;
     while (shard !== undefined) {
       this.#batcher.add(shard);
       const end = await shard.run(this.#pages(shard, start, known)).catch(() => 'failed' as const);
-      if (end === 'failed' || end === 'stopped') return;
+      if (end === 'failed' || end === 'stopped') return end;
       this.#batcher.remove(shard);
       if (end === 'done') break;
       shard = await this.#whenReleased(shard, info);
       known = undefined;
     }
-    if (shard === undefined) return;
+    if (shard === undefined) return 'stopped';
     this.#guard.forget(shard.shardId);
     this.#o.logger.info({ shardId: shard.shardId }, 'A shard is read to its end; its children may begin.');
-    this.#schedule?.lookSoon();
+    return 'done';
   }
 
   #holdBad(): void {
@@ -410,7 +503,8 @@ class Ingestion {
   async #whenReleased(held: Shard, info: ShardInfo): Promise<Shard | undefined> {
     const { shardId, hold, checkpoint, rejects } = held;
     const { checkpoints, logger } = this.#o;
-    const { signal } = this.#stop;
+    const signal = AbortSignal.any([this.#stop.signal, held.failure]);
+    setMaxListeners(0, signal);
     if (hold === undefined) throw new Error(`${shardId} is not held.`);
     try {
       // Not before its pending range is durable: that would have ended the hold.

@@ -40,6 +40,8 @@ export interface WrittenRecord {
 
 /** Days and arrival days that one segment may touch: each holds a buffer and becomes an object. */
 export const MAX_PARTS = 64;
+/** Records with refused points in one segment: they are stored with the pending range, and a lease in DynamoDB has 400 KB. */
+export const MAX_REFUSALS = 500;
 
 export interface SegmentObject extends ArchiveObject {
   readonly kind: 'archive' | 'rejected';
@@ -92,6 +94,9 @@ export class Segment {
   }
   get records(): number {
     return this.#records;
+  }
+  get refusals(): number {
+    return this.#refusals.length;
   }
   /** ms; Infinity when empty */
   get oldestArrivalMs(): number {

@@ -19,7 +19,7 @@ import { StateMachine, type Edges } from '../state-machine.ts';
 import { WaitingLine } from '../waiting-line.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { mayBeArchived, refuseOverlap } from './overlap.ts';
-import { MAX_PARTS, Segment, type SegmentObject, type WrittenRecord } from './segment.ts';
+import { MAX_PARTS, MAX_REFUSALS, Segment, type SegmentObject, type WrittenRecord } from './segment.ts';
 import { heldBytes } from './shard-reader.ts';
 import { WarmMarks } from './warm-marks.ts';
 
@@ -240,7 +240,8 @@ export class ShardArchive {
   }
 
   #full(): boolean {
-    return this.#segment.rawBytes >= this.#context.maxBytes || this.#segment.parts >= MAX_PARTS;
+    const { rawBytes, parts, refusals } = this.#segment;
+    return rawBytes >= this.#context.maxBytes || parts >= MAX_PARTS || refusals >= MAX_REFUSALS;
   }
 
   /** Whether the open segment is to be sealed now. */
@@ -278,7 +279,11 @@ export class ShardArchive {
 
   #start(segment: Segment, kind: 'new' | 'redo'): void {
     this.#sealing = segment;
-    this.#makeDurable(segment, kind).catch((error: unknown) => this.#shard.life.abort(error));
+    this.#makeDurable(segment, kind).catch((error: unknown) => {
+      this.#shard.life.abort(error);
+      // Where only this shard ends, its bytes are wanted by others.
+      segment.release();
+    });
     // The state has changed by now: an async function runs up to its first await at once.
   }
 

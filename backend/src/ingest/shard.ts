@@ -22,7 +22,7 @@ import type { WarmMarks } from './warm-marks.ts';
  *                         │  stop
  *                         └───────▶ draining (what was read is still written)
  *   reading, ending, draining ── too much is rejected ──▶ held (what is not sealed is dropped: it is read again when the shard is released)
- *   any but done ── a sink or the checkpoint fails for good ──▶ failed
+ *   any but done ── a sink or the checkpoint fails for good, or another process has the shard ──▶ failed
  * ```
  * Nothing is read in any state but `reading`. A held shard is not read on: once it is released, another {@link Shard} begins at its checkpoint.
  */
@@ -69,6 +69,8 @@ export class Shard {
   readonly #life = new AbortController();
   readonly #holding = new AbortController();
   #hold: ShardHold | undefined;
+  /** What is not sealed was dropped, and so is what still comes. */
+  #dropped = false;
   readonly #queue = new Fifo<StreamRecord>();
   /** Of all records from their page until the archive holds a copy. */
   readonly #unwritten: Reservation;
@@ -133,11 +135,32 @@ export class Shard {
     this.#state.become('held');
     this.#hold = hold;
     this.#holding.abort(new UserpulseError('aborted', `${this.shardId} is held.`));
+    this.#drop();
+    return true;
+  }
+
+  /**
+   * Another process has the shard: this one drops what is not durable, as a crash would, and goes on with its other shards. A range whose objects are
+   * being written is written to its end: the same objects, whoever writes them.
+   */
+  lose(error: unknown): void {
+    this.fail(error);
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#dropped = true;
     for (let record = this.#queue.shift(); record !== undefined; record = this.#queue.shift())
       releaseBytes(record.data);
     this.archive.drop();
-    if (this.#unwrittenRecords === 0) this.#allWritten.all();
-    return true;
+    this.#releaseDropped();
+  }
+
+  /** Once no batch has records of it any more. */
+  #releaseDropped(): void {
+    if (this.#unwrittenRecords > 0) return;
+    this.#unwritten.release();
+    this.#allWritten.all();
   }
 
   /** A sink has failed for good. */
@@ -157,10 +180,7 @@ export class Shard {
       this.failure.throwIfAborted();
       if (this.#hold === undefined) this.#state.become(ended ? 'ending' : 'draining');
       await this.settle();
-      if (this.#hold !== undefined) {
-        this.#unwritten.release();
-        return 'held';
-      }
+      if (this.#hold !== undefined) return 'held';
       if (!ended) return 'stopped';
       await this.checkpoint.update(withDone);
       this.failure.throwIfAborted();
@@ -182,11 +202,12 @@ export class Shard {
   }
 
   #accept({ records, reservation, millisBehindLatest, atTip }: ReadPage): void {
-    this.#unwritten.absorb(reservation);
-    if (this.#hold !== undefined) {
+    if (this.#dropped) {
+      reservation.release();
       for (const { data } of records) releaseBytes(data);
       return;
     }
+    this.#unwritten.absorb(reservation);
     const now = this.#context.clock.now();
     this.#lastReadMs = now;
     this.#millisBehindLatest = millisBehindLatest;
@@ -222,11 +243,14 @@ export class Shard {
   written(portion: Portion): void {
     const written = this.#portions.resolve(portion).flat();
     this.#batchedRecords -= written.length;
-    if (this.#hold !== undefined) {
+    if (this.#dropped) {
       for (const { data } of written) releaseBytes(data);
-    } else if (written.length > 0) this.archive.append(written);
+      this.#releaseDropped();
+      return;
+    }
+    if (written.length > 0) this.archive.append(written);
     if (this.#unwrittenRecords > 0) return;
-    if (this.#hold === undefined) this.#tellComplete();
+    this.#tellComplete();
     this.#allWritten.all();
   }
 

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
-import type { StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
-import type { ShardCheckpoint, StartPosition } from '../checkpoint/checkpoint.ts';
+import type { CheckpointStore, StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
+import type { ShardCheckpoint, StartPosition, StreamCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { ShardLeases } from '../checkpoint/shard-leases.ts';
 import { UserpulseError } from '../errors.ts';
 import {
   decodeRecord,
@@ -31,13 +32,14 @@ import { WARM_BOUNDS } from './warm-marks.ts';
  * @throws UserpulseError checkpoint_locked, checkpoint_unusable, stream_not_found
  */
 export async function openCheckpoints(options: {
+  readonly checkpoints: CheckpointStore;
   readonly saves: SaveContext;
   readonly calls: StreamCalls;
   readonly start: StartPosition | { readonly kind: 'latest' };
   readonly logger: Logger;
 }): Promise<{ readonly stored: StoredCheckpoints; readonly start: StartPosition }> {
-  const { saves, calls, logger } = options;
-  const { store: checkpoints, clock } = saves;
+  const { checkpoints, saves, calls, logger } = options;
+  const { clock } = saves;
   const { stream } = calls.source;
   const stored = await checkpoints.open(stream);
   const { createdAtMs } = await calls.call(() => calls.source.describe(calls.signal));
@@ -48,17 +50,51 @@ export async function openCheckpoints(options: {
     logger.info({ stream, start }, 'First start on this checkpoint.');
     return { stored, start };
   }
-  if (known.createdAtMs !== createdAtMs) {
-    throw new UserpulseError(
-      'checkpoint_unusable',
-      `The checkpoint ${checkpoints.url} (USERPULSE_CHECKPOINT) belongs to a stream "${stream}" that was created at ${new Date(known.createdAtMs).toISOString()}; the one there now was created at ${new Date(createdAtMs).toISOString()}.`,
-      {
-        hint: 'The stream was deleted and made again: give this ingest a new checkpoint folder, and an archive of its own.',
-      },
-    );
-  }
+  refuseOtherStream(checkpoints.url, known, { stream, createdAtMs });
   logger.info({ stream, shards: stored.shards.size }, 'Going on from the checkpoint.');
   return { stored, start: known.start };
+}
+
+/**
+ * As {@link openCheckpoints}, where several workers share the stream: the first of them all decides where it begins.
+ * @throws UserpulseError checkpoint_unusable, stream_not_found
+ */
+export async function openLeases(options: {
+  readonly leases: ShardLeases;
+  readonly saves: SaveContext;
+  readonly calls: StreamCalls;
+  readonly start: StartPosition | { readonly kind: 'latest' };
+}): Promise<StartPosition> {
+  const { leases, saves, calls } = options;
+  const { stream } = calls.source;
+  const { createdAtMs } = await calls.call(() => calls.source.describe(calls.signal));
+  const start: StartPosition =
+    options.start.kind === 'latest' ? { kind: 'time', ms: saves.clock.now() } : options.start;
+  const known = await leases.open({ stream, createdAtMs, start });
+  refuseOtherStream(leases.url, known, { stream, createdAtMs });
+  return known.start;
+}
+
+function refuseOtherStream(
+  url: string,
+  known: StreamCheckpoint,
+  { stream, createdAtMs }: Pick<StreamCheckpoint, 'stream' | 'createdAtMs'>,
+): void {
+  if (known.stream !== stream) {
+    throw new UserpulseError(
+      'checkpoint_unusable',
+      `The checkpoint ${url} (USERPULSE_CHECKPOINT) belongs to stream "${known.stream}", not to "${stream}" (USERPULSE_STREAM).`,
+      { hint: 'Use a checkpoint of its own for each stream.' },
+    );
+  }
+  if (known.createdAtMs === createdAtMs) return;
+  throw new UserpulseError(
+    'checkpoint_unusable',
+    `The checkpoint ${url} (USERPULSE_CHECKPOINT) belongs to a stream "${stream}" that was created at ${new Date(known.createdAtMs).toISOString()}; the one there now was created at ${new Date(createdAtMs).toISOString()}.`,
+    {
+      hint: 'The stream was deleted and made again: give this ingest a new checkpoint, and an archive of its own.',
+    },
+  );
 }
 
 export interface RereadContext {
@@ -171,7 +207,7 @@ function noteWarm(shard: Shard, { record, items }: RereadRecord): void {
  * Its points were all acknowledged before it was sealed, so they are not written again.
  * @returns the last record of the range: live reading goes on behind it; undefined where the stream does not hold all of it any more
  */
-async function redoPendingRange(context: RereadContext, shard: Shard): Promise<string | undefined> {
+export async function redoPendingRange(context: RereadContext, shard: Shard): Promise<string | undefined> {
   const { pending, sequenceNumber, completeToMs } = shard.checkpoint.value;
   if (pending === null) return undefined;
   const refused = new Map(pending.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));

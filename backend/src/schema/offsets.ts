@@ -128,6 +128,17 @@ export class OffsetTable {
     return { offsetNs: event.offsetNs, collided: true, relocation: undefined };
   }
 
+  /** Whether another event has the point's own place, which is remembered as this one's where nobody has it. */
+  collides(point: Point, event: EventIdentity): boolean {
+    const [key0, key1] = event.key;
+    const [seriesMs0, seriesMs1] = seriesMsHash(point);
+    const at0 = offsetHash0(seriesMs0, event.offsetNs);
+    const at1 = offsetHash1(seriesMs1, event.offsetNs);
+    const handle = this.#taken.find(at0, at1);
+    if (handle === -1) this.#taken.add(at0, at1, key0, key1);
+    return handle !== -1 && !this.#taken.holds(handle, key0, key1);
+  }
+
   #remember(relocation: Relocation, key0: number): void {
     const key = relocationKey(relocation.role, relocation.event.slice(0, KEY_DIGITS));
     if (!this.#relocations.has(key)) this.#count(key0, 1);

@@ -13,6 +13,7 @@ export class ModelCheckpoints {
     // Through JSON, as every real store has it.
     const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
     return {
+      kind: 'store',
       url: 'model://checkpoints',
       open: async (): Promise<StoredCheckpoints> => {
         await Promise.resolve();
