@@ -266,7 +266,8 @@ class Ingestion {
       );
     }
     if (this.#failure !== undefined) throw this.#failure.error;
-    logger.info('Everything that was read is written.');
+    const { values } = await this.#o.metrics.recordsRead.get();
+    logger.info({ records: values[0]?.value ?? 0 }, 'Everything that was read is written.');
   }
 
   /** All shards of the stream are this process's. @returns reads them until the stop */
@@ -335,7 +336,12 @@ class Ingestion {
         return;
       }
       if (!checkpoint.done) {
-        const rejects = this.#guard.watch(shardId, await leases.releasedToMs(shardId));
+        // A held shard asks again: see whenReleased.
+        const releasedToMs = await leases.releasedToMs(shardId).catch((error: unknown) => {
+          logger.warn({ err: error, shardId }, 'Whether the shard is released cannot be read.');
+          return 0;
+        });
+        const rejects = this.#guard.watch(shardId, releasedToMs);
         const leased = this.#adopt(new Shard(info, cell, rejects, this.#shardContext));
         onAbort(lease.lost, (error) => this.#withCell(cell)?.lose(error));
         const redone = await redoPendingRange(this.#rereading(), leased);

@@ -30,7 +30,8 @@ public final class Main {
   private final ConcurrentMap<String, Markers> markers = new ConcurrentHashMap<>();
   private final ScheduledExecutorService timer = Executors.newScheduledThreadPool(2);
   private final ExecutorService calls = Executors.newCachedThreadPool();
-  private final AtomicLong heardMs = new AtomicLong(System.nanoTime());
+  /** System.nanoTime() of the last frame. */
+  private final AtomicLong heard = new AtomicLong(System.nanoTime());
   private final Frames.Writer out;
   private final Scheduler scheduler;
   private volatile boolean stopping;
@@ -42,10 +43,7 @@ public final class Main {
       markers.put(shardId, made);
       return made;
     });
-    long aliveNs = TimeUnit.MILLISECONDS.toNanos(settings.aliveMs());
-    timer.scheduleAtFixedRate(() -> {
-      if (System.nanoTime() - heardMs.get() > aliveNs) end(INGEST_SILENT, "Ingest has been silent for " + settings.aliveMs() + " ms: its leases are given up.");
-    }, 1, 1, TimeUnit.SECONDS);
+    timer.scheduleAtFixedRate(new Silence(settings.aliveMs()), 1, 1, TimeUnit.SECONDS);
   }
 
   public static void main(String[] args) {
@@ -66,7 +64,7 @@ public final class Main {
     var in = Frames.input(System.in);
     try {
       for (Frames.Frame frame = Frames.read(in); frame != null; frame = Frames.read(in)) {
-        heardMs.set(System.nanoTime());
+        heard.set(System.nanoTime());
         obey(frame);
       }
       // Ingest is gone. Its leases lapse, as they do when a machine is lost.
@@ -110,6 +108,26 @@ public final class Main {
           .build());
     }
     return children;
+  }
+
+  /** Ends this program when ingest hangs, so that its leases lapse. */
+  private final class Silence implements Runnable {
+    private final long aliveMs;
+    private long looked = System.nanoTime();
+
+    Silence(long aliveMs) {
+      this.aliveMs = aliveMs;
+    }
+
+    @Override
+    public void run() {
+      long now = System.nanoTime();
+      // Whoever was stopped itself has heard nothing meanwhile.
+      if (now - looked > TimeUnit.SECONDS.toNanos(3)) heard.set(now);
+      looked = now;
+      if (now - heard.get() > TimeUnit.MILLISECONDS.toNanos(aliveMs))
+        end(INGEST_SILENT, "Ingest has been silent for " + aliveMs + " ms: its leases are given up.");
+    }
   }
 
   private static void end(int code, String why) {
