@@ -9,7 +9,7 @@ ifneq ($(NODE_FOLDER),)
 export PATH := $(NODE_FOLDER):$(PATH)
 endif
 
-.PHONY: help install install-tests dev server e2e build build-backend build-leases build-plugin build-gateway package demo test bench faults faults-memory serve-memory mutations check clean \
+.PHONY: help install install-tests dev server e2e build build-backend build-leases build-plugin build-gateway package demo test bench faults faults-memory faults-workers serve-memory mutations check clean \
 	check-format check-lint check-unused check-types check-plugin-types check-unit check-frontend check-go
 
 help: ## list the targets
@@ -61,6 +61,9 @@ faults: build-backend ## run the long form of the fault suite: a million events,
 
 faults-memory: build-backend ## measure resident memory with both sinks down for ten minutes; draws docs/img/memory-sinks-down.svg
 	@node --max-old-space-size=6144 --import tsx tests/faults/memory.ts
+
+faults-workers: build-backend build-leases ## run the faults of many workers: three of them, eight shards, 20 kills, a table; takes a quarter of an hour
+	@node --max-old-space-size=6144 --import tsx tests/faults/workers-long.ts
 
 serve-memory: build-backend ## measure resident memory of serve under 32 clients with the largest queries for ten minutes; draws docs/img/memory-serve.svg
 	@node --max-old-space-size=6144 --import tsx tests/faults/serve-memory.ts

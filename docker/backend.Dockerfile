@@ -1,5 +1,6 @@
 # The backend, with ingest, serve and every other command: docker build -f docker/backend.Dockerfile -t userpulse .
 ARG NODE_IMAGE=node:24-bookworm-slim
+ARG MAVEN_IMAGE=maven:3.9-eclipse-temurin-17
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
@@ -9,6 +10,14 @@ COPY tools/build-backend.ts tools/
 COPY contract contract
 COPY backend backend
 RUN npx tsx tools/build-backend.ts
+
+# The lease program of several workers, and a Java runtime with no more than it uses.
+FROM ${MAVEN_IMAGE} AS leases
+WORKDIR /app/leases
+COPY leases .
+RUN mvn --batch-mode --quiet package
+RUN jlink --add-modules java.base,java.desktop,java.logging,java.management,java.naming,java.security.jgss,java.sql,java.xml,jdk.crypto.ec,jdk.unsupported \
+    --strip-debug --no-header-files --no-man-pages --compress 2 --output /app/java
 
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
@@ -22,6 +31,10 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY backend/bin backend/bin
 COPY --from=build /app/backend/dist backend/dist
+COPY --from=leases /app/leases/target/userpulse-leases.jar backend/leases/
+COPY --from=leases /app/leases/target/lib backend/leases/lib
+COPY --from=leases /app/java /opt/java
+ENV JAVA_HOME=/opt/java
 # This user owns the checkpoints, and the archive if it is a folder.
 RUN mkdir -p /var/lib/userpulse && chown node:node /var/lib/userpulse
 USER node

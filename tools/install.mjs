@@ -4,7 +4,7 @@
  * because it runs before any is there.
  *
  * Always: this Node is new enough; the packages of package-lock.json. With --tests also: the packages of the plugin host's pages, a Go
- * tool chain, and a Chromium.
+ * tool chain, a Chromium, and Java with Maven.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
@@ -94,6 +94,20 @@ function goTools() {
   }
 }
 
+/** @param {string} what @param {string[]} names of Debian's packages @param {string} manual what to do by hand */
+function debian(what, names, manual) {
+  if (!onPath('apt-get')) fail(`no ${what} was found, and this is no system with apt-get. ${manual}`);
+  const root = process.getuid?.() === 0;
+  if (!root && !(onPath('sudo') && run('sudo', ['-n', 'true'])))
+    fail(`no ${what} was found, and installing it needs root. ${manual}`);
+  const apt = (/** @type {string[]} */ ...args) =>
+    root ? run('apt-get', args) : run('sudo', ['-n', 'apt-get', ...args]);
+  say(`apt-get install ${names.join(' ')}`);
+  if (!apt('update', '-qq') || !apt('install', '-y', '-qq', '--no-install-recommends', ...names)) {
+    fail(`apt-get could not install ${what}. ${manual}`);
+  }
+}
+
 function chromium() {
   const named = process.env['CHROMIUM'];
   if (named !== undefined && named !== '') {
@@ -101,17 +115,17 @@ function chromium() {
     return;
   }
   if (CHROMIUM.some(onPath)) return;
-  const manual = 'Install Chromium (Debian: apt-get install chromium), or name one in the variable CHROMIUM.';
-  if (!onPath('apt-get')) fail(`no Chromium was found, and this is no system with apt-get. ${manual}`);
-  const root = process.getuid?.() === 0;
-  if (!root && !(onPath('sudo') && run('sudo', ['-n', 'true'])))
-    fail(`no Chromium was found, and installing it needs root. ${manual}`);
-  const apt = (/** @type {string[]} */ ...args) =>
-    root ? run('apt-get', args) : run('sudo', ['-n', 'apt-get', ...args]);
-  say('apt-get install chromium');
-  if (!apt('update', '-qq') || !apt('install', '-y', '-qq', '--no-install-recommends', 'chromium')) {
-    fail(`apt-get could not install Chromium. ${manual}`);
-  }
+  debian(
+    'Chromium',
+    ['chromium'],
+    'Install Chromium (Debian: apt-get install chromium), or name one in the variable CHROMIUM.',
+  );
+}
+
+/** For the lease program of several workers. */
+function java() {
+  const missing = [...(onPath('javac') ? [] : ['openjdk-17-jdk-headless']), ...(onPath('mvn') ? [] : ['maven'])];
+  if (missing.length > 0) debian('Java 17 with Maven', missing, 'Install a JDK, version 17 or newer, and Maven.');
 }
 
 checkNode();
@@ -120,4 +134,5 @@ if (process.argv.includes('--tests')) {
   for (const page of ['host/react18', 'host/react19']) packages(join(ROOT, page));
   goTools();
   chromium();
+  java();
 }

@@ -275,6 +275,11 @@ export class WorkersCampaign {
       .map(({ process: { log } }) => log.slice(-2_000));
   }
 
+  /** A worker that runs. */
+  anyProcess(): IngestProcess {
+    return this.#any().process;
+  }
+
   #any(): Worker {
     const worker = this.#workers[Math.floor(this.#random() * this.#workers.length)];
     if (worker === undefined) throw new Error('No worker runs.');

@@ -8,6 +8,7 @@ import { FileLock } from '../files/file-lock.ts';
 import { folderState } from '../files/folder.ts';
 import type { CheckpointStore, StoredCheckpoints } from './checkpoint-store.ts';
 import type { ShardCheckpoint, StreamCheckpoint } from './checkpoint.ts';
+import { refuseMoved } from './moving.ts';
 import { readRelease, readShard, readStream, writeRelease, writeShard, writeStream } from './file-format.ts';
 
 /*
@@ -42,6 +43,7 @@ export class FileCheckpointStore implements CheckpointStore {
     this.#stream = stream;
     try {
       await makeFolder(this.#folder);
+      await refuseMoved(this.#folder);
       this.#lock = await FileLock.acquire(join(this.#folder, LOCK_FILE), this.#name);
       return await readFolder(this.#folder, stream);
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { systemClock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import { freshCheckpoint, type ShardCheckpoint, type StreamCheckpoint } from './checkpoint.ts';
 import { writeShard } from './file-format.ts';
@@ -18,6 +19,7 @@ export interface KclLeasesOptions {
 
 /** What KCL writes for a lease that nobody has had. */
 const UNTOUCHED = 'TRIM_HORIZON';
+const OFFER_RETRY_MS = 1_000;
 
 /**
  * Leases by the Kinesis Client Library. KCL decides who has which, renews and fences them; our checkpoint is the state of a checkpoint that stays
@@ -41,6 +43,7 @@ export class KclLeases implements ShardLeases {
   async open(proposed: StreamCheckpoint): Promise<StreamCheckpoint> {
     const { table, start } = this.#options;
     await table.prepare();
+    await table.refuseMoved();
     const stored = await table.stream(proposed);
     this.#program = await start({
       onFrame: (frame) => this.#take(frame),
@@ -84,7 +87,7 @@ export class KclLeases implements ShardLeases {
     const lease = this.#leases.get(handle);
     switch (type) {
       case FROM_PROGRAM.given:
-        this.#receive(handle, texts);
+        void this.#receive(handle, texts);
         return;
       case FROM_PROGRAM.lost:
         lease?.lose('another process has taken it');
@@ -105,15 +108,17 @@ export class KclLeases implements ShardLeases {
     }
   }
 
-  #receive(handle: number, texts: readonly string[]): void {
+  async #receive(handle: number, texts: readonly string[]): Promise<void> {
     const [shardId = '', at = '', state = ''] = texts;
     const { stream, table, logger } = this.#options;
+    const lease = new KclLease(shardId, {
+      stream,
+      send: (type, ...sent) => this.#program?.send({ type, handle, texts: sent }),
+    });
+    this.#leases.set(handle, lease);
     try {
-      const lease = new KclLease(shardId, this.#checkpointOf(shardId, at, state), {
-        stream,
-        send: (type, ...sent) => this.#program?.send({ type, handle, texts: sent }),
-      });
-      this.#leases.set(handle, lease);
+      lease.checkpoint = this.#checkpointOf(shardId, at, state === '' ? await this.#offered(lease) : state);
+      if (lease.lost.aborted) return;
       this.#given.push(lease);
       this.#wake();
     } catch (error) {
@@ -123,6 +128,20 @@ export class KclLeases implements ShardLeases {
         `Shard ${shardId} is not read: its lease cannot be used.`,
       );
     }
+  }
+
+  /** What was moved here from a folder, for a lease that nobody has had; '' where nothing was. Tried until it works or the lease is lost. */
+  async #offered({ shardId, lost }: KclLease): Promise<string> {
+    const { table, logger } = this.#options;
+    for (let tries = 0; !lost.aborted; tries++) {
+      try {
+        return (await table.offered(shardId)) ?? '';
+      } catch (error) {
+        if (tries === 0) logger.warn({ err: error, shardId }, 'What is known of a shard cannot be read. Trying again.');
+        await systemClock.sleep(OFFER_RETRY_MS, lost).catch(() => undefined);
+      }
+    }
+    return '';
   }
 
   #checkpointOf(shardId: string, at: string, state: string): ShardCheckpoint {
@@ -139,7 +158,7 @@ export class KclLeases implements ShardLeases {
 
 class KclLease implements ShardLease {
   readonly shardId: string;
-  readonly checkpoint: ShardCheckpoint;
+  checkpoint: ShardCheckpoint;
   readonly #lost = new AbortController();
   readonly #stream: string;
   readonly #send: (type: number, ...texts: string[]) => void;
@@ -148,11 +167,10 @@ class KclLease implements ShardLease {
 
   constructor(
     shardId: string,
-    checkpoint: ShardCheckpoint,
     to: { readonly stream: string; readonly send: (type: number, ...texts: string[]) => void },
   ) {
     this.shardId = shardId;
-    this.checkpoint = checkpoint;
+    this.checkpoint = freshCheckpoint(shardId);
     this.#stream = to.stream;
     this.#send = to.send;
   }

@@ -1,5 +1,6 @@
-import { failed, passed, type Check, type CheckDepth } from '../check.ts';
+import { failed, passed, warned, type Check, type CheckDepth, type CheckResult } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
+import { counted } from '../format.ts';
 import type { StoredCheckpoints } from './checkpoint-store.ts';
 import type { ShardCheckpoint } from './checkpoint.ts';
 import { createDynamoClient, LeaseTable } from './lease-table.ts';
@@ -34,15 +35,27 @@ export function leaseTableCheck(url: URL, depth: CheckDepth): Check {
       withTable(url, async (table) => {
         try {
           if (depth === 'try') await table.prepare();
-          return (await table.exists())
-            ? passed('checkpoint', `The lease table ${table.table} is there.`)
-            : passed('checkpoint', `The lease table ${table.table} does not exist yet; ingest creates it.`);
+          if (!(await table.exists()))
+            return passed('checkpoint', `The lease table ${table.table} does not exist yet; ingest creates it.`);
+          if (depth === 'look') return passed('checkpoint', `The lease table ${table.table} is there.`);
+          return judgeRenewals(table.table, await table.renewals());
         } catch (error) {
           if (!(error instanceof UserpulseError)) throw error;
           return failed('checkpoint', error.code, error.message, error.hint ?? '');
         }
       }),
   };
+}
+
+/** What is not renewed is read by nobody, until another worker takes it. */
+function judgeRenewals(table: string, { renewed, still }: Awaited<ReturnType<LeaseTable['renewals']>>): CheckResult {
+  const workers = `${counted(renewed.length, 'worker')} ${renewed.length === 1 ? 'renews' : 'renew'} leases of ${table}`;
+  if (still.length === 0) return passed('checkpoint', `${workers}.`);
+  return warned(
+    'checkpoint',
+    `${workers}; those of ${still.join(', ')} have an owner and are not renewed.`,
+    'Their worker is gone or hangs. Others take them after USERPULSE_FAILOVER_MS; where they do not, look at the logs of the workers. With a failover time above 10 s, renewals come less often than this looks.',
+  );
 }
 
 async function withTable<T>(url: URL, use: (table: LeaseTable) => Promise<T>): Promise<T> {

@@ -17,7 +17,7 @@ import { systemClock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import { sentences } from '../format.ts';
 import type { ShardCheckpoint, StreamCheckpoint } from './checkpoint.ts';
-import { readRelease, readShard, readStream, writeRelease, writeStream } from './file-format.ts';
+import { readRelease, readShard, readStream, writeRelease, writeShard, writeStream } from './file-format.ts';
 
 /*
  * What lies in DynamoDB: the lease table, which is KCL's (`TABLE`: an item per shard, our checkpoint is the state of its pending checkpoint), and a
@@ -31,6 +31,12 @@ const OWN_TABLE = '-userpulse';
 const LEASE = 'LEASE';
 const STREAM_ITEM = 'stream';
 const releaseItem = (shardId: string): string => `release ${shardId}`;
+/** What a checkpoint in a folder said of a shard, for whoever is given its lease first. */
+const offerItem = (shardId: string): string => `import ${shardId}`;
+/** Where the checkpoint has gone, if it has. */
+const MOVED_ITEM = 'moved';
+/** Renewals come three times within a failover time, which is 10 s unless set. */
+const RENEWAL_MS = 3_600;
 /** How long a new table is waited for, in ms. */
 const TABLE_PATIENCE_MS = 60_000;
 const TABLE_POLL_MS = 500;
@@ -40,8 +46,6 @@ export interface StoredLease {
   readonly shardId: string;
   /** Who has it; undefined where nobody has. */
   readonly owner: string | undefined;
-  /** Raised by its owner several times within the failover time. */
-  readonly counter: number;
   /** Undefined where nothing was stored yet. */
   readonly checkpoint: ShardCheckpoint | undefined;
 }
@@ -106,6 +110,80 @@ export class LeaseTable {
     return this.#call(async () => (await this.#status(this.table)) !== undefined);
   }
 
+  /** Of the whole stream, in place of what may be there. */
+  async replaceStream(checkpoint: StreamCheckpoint): Promise<void> {
+    await this.#put(STREAM_ITEM, writeStream(checkpoint));
+    await this.#put(MOVED_ITEM, '');
+  }
+
+  /** From now on no worker starts on this table. @param to where its checkpoint has gone */
+  async moved(to: string): Promise<void> {
+    await this.#put(MOVED_ITEM, to);
+  }
+
+  /** @throws UserpulseError where the table's checkpoint has moved elsewhere */
+  async refuseMoved(): Promise<void> {
+    const to = (await this.#get(MOVED_ITEM)) ?? '';
+    if (to === '') return;
+    throw this.#unusable(
+      `its checkpoint was moved to ${to}, and is gone on with there`,
+      `Set USERPULSE_CHECKPOINT=${to} for one ingest; or stop it and move it back with "userpulse leases import".`,
+    );
+  }
+
+  /** @throws UserpulseError `checkpoint_locked` while a worker renews a lease */
+  async refuseWorkers(): Promise<void> {
+    const { renewed } = await this.renewals();
+    if (renewed.length === 0) return;
+    throw new UserpulseError(
+      'checkpoint_locked',
+      `Workers have leases of ${this.table} (USERPULSE_CHECKPOINT): ${renewed.join(', ')}.`,
+      { hint: 'Stop every ingest of the stream first (SIGTERM).' },
+    );
+  }
+
+  /** Watches the leases for as long as a renewal takes. @returns who renews, and of which shards the lease has an owner and is not renewed */
+  async renewals(): Promise<{ readonly renewed: readonly string[]; readonly still: readonly string[] }> {
+    const before = await this.#owned();
+    if (before.size === 0) return { renewed: [], still: [] };
+    await systemClock.sleep(RENEWAL_MS, new AbortController().signal);
+    const renewed = new Set<string>();
+    const still: string[] = [];
+    for (const [shardId, { owner, counter }] of await this.#owned()) {
+      if (before.get(shardId)?.counter === counter) still.push(shardId);
+      else renewed.add(owner);
+    }
+    return { renewed: [...renewed].sort(), still: still.sort() };
+  }
+
+  async #owned(): Promise<ReadonlyMap<string, { readonly owner: string; readonly counter: number }>> {
+    const owned = new Map<string, { readonly owner: string; readonly counter: number }>();
+    for (const found of await this.#items()) {
+      const [shardId, owner] = [found['leaseKey']?.S, found['leaseOwner']?.S];
+      if (shardId !== undefined && owner !== undefined)
+        owned.set(shardId, { owner, counter: Number(found['leaseCounter']?.N ?? 0) });
+    }
+    return owned;
+  }
+
+  /** For whoever is given the shard's lease first. */
+  async offer(stream: string, checkpoint: ShardCheckpoint): Promise<void> {
+    await this.#put(offerItem(checkpoint.shardId), writeShard(stream, checkpoint));
+  }
+
+  /** @returns a text for {@link readState}; undefined where no folder has moved here */
+  offered(shardId: string): Promise<string | undefined> {
+    return this.#get(offerItem(shardId));
+  }
+
+  /** @throws UserpulseError where somebody has begun on this table */
+  async refuseBegun(stream: string): Promise<void> {
+    const begun = (await this.leases(stream)).some(({ checkpoint }) => checkpoint !== undefined);
+    if (begun || (await this.storedStream()) !== undefined) {
+      throw this.#unusable('workers have begun on it', 'Move the checkpoint to a table that does not exist yet.');
+    }
+  }
+
   /** What belongs to the stream as a whole: what is stored, which is `proposed` where nothing was. */
   async stream(proposed: StreamCheckpoint): Promise<StreamCheckpoint> {
     await this.#call(async () => {
@@ -140,19 +218,26 @@ export class LeaseTable {
   }
 
   async release(stream: string, shardId: string, untilMs: number): Promise<void> {
-    await this.#call(() =>
-      this.#client.send(
-        new PutItemCommand({
-          TableName: this.#own,
-          Item: item(releaseItem(shardId), writeRelease(stream, shardId, untilMs)),
-        }),
-      ),
-    );
+    await this.#put(releaseItem(shardId), writeRelease(stream, shardId, untilMs));
   }
 
   /** Every lease there is; none where there is no table. */
   async leases(stream: string): Promise<readonly StoredLease[]> {
     const leases: StoredLease[] = [];
+    for (const found of await this.#items()) {
+      const shardId = found['leaseKey']?.S ?? '';
+      const state = found['pendingCheckpointState']?.B;
+      const text = state === undefined ? await this.offered(shardId) : Buffer.from(state).toString('utf8');
+      const checkpoint =
+        endedLease(shardId, found) ?? (text === undefined ? undefined : this.readState(stream, shardId, text));
+      leases.push({ shardId, owner: found['leaseOwner']?.S, checkpoint });
+    }
+    return leases;
+  }
+
+  /** KCL keeps its own state among the leases: that is left out. */
+  async #items(): Promise<readonly Record<string, AttributeValue>[]> {
+    const items: Record<string, AttributeValue>[] = [];
     let from: Record<string, AttributeValue> | undefined;
     do {
       const page = await this.#call(async () => {
@@ -161,24 +246,10 @@ export class LeaseTable {
           new ScanCommand({ TableName: this.table, ConsistentRead: true, ...(from && { ExclusiveStartKey: from }) }),
         );
       });
-      for (const found of page.Items ?? []) {
-        const shardId = found['leaseKey']?.S;
-        // KCL keeps its own state among the leases.
-        if (shardId === undefined || (found['entityType']?.S ?? LEASE) !== LEASE) continue;
-        const state = found['pendingCheckpointState']?.B;
-        leases.push({
-          shardId,
-          owner: found['leaseOwner']?.S,
-          counter: Number(found['leaseCounter']?.N ?? 0),
-          checkpoint:
-            state === undefined
-              ? endedLease(shardId, found)
-              : this.readState(stream, shardId, Buffer.from(state).toString('utf8')),
-        });
-      }
+      items.push(...(page.Items ?? []).filter((found) => (found['entityType']?.S ?? LEASE) === LEASE));
       from = 'LastEvaluatedKey' in page ? page.LastEvaluatedKey : undefined;
     } while (from !== undefined);
-    return leases;
+    return items;
   }
 
   /** @throws UserpulseError where the state is not one that this program has written for this shard */
@@ -194,6 +265,10 @@ export class LeaseTable {
       throw this.#unusable(`the lease of ${shardId} holds the checkpoint of ${read.checkpoint.shardId}`, DAMAGED);
     }
     return read.checkpoint;
+  }
+
+  async #put(name: string, content: string): Promise<void> {
+    await this.#call(() => this.#client.send(new PutItemCommand({ TableName: this.#own, Item: item(name, content) })));
   }
 
   async #get(name: string): Promise<string | undefined> {

@@ -3,6 +3,7 @@ import type { RegisterCommand } from './context.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerIngest } from './ingest.ts';
+import { registerLeases } from './leases.ts';
 import { registerProduce } from './produce.ts';
 import { registerRelease } from './release.ts';
 import { registerReplay } from './replay.ts';
@@ -10,7 +11,7 @@ import { registerServe } from './serve.ts';
 import { registerSetup } from './setup.ts';
 import { registerStart } from './start.ts';
 
-/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, dead-letters, release, doctor. */
+/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, dead-letters, release, leases, doctor. */
 export const commands: readonly RegisterCommand[] = [
   registerSetup,
   registerIngest,
@@ -20,5 +21,6 @@ export const commands: readonly RegisterCommand[] = [
   registerReplay,
   registerDeadLetters,
   registerRelease,
+  registerLeases,
   registerDoctor,
 ];

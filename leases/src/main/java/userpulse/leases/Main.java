@@ -50,7 +50,14 @@ public final class Main {
     // Nobody else may write to the protocol's stream.
     Frames.Writer out = new Frames.Writer(new FileOutputStream(FileDescriptor.out));
     System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.err), true));
-    Main main = new Main(Settings.of(System.getenv()), out);
+    try {
+      run(new Main(Settings.of(System.getenv()), out), out);
+    } catch (RuntimeException | LinkageError defect) {
+      end(DEFECT, "It cannot run: " + defect);
+    }
+  }
+
+  private static void run(Main main, Frames.Writer out) {
     Thread input = new Thread(main::listen, "ingest");
     input.setDaemon(true);
     input.start();
