@@ -54,7 +54,7 @@ export const ROLES = {
     totalField: undefined,
     setting: 'USERPULSE_BUCKET_TOTAL',
     bucket: 'interactions_total',
-    content: "everyone's interactions, tagged by type only",
+    content: "everyone's interactions, not tagged by ID",
   },
 } as const satisfies Record<string, RoleRow>;
 

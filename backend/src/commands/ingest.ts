@@ -1,6 +1,7 @@
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { DEFAULT_CODEC } from '../archive/codecs.ts';
-import { openArchiveWriter } from '../archive/open-archive.ts';
+import { openArchiveReader, openArchiveWriter } from '../archive/open-archive.ts';
+import { readTotalsSplit, splitTotals } from '../archive/totals-split.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { preflightIngest, type IngestDependencies } from '../checks/preflight.ts';
 import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
@@ -23,6 +24,9 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { warnOfProxies } from './proxies.ts';
+
+/** Where several workers of one stream keep their checkpoints. */
+const SHARED_CHECKPOINTS: ReadonlySet<string> = new Set(['dynamodb:']);
 
 /** The settings that ingest needs, whatever else a command needs. */
 export const INGEST_SETTINGS = [
@@ -104,7 +108,7 @@ async function ingest(context: CommandContext): Promise<void> {
       ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status(), Date.now())),
     });
     try {
-      ingesting = parts.start({ registry, logger, signal: context.stop });
+      ingesting = await parts.start({ registry, logger, signal: context.stop });
       logger.info({ url: ops.url, stream: config.stream, version: VERSION }, 'ingesting');
       await ingesting.done;
     } finally {
@@ -124,7 +128,7 @@ export interface IngestParts {
     readonly logger: Logger;
     readonly signal: AbortSignal;
     readonly onWritten?: (notice: WrittenNotice) => void;
-  }): Ingest;
+  }): Promise<Ingest>;
   /** After the ingest is done. */
   close(): Promise<void>;
 }
@@ -148,7 +152,7 @@ export function createIngestParts(
       archive: archiveAt,
       checkpoint: config.checkpoint,
     },
-    start: ({ registry, logger, signal, onWritten }) => {
+    start: async ({ registry, logger, signal, onWritten }) => {
       limitHeapGrowth();
       const clock = systemClock;
       const metrics = createIngestMetrics(registry);
@@ -162,15 +166,22 @@ export function createIngestParts(
         onAnswer: (bucket, seconds) => metrics.writeSeconds.observe({ bucket }, seconds),
         onExpired: (bucket, points) => metrics.pointsExpired.inc({ bucket }, points),
       });
+      const archive = openArchiveWriter(archiveAt, {
+        codec: DEFAULT_CODEC,
+        clock,
+        logger,
+        onRetry: (reason) => metrics.retries.inc({ target: 'archive', reason }),
+      });
+      // Several workers share no table of relocations, and totals have the fullest series. Once split they stay so, whoever writes them.
+      const reader = openArchiveReader(archiveAt);
+      const now = { nowMs: clock.now(), maxAheadMs: config.maxAheadMs };
+      const totalsSplitFromMs = await (SHARED_CHECKPOINTS.has(config.checkpoint.protocol)
+        ? splitTotals({ reader, writer: archive }, now, signal)
+        : readTotalsSplit(reader, signal));
       return startIngest({
         source: new KinesisSource(kinesis, config.stream),
         sink,
-        archive: openArchiveWriter(archiveAt, {
-          codec: DEFAULT_CODEC,
-          clock,
-          logger,
-          onRetry: (reason) => metrics.retries.inc({ target: 'archive', reason }),
-        }),
+        archive,
         checkpoints: openCheckpoint(config.checkpoint, {
           stream: config.stream,
           env: context.env,
@@ -179,7 +190,7 @@ export function createIngestParts(
           failoverMs: config.failoverMs,
           logger,
         }),
-        schema,
+        schema: { ...schema, totalsSplitFromMs },
         settings: config,
         logger,
         metrics,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { ID_KIND_NAMES } from '../../../contract/ids.ts';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { openArchiveReader } from '../archive/open-archive.ts';
+import { readTotalsSplit } from '../archive/totals-split.ts';
 import { preflightReplay } from '../checks/preflight.ts';
 import { archiveTarget, influxTarget, schemaOf } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
@@ -144,7 +145,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
       refused = await replay({
         reader,
         days: plan.days,
-        schema,
+        schema: { ...schema, totalsSplitFromMs: await readTotalsSplit(reader, context.stop) },
         relocations: relocations ?? [],
         types: new Set(options.types),
         sink,

@@ -61,7 +61,7 @@ async function start(context: CommandContext): Promise<void> {
     try {
       // The address first: an ingest should not begin where the process cannot stay.
       const url = await listen(serving.app, config.listen);
-      ingesting = parts.start({
+      ingesting = await parts.start({
         registry,
         logger,
         signal: context.stop,

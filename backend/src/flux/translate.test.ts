@@ -63,7 +63,11 @@ describe('the script of counts', () => {
       `from(bucket: "interactions_total")
   ${RANGE}
   |> filter(fn: (r) => r._measurement == "interaction" and r._field == "made")
-  |> ${TAIL}`,
+  |> aggregateWindow(every: 10m, fn: count, timeSrc: "_start", createEmpty: false)
+  |> group(columns: ["type"])
+  |> aggregateWindow(every: 10m, fn: sum, timeSrc: "_start", createEmpty: false)
+  |> keep(columns: ["_time", "_value", "type"])
+  |> yield(name: "A")`,
     ],
     [
       'reads ids that need not be told apart in one go',

@@ -55,9 +55,7 @@ export function countStream(stream: CountStream, schema: Schema): Flux {
     stream.grain === null
       ? flux`  |> count()
   |> keep(columns: ["_value", "type"])`
-      : flux`  |> aggregateWindow(every: ${duration(stream.grain.everyMs)}${
-          stream.grain.offsetMs === 0 ? none : flux`, offset: ${duration(stream.grain.offsetMs)}`
-        }, fn: count, timeSrc: "_start", createEmpty: false)
+      : flux`${windows(flux`count`, stream.grain)}${role === 'total' ? unitedParts(stream.grain) : none}
   |> keep(columns: ["_time", "_value", "type"])`;
 
   return flux`from(bucket: ${string(schema.buckets[role])})
@@ -66,6 +64,19 @@ export function countStream(stream: CountStream, schema: Schema): Flux {
 ${count}
   |> yield(name: ${string(stream.name)})`;
 }
+
+const windows = (fn: Flux, { everyMs, offsetMs }: Grain): Flux =>
+  flux`  |> aggregateWindow(every: ${duration(everyMs)}${
+    offsetMs === 0 ? none : flux`, offset: ${duration(offsetMs)}`
+  }, fn: ${fn}, timeSrc: "_start", createEmpty: false)`;
+
+/**
+ * Totals may be split into 64 series a type (tag `part`): InfluxDB adds up their counts, because 64 times the rows take longer to send than that.
+ * Grouped before they are counted they would not be counted inside the storage.
+ */
+const unitedParts = (grain: Grain): Flux => flux`
+  |> group(columns: [${string(TYPE_TAG)}])
+${windows(flux`sum`, grain)}`;
 
 /** The whole script of a query. Each stream reads for itself: a stream used twice would not be pushed down. */
 export const countScript = (streams: readonly CountStream[], schema: Schema): Flux =>

@@ -13,6 +13,8 @@ export type BucketNames = Readonly<Record<BucketRole, string>>;
 export const MEASUREMENT = 'interaction';
 export const TYPE_TAG = 'type';
 export const PREFIX_TAG = 'prefix';
+/** Tag of split totals; see {@link Schema.totalsSplitFromMs}. */
+export const PART_TAG = 'part';
 
 /** The field of each role's points that is counted. */
 export const FIELD: Readonly<Record<BucketRole, string>> = byRole((role) => ROLES[role].field);
@@ -32,6 +34,11 @@ export interface Schema {
   readonly buckets: BucketNames;
   readonly userPrefix: PrefixScheme;
   readonly sharePrefix: PrefixScheme;
+  /**
+   * Totals of events that occurred from then on (ms) have the tag `part`; absent: none has. It depends on the event alone, so whoever writes an
+   * event, and however often, gives it the same series. Writers read it from the archive (archive/totals-split.ts); readers need not know it.
+   */
+  readonly totalsSplitFromMs?: number | undefined;
 }
 
 /** The scheme that a role's ids are tagged by; `total` has none. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
-import { baseOffset, eventKey, identityOf, OFFSETS } from './identity.ts';
+import { baseOffset, eventKey, identityOf, nextOffset, OFFSETS, partOf, PARTS } from './identity.ts';
 import { murmur128, murmur32 } from './murmur.ts';
 
 const event: InteractionEvent = {
@@ -57,6 +57,46 @@ describe('baseOffset', () => {
     }
     expect(Math.min(...parts)).toBeGreaterThan(1_000 - 6 * 31);
     expect(Math.max(...parts)).toBeLessThan(1_000 + 6 * 31);
+  });
+});
+
+describe('partOf', () => {
+  // The data contract: a change of any of these writes totals of the past a second time beside themselves.
+  it.each([
+    ['e1', 28],
+    ['01HZX3V7Q2J8YB6M4T5N9K0PCD', 48],
+    ['3f2504e0-4f89-41d3-9a0c-0305e82c3301', 4],
+    ['grüße', 10],
+    ['😀', 63],
+  ])('is pinned for %s', (eventId, part) => {
+    expect(partOf(eventId)).toBe(part);
+  });
+
+  it('parts events that want one offset as well as any others', () => {
+    const byOffset = new Map<number, number>();
+    let pairs = 0;
+    let together = 0;
+    const parts = new Array<number>(PARTS).fill(0);
+    for (let n = 0; n < 200_000; n++) {
+      const [offset, part] = [baseOffset(`event-${n}`), partOf(`event-${n}`)];
+      parts[part] = (parts[part] ?? 0) + 1;
+      const before = byOffset.get(offset);
+      byOffset.set(offset, part);
+      if (before === undefined) continue;
+      pairs++;
+      if (before === part) together++;
+    }
+    expect(pairs).toBeGreaterThan(15_000);
+    // One in 64, standard deviation 16 of 250.
+    expect(together).toBeLessThan(pairs / PARTS + 6 * 16);
+    expect(Math.min(...parts)).toBeGreaterThan(3_125 - 6 * 56);
+    expect(Math.max(...parts)).toBeLessThan(3_125 + 6 * 56);
+  });
+});
+
+describe('nextOffset', () => {
+  it('stays within the millisecond', () => {
+    expect([0, 7, OFFSETS - 1].map(nextOffset)).toEqual([1, 8, 0]);
   });
 });
 

@@ -13,6 +13,20 @@ export function baseOffset(eventId: string): number {
   return murmur32(eventId) % OFFSETS;
 }
 
+/** Values of the tag `part` of split totals: '0' to '63'. */
+export const PARTS = 64;
+
+/**
+ * The tag `part` of an event's point among split totals, 0 to 63. Part of the data contract. Another part of the same hash than the offset: the
+ * remainder by 10^6 decides the remainder by 64, and events that want one offset would all have one part.
+ */
+export function partOf(eventId: string): number {
+  return Math.floor(murmur32(eventId) / OFFSETS) % PARTS;
+}
+
+/** The offset after this one, where the own one is taken: the next nanosecond, and from the end of the millisecond back to its beginning. */
+export const nextOffset = (offsetNs: number): number => (offsetNs + 1 === OFFSETS ? 0 : offsetNs + 1);
+
 /** What tells events apart, computed once per event and used for each of its points. */
 export interface EventIdentity {
   /** {@link baseOffset} */

@@ -1,6 +1,6 @@
 import { UserpulseError } from '../errors.ts';
 import type { BucketRole } from './buckets.ts';
-import { hexOf, OFFSETS, type EventIdentity } from './identity.ts';
+import { hexOf, nextOffset, OFFSETS, type EventIdentity } from './identity.ts';
 import { mix } from './murmur.ts';
 import type { Point } from './points.ts';
 import { RecentTable } from './recent-table.ts';
@@ -123,7 +123,7 @@ export class OffsetTable {
         this.#remember(relocation, key0);
         return { offsetNs, collided: true, relocation };
       }
-      offsetNs = offsetNs + 1 === OFFSETS ? 0 : offsetNs + 1;
+      offsetNs = nextOffset(offsetNs);
     }
     return { offsetNs: event.offsetNs, collided: true, relocation: undefined };
   }

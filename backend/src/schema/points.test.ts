@@ -34,6 +34,17 @@ describe('the points of an event', () => {
     ]);
   });
 
+  it('have the tag part in the totals, and there only, of events that occur when totals are split', () => {
+    const from = { ...schema, totalsSplitFromMs: event.occurredAtMs };
+    expect(lines(event, from, 45).at(-1)).toBe(
+      'total: interaction,part=28,type=like made=9223372036854775807i,received=12i,share="4ff3e1c0aaaaaaaaaaaaaaaa" 1341392702123000045',
+    );
+    expect(lines(event, from, 45).slice(0, -1)).toEqual(lines(event, schema, 45).slice(0, -1));
+    expect(lines({ ...event, occurredAtMs: event.occurredAtMs - 1 }, from, 45).at(-1)).toContain(
+      'total: interaction,type=like ',
+    );
+  });
+
   it.each(BUCKET_ROLES)('of the bucket %s begin with its field, as the type of its ids is stored', (role) => {
     const point = pointsOf(event, schema).find((one) => one.role === role);
     const { ids } = ROLES[role];

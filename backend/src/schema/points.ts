@@ -3,6 +3,7 @@ import {
   FIELD,
   MEASUREMENT,
   NO_ID,
+  PART_TAG,
   PREFIX_TAG,
   prefixOf,
   schemeOf,
@@ -11,11 +12,15 @@ import {
   type BucketRole,
   type Schema,
 } from './buckets.ts';
+import { partOf } from './identity.ts';
 
 /** One point before its sub-millisecond digits are known. */
 export interface Point {
   readonly role: BucketRole;
-  /** Line protocol up to the first space: `interaction,prefix=1234,type=like`, tags in the order of their keys; total: `interaction,type=like`. */
+  /**
+   * Line protocol up to the first space: `interaction,prefix=1234,type=like`, tags in the order of their keys; total: `interaction,type=like`,
+   * from {@link Schema.totalsSplitFromMs} on `interaction,part=17,type=like`.
+   */
   readonly series: string;
   /** Line protocol's field part: `user=123i`, `share="4ff3…"`, total: `made=123i,received=456i,share="4ff3…"`, always all three. */
   readonly field: string;
@@ -50,12 +55,14 @@ export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   const totals = `${TOTAL_FIELD.made}=${actorId}i,${TOTAL_FIELD.received}=${receiverId ?? NO_ID.user}i,${TOTAL_FIELD.share}="${shareId ?? NO_ID.share}"`;
   const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
   const made: Point = { role: 'made', series, field: `${FIELD.made}=${actorId}i`, ms };
-  const total: Point = { role: 'total', series: MEASUREMENT + type, field: totals, ms };
+  const parted = ms >= (schema.totalsSplitFromMs ?? Infinity) ? PARTED + String(partOf(event.eventId)) : MEASUREMENT;
+  const total: Point = { role: 'total', series: parted + type, field: totals, ms };
   if (received === undefined) return share === undefined ? [made, total] : [made, share, total];
   return share === undefined ? [made, received, total] : [made, received, share, total];
 }
 
 const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
+const PARTED = `${MEASUREMENT},${PART_TAG}=`;
 const TYPE_SUFFIX = `,${TYPE_TAG}=`;
 
 /**

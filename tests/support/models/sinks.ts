@@ -46,7 +46,8 @@ export class ModelInflux implements PointSink {
   /** Fields of all points, as the oracle has them. */
   *fields(role: BucketRole): Generator<PointField> {
     for (const [key, fields] of this.points.get(role) ?? []) {
-      const [, prefix, type = '', time = ''] = /^interaction(?:,prefix=(\w+))?,type=(\w+) (\d+)$/.exec(key) ?? [];
+      const [, prefix, type = '', time = ''] =
+        /^interaction(?:,part=\d+)?(?:,prefix=(\w+))?,type=(\w+) (\d+)$/.exec(key) ?? [];
       const at = { type, ms: Number(time.slice(0, -6)), offsetNs: Number(time.slice(-6)) };
       for (const [name, value] of fields) {
         yield { ...at, prefix: prefix ?? name, value: value.replace(/^"|"$|i$/g, '') };
