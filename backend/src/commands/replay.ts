@@ -1,6 +1,4 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { resolve } from 'node:path';
-import { ID_KIND_NAMES } from '../../../contract/ids.ts';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { openArchiveReader } from '../archive/open-archive.ts';
 import { readTotalsSplit } from '../archive/totals-split.ts';
@@ -8,63 +6,53 @@ import { preflightReplay } from '../checks/preflight.ts';
 import { archiveTarget, influxTarget, schemaOf } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import { systemClock } from '../clock.ts';
-import { counted, formatNumber, roughDuration } from '../format.ts';
+import { formatNumber } from '../format.ts';
 import { hasCheckpoints, readCheckpoints } from '../checkpoint/open-checkpoints.ts';
 import { Progress } from '../progress.ts';
 import { planDays, type Plan } from '../replay/day-plan.ts';
 import { replay } from '../replay/replay-days.ts';
 import { reportText } from '../replay/report.ts';
-import { ReplayState } from '../replay/state.ts';
+import type { ReplayState } from '../replay/state.ts';
 import { ReplayStats } from '../replay/stats.ts';
-import { prefixSchemeText, schemeOfKind, type Schema } from '../schema/buckets.ts';
 import type { Relocation } from '../schema/offsets.ts';
-import { dayText } from '../archive/keys.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
-import { collected, dayArgument } from './arguments.ts';
+import {
+  failWhereIncomplete,
+  openState,
+  rateText,
+  requireOrder,
+  tellPlan,
+  withDays,
+  withProgress,
+  type DaysOptions,
+} from './archived-days.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { warnOfProxies } from './proxies.ts';
 
-interface Options {
-  readonly from: number;
-  readonly to: number;
+interface Options extends DaysOptions {
   readonly types: readonly string[];
-  readonly dryRun: boolean;
-  readonly parallel: number;
-  readonly without: readonly string[];
-  readonly state: string;
-  readonly restart: boolean;
   readonly onlyChanged: boolean;
-  readonly json: boolean;
 }
 
 export const registerReplay: RegisterCommand = (program, context) => {
-  program
+  const command = program
     .command('replay')
     .summary('write archived days to InfluxDB again, or to other buckets')
     .description(
       'Writes the archived events of a range of days to InfluxDB as ingest did. Into the live buckets, it restores missing points and leaves the ' +
         'others as they are; into new buckets, it can apply another prefix scheme. Each event counts once. To resume an interrupted replay, run ' +
         'the same command again.',
-    )
-    .requiredOption('--from <day>', 'first UTC day of the events, YYYY/MM/DD or YYYY-MM-DD', dayArgument)
-    .requiredOption('--to <day>', 'last UTC day (inclusive)', dayArgument)
+    );
+  withDays(command)
     .addOption(new Option('--types <a,b,…>', 'only events of these types').argParser(typesArgument).default([], 'all'))
     .option('--dry-run', 'read everything, write nothing, and show what would be written', false)
-    .option('--parallel <n>', 'objects to read, and batches to write, at a time', parallelArgument, 4)
     .option(
       '--only-changed',
       'skip days whose objects have not changed since the last replay into these buckets',
       false,
-    )
-    .option('--restart', 'start over instead of resuming an interrupted replay', false)
-    .addOption(
-      new Option('--without <key>', 'skip an object, for example a damaged one; repeatable')
-        .argParser(collected)
-        .default([], 'none'),
-    )
-    .option('--state <folder>', 'where to keep the progress of replays', 'userpulse-data/replay')
-    .option('--json', 'print the result as one line of JSON', false)
+    );
+  withProgress(command, 'replay')
     .addHelpText(
       'after',
       `
@@ -89,11 +77,7 @@ Examples:
 };
 
 async function run(context: CommandContext, options: Options): Promise<void> {
-  if (options.from > options.to) {
-    throw new UserpulseError('bad_request', `--from ${dayText(options.from)} is after --to ${dayText(options.to)}.`, {
-      hint: 'Swap them.',
-    });
-  }
+  requireOrder(options);
   const config = context.config([
     ...SCHEMA_SETTINGS,
     'archive',
@@ -129,14 +113,26 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         onAnswer: () => undefined,
         onExpired: (_role, points) => (stats.expired += points),
       });
-      state = await openState(context, options, config.archive.href, `${influx.host} ${influx.org}`, schema);
+      const target = {
+        archive: config.archive.href,
+        influx: `${influx.host} ${influx.org}`,
+        types: [...options.types].sort(),
+      };
+      state = await openState(context, options, target, schema);
     }
     const reader = openArchiveReader(archive);
     const plan = await planDays(reader, options, new Set(options.without), context.stop);
     state?.plan(options, plan.days);
     // After the listing: the relocation of an event is saved before the event is archived.
     const relocations = await readRelocations(context, config.checkpoint);
-    tellPlan(context, options, plan, reader.url, relocations === undefined ? config.checkpoint.href : undefined);
+    const noCheckpoint = `Found no checkpoint at ${config.checkpoint.href} (USERPULSE_CHECKPOINT). That is fine for days that no ingest writes to any more.`;
+    tellPlan(
+      context,
+      options,
+      plan,
+      reader.url,
+      ...(relocations === undefined && !options.dryRun ? [noCheckpoint] : []),
+    );
     const startMs = systemClock.now();
     const totalBytes = plan.days.reduce((sum, day) => sum + day.bytes, 0);
     const progress = new Progress(context.stderr);
@@ -168,7 +164,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
       context.stderr.write(text);
       context.stdout.write(`${JSON.stringify(reportJson(stats, plan, seconds))}\n`);
     } else context.stdout.write(text);
-    failWhereIncomplete(stats, refused);
+    failWhereIncomplete('replay', stats, refused);
   } catch (error) {
     if (!context.stop.aborted || options.dryRun) throw error;
     throw new UserpulseError('aborted', `Stopped after ${formatNumber(stats.events)} events.`, {
@@ -186,94 +182,6 @@ async function readRelocations(context: CommandContext, checkpoint: URL): Promis
   if (!(await hasCheckpoints(checkpoint))) return undefined;
   const { shards } = await readCheckpoints(checkpoint, context.config(['stream']).stream);
   return [...shards.values()].flatMap(({ relocations }) => relocations);
-}
-
-/** The state of this replay, with what an earlier run has done where that is to be skipped. */
-async function openState(
-  context: CommandContext,
-  options: Options,
-  archive: string,
-  influx: string,
-  schema: Schema,
-): Promise<ReplayState> {
-  const state = new ReplayState(resolve(context.cwd, options.state), {
-    archive,
-    influx,
-    buckets: Object.values(schema.buckets),
-    schemes: ID_KIND_NAMES.map((kind) => prefixSchemeText(schemeOfKind(kind, schema))),
-    types: [...options.types].sort(),
-  });
-  if (!options.restart) await state.load();
-  if (state.startedAt === '' || (state.complete && !options.onlyChanged)) state.begin(new Date());
-  else {
-    context.stderr.write(
-      state.complete
-        ? `Skipping days that have not changed since the replay of ${state.startedAt}.\n`
-        : `Resuming the replay of ${state.startedAt} from ${state.path}; use --restart to start over.\n`,
-    );
-  }
-  return state;
-}
-
-function tellPlan(
-  context: CommandContext,
-  options: Options,
-  { days, foreign }: Plan,
-  archive: string,
-  noCheckpoint: string | undefined,
-): void {
-  const objects = days.reduce((sum, day) => sum + day.objects.length, 0);
-  const bytes = days.reduce((sum, day) => sum + day.bytes, 0);
-  const range = `${dayText(options.from)} to ${dayText(options.to)}`;
-  if (objects === 0) {
-    throw new UserpulseError('not_found', `${archive} (USERPULSE_ARCHIVE) holds no objects for ${range}.`, {
-      hint: 'Check that these are the days of the events (not of their arrival), and that this is the archive that ingest writes to.',
-    });
-  }
-  const lines = [
-    `${counted(objects, 'object')} of ${counted(days.length, 'day')} (${range}), ${(bytes / 1e6).toFixed(1)} MB, from ${archive}`,
-  ];
-  if (foreign.length > 0) {
-    lines.push(
-      `Skipping ${counted(foreign.length, 'object')} that ingest did not write, the first: ${foreign[0] ?? ''}`,
-    );
-  }
-  if (noCheckpoint !== undefined && !options.dryRun) {
-    lines.push(
-      `Found no checkpoint at ${noCheckpoint} (USERPULSE_CHECKPOINT). That is fine for days that no ingest writes to any more.`,
-    );
-  }
-  context.stderr.write(lines.map((line) => `${line}\n`).join(''));
-}
-
-/** Everything else is written by now, but an incomplete replay must not look like success. */
-function failWhereIncomplete(
-  stats: ReplayStats,
-  refused: { readonly points: number; readonly example: string } | undefined,
-): void {
-  if (refused !== undefined) {
-    throw new UserpulseError(
-      'influx_rejected',
-      `InfluxDB rejected ${counted(refused.points, 'point')}; all others are written. The first: ${refused.example}`,
-      {
-        hint: 'Most often, something else has written a field of another type to the bucket. Correct that, then replay these days again.',
-      },
-    );
-  }
-  if (stats.invalidLines > 0) {
-    throw new UserpulseError(
-      'archive_damaged',
-      `${counted(stats.invalidLines, 'line')} of the archive ${stats.invalidLines === 1 ? 'is' : 'are'} not valid for their day. All other events are written.`,
-      { hint: 'Ingest archives only valid events. These objects were changed by hand or written by another version.' },
-    );
-  }
-}
-
-/** `1,234 events · 500/s · 3 min left` */
-function rateText(events: number, fraction: number, elapsedMs: number): string {
-  const rate = Math.round((events * 1000) / Math.max(1, elapsedMs));
-  const left = fraction === 0 ? '' : ` · ${roughDuration((elapsedMs * (1 - fraction)) / fraction)} left`;
-  return `${formatNumber(events)} events · ${formatNumber(rate)}/s${left}`;
 }
 
 const reportJson = (stats: ReplayStats, plan: Plan, seconds: number) => ({
@@ -298,11 +206,4 @@ function typesArgument(text: string): readonly string[] {
       throw new InvalidArgumentError(`"${type}" is not a valid interaction type.`);
   }
   return types;
-}
-
-function parallelArgument(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 64)
-    throw new InvalidArgumentError('It must be a whole number from 1 to 64.');
-  return value;
 }

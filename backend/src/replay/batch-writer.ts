@@ -1,7 +1,6 @@
 import type { BucketRole } from '../schema/buckets.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import type { PointSink } from '../influx/point-sink.ts';
-import type { AllocatedPoint } from './point-allocator.ts';
 
 export interface BatchWriterOptions {
   readonly sink: PointSink;
@@ -12,22 +11,32 @@ export interface BatchWriterOptions {
   readonly signal: AbortSignal;
 }
 
+/** Points that InfluxDB refused for good. */
+export interface Refused {
+  readonly points: number;
+  /** Bucket and InfluxDB's message for the first. */
+  readonly example: string;
+}
+
 /** Collects points into batches and writes them to InfluxDB, a few at a time. */
 export class BatchWriter {
   readonly #o: BatchWriterOptions;
   readonly #lines = new Map<BucketRole, LineBlock>();
   readonly #inFlight = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
-  /** Points that InfluxDB refused for good, and its message for the first. */
-  refused = 0;
-  firstRefusal: string | undefined;
+  #refused: Refused | undefined;
 
   constructor(options: BatchWriterOptions) {
     this.#o = options;
   }
 
+  /** Undefined where InfluxDB refused nothing for good. */
+  get refusals(): Refused | undefined {
+    return this.#refused;
+  }
+
   /** @returns whether {@link room} must be awaited before more is added */
-  add(points: readonly AllocatedPoint[]): boolean {
+  add(points: readonly { readonly role: BucketRole; readonly line: string }[]): boolean {
     for (const { role, line } of points) {
       let lines = this.#lines.get(role);
       if (lines === undefined) {
@@ -64,9 +73,10 @@ export class BatchWriter {
     const write = this.#o.sink
       .write(role, lines, this.#o.signal)
       .then((refusals) => {
-        this.refused += refusals.length;
         const [first] = refusals;
-        if (first !== undefined) this.firstRefusal ??= `${role}: ${first.reason}`;
+        if (first === undefined) return;
+        const { points, example } = this.#refused ?? { points: 0, example: `${role}: ${first.reason}` };
+        this.#refused = { points: points + refusals.length, example };
       })
       .catch((error: unknown) => {
         this.#failure ??= { error };

@@ -3,12 +3,12 @@ import type { Schema } from '../schema/buckets.ts';
 import type { Relocation } from '../schema/offsets.ts';
 import { dayText } from '../archive/keys.ts';
 import type { PointSink } from '../influx/point-sink.ts';
-import { linesInOrder, parseLine, type ObjectChunk } from './objects.ts';
 import { PointAllocator } from './point-allocator.ts';
-import { cutDay, DAY_SECONDS, WHOLE_DAY, type ArchivedDay, type Slice } from './day-plan.ts';
+import { sliceDay, sliceEvents } from './day-events.ts';
+import { DAY_SECONDS, type ArchivedDay } from './day-plan.ts';
 import type { ReplayState } from './state.ts';
 import type { ReplayStats } from './stats.ts';
-import { BatchWriter } from './batch-writer.ts';
+import { BatchWriter, type Refused } from './batch-writer.ts';
 
 export interface ReplayOptions {
   readonly reader: ArchiveReader;
@@ -35,13 +35,6 @@ export interface ReplayOptions {
 
 /** About 130 MB of memory at most; see GrowingTable. */
 const SLICE_EVENTS = 500_000;
-/** Minimum compressed bytes of an event: an id that hardly compresses, a time, some digits of user ids. */
-const LEAST_EVENT_BYTES = 24;
-
-interface Refused {
-  readonly points: number;
-  readonly example: string;
-}
 
 /**
  * Archive → InfluxDB, day by day, each day in slices of its time. Progress is saved when all points of a slice are durable.
@@ -60,9 +53,7 @@ export async function replay(options: ReplayOptions): Promise<Refused | undefine
     bytes += day.bytes;
     onProgress(bytes, text);
   }
-  return writer === undefined || writer.refused === 0
-    ? undefined
-    : { points: writer.refused, example: writer.firstRefusal ?? '' };
+  return writer?.refusals;
 }
 
 async function replayDay(
@@ -72,112 +63,36 @@ async function replayDay(
   writer: BatchWriter | undefined,
   onFraction: (fraction: number) => void,
 ): Promise<void> {
-  const { state, stats, sliceEvents = SLICE_EVENTS } = options;
+  const { state, stats, types } = options;
   const text = dayText(day.day);
   const doneBefore = state?.doneBefore(text, day.digest) ?? 0;
   if (doneBefore === DAY_SECONDS) return;
   stats.objects += day.objects.length;
-  // Most days fit into one slice and need no survey.
-  const survey = day.bytes <= sliceEvents * LEAST_EVENT_BYTES ? undefined : await surveyDay(options, day);
-  const slices = survey === undefined ? [WHOLE_DAY] : cutDay(survey.perSecond, sliceEvents);
+  const slices = await sliceDay({ ...options, sliceEvents: options.sliceEvents ?? SLICE_EVENTS }, day);
   for (const [index, slice] of slices.entries()) {
     if (slice.to <= doneBefore) continue;
-    const objects =
-      survey === undefined ? day.objects : day.objects.filter((o) => overlaps(survey.spans.get(o.key), slice));
-    const part = { day, slice, countsInvalid: survey === undefined };
-    let read = 0;
     allocator.begin();
-    const chunks = linesInOrder(options.reader, objects, options.parallel, options.signal, () => {
-      onFraction((index + ++read / objects.length) / slices.length);
-    });
-    for await (const chunk of chunks) await writeChunk(options, chunk, part, allocator, writer);
+    const onObject = (read: number): void => onFraction((index + read / slice.objects.length) / slices.length);
+    for await (const events of sliceEvents(options, slice, onObject)) {
+      for (const event of events) {
+        if (types.size > 0 && !types.has(event.type)) {
+          stats.otherTypes++;
+          continue;
+        }
+        const points = allocator.allocate(event);
+        if (points === undefined) {
+          stats.repeated++;
+          continue;
+        }
+        stats.noteEvent(event.type);
+        for (const { role, collided } of points) {
+          stats.points[role]++;
+          if (collided) stats.relocated++;
+        }
+        if (writer?.add(points) === true) await writer.room();
+      }
+    }
     await writer?.flush();
     await state?.save(text, day.digest, slice.to);
   }
 }
-
-interface Part {
-  readonly day: ArchivedDay;
-  readonly slice: Slice;
-  readonly countsInvalid: boolean;
-}
-
-async function writeChunk(
-  { types, stats, signal }: ReplayOptions,
-  { object, lines, firstLine }: ObjectChunk,
-  { day: { day }, slice, countsInvalid }: Part,
-  allocator: PointAllocator,
-  writer: BatchWriter | undefined,
-): Promise<void> {
-  signal.throwIfAborted();
-  const fromMs = (day * DAY_SECONDS + slice.from) * 1000;
-  const toMs = (day * DAY_SECONDS + slice.to) * 1000;
-  for (const [index, line] of lines.entries()) {
-    const event = parseLine(line, day);
-    if ('code' in event) {
-      if (!countsInvalid) continue;
-      stats.lines++;
-      stats.noteInvalid(event.code, () => `${object.key}, line ${firstLine + index}: ${event.reason}`);
-      continue;
-    }
-    if (event.occurredAtMs < fromMs || event.occurredAtMs >= toMs) continue;
-    stats.lines++;
-    if (types.size > 0 && !types.has(event.type)) {
-      stats.otherTypes++;
-      continue;
-    }
-    const points = allocator.allocate(event);
-    if (points === undefined) {
-      stats.repeated++;
-      continue;
-    }
-    stats.noteEvent(event.type);
-    for (const { role, collided } of points) {
-      stats.points[role]++;
-      if (collided) stats.relocated++;
-    }
-    if (writer?.add(points) === true) await writer.room();
-  }
-}
-
-interface Survey {
-  readonly perSecond: Uint32Array;
-  /** First and last second of the day in which an object has events, both included. */
-  readonly spans: ReadonlyMap<string, { readonly first: number; readonly last: number }>;
-}
-
-/** Reads a day to find out when its events happened, to cut it into slices, and which objects each slice needs. */
-async function surveyDay(options: ReplayOptions, day: ArchivedDay): Promise<Survey> {
-  const { stats } = options;
-  const perSecond = new Uint32Array(DAY_SECONDS);
-  const spans = new Map<string, { first: number; last: number }>();
-  for await (const { object, lines, firstLine } of linesInOrder(
-    options.reader,
-    day.objects,
-    options.parallel,
-    options.signal,
-    () => undefined,
-  )) {
-    options.signal.throwIfAborted();
-    for (const [index, line] of lines.entries()) {
-      const event = parseLine(line, day.day);
-      if ('code' in event) {
-        stats.lines++;
-        stats.noteInvalid(event.code, () => `${object.key}, line ${firstLine + index}: ${event.reason}`);
-        continue;
-      }
-      const second = Math.floor(event.occurredAtMs / 1000) - day.day * DAY_SECONDS;
-      perSecond[second] = (perSecond[second] ?? 0) + 1;
-      const span = spans.get(object.key);
-      if (span === undefined) spans.set(object.key, { first: second, last: second });
-      else {
-        span.first = Math.min(span.first, second);
-        span.last = Math.max(span.last, second);
-      }
-    }
-  }
-  return { perSecond, spans };
-}
-
-const overlaps = (span: { readonly first: number; readonly last: number } | undefined, slice: Slice): boolean =>
-  span !== undefined && span.first < slice.to && span.last >= slice.from;

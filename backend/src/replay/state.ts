@@ -8,8 +8,10 @@ import { dayText } from '../archive/keys.ts';
 import { isCode, makeFolder, replaceFile } from '../files/durable-file.ts';
 import type { ArchivedDay } from './day-plan.ts';
 
-/** What identifies a replay: with another archive, other buckets, another scheme or other types it is another one. */
+/** What identifies a replay or a repair: with another archive, other buckets, another scheme or other types it is another one. */
 export interface ReplayTarget {
+  /** Absent: a replay. */
+  readonly command?: 'repair';
   readonly archive: string;
   readonly influx: string;
   readonly buckets: readonly string[];
@@ -31,7 +33,7 @@ const stateSchema = z.strictObject({
   days: z.record(z.string(), dayState),
 });
 
-/** The progress of a replay: a file per target, replaced whole after each slice that is durable in InfluxDB. */
+/** The progress of a replay or a repair: a file per target, replaced whole after each slice that is durable in InfluxDB. */
 export class ReplayState {
   readonly path: string;
   readonly #folder: string;
@@ -67,7 +69,7 @@ export class ReplayState {
       if (isCode(error, 'ENOENT')) return;
       throw new UserpulseError(
         'input_unreadable',
-        `The progress of an earlier replay in ${this.path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        `The progress of an earlier ${this.#target.command ?? 'replay'} in ${this.path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
         { hint: 'Delete the file or add --restart to start over. That does no harm.', cause: error },
       );
     }
