@@ -29,6 +29,7 @@ export const BACKEND: Readonly<Record<string, readonly string[]>> = {
   query: ['event', 'schema', 'flux', 'influx'],
   produce: ['schema', 'kinesis'],
   replay: ['files', 'event', 'schema', 'influx', 'archive'],
+  repair: ['event', 'schema', 'influx', 'archive', 'replay'],
   'dead-letters': ['event', 'kinesis', 'archive'],
   checks: ['aws', 'schema', 'config.ts', 'flux', 'kinesis', 'influx', 'archive', 'checkpoint'],
   http: ['schema', 'query'],

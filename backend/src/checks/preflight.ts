@@ -111,6 +111,15 @@ export async function preflightReplay(on: ServeDependencies, options: StartOptio
   await start(influxChecks(on, ['write']), options, 'cannot replay');
 }
 
+/** Checks what `repair` reads and, unless it is a dry run, writes. @throws UserpulseError naming each invalid setting */
+export async function preflightRepair(
+  on: ServeDependencies,
+  uses: readonly BucketUse[],
+  options: StartOptions,
+): Promise<void> {
+  await start(influxChecks(on, uses), options, 'cannot repair');
+}
+
 /** If InfluxDB itself is the problem, the check of the buckets only repeats it. */
 const withoutRepetition = (errors: readonly CheckResult[]): readonly CheckResult[] =>
   errors.some((r) => r.name === 'influxdb') ? errors.filter((r) => r.name !== 'buckets') : errors;

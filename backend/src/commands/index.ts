@@ -6,12 +6,13 @@ import { registerIngest } from './ingest.ts';
 import { registerLeases } from './leases.ts';
 import { registerProduce } from './produce.ts';
 import { registerRelease } from './release.ts';
+import { registerRepair } from './repair.ts';
 import { registerReplay } from './replay.ts';
 import { registerServe } from './serve.ts';
 import { registerSetup } from './setup.ts';
 import { registerStart } from './start.ts';
 
-/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, dead-letters, release, leases, doctor. */
+/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, repair, dead-letters, release, leases, doctor. */
 export const commands: readonly RegisterCommand[] = [
   registerSetup,
   registerIngest,
@@ -19,6 +20,7 @@ export const commands: readonly RegisterCommand[] = [
   registerStart,
   registerProduce,
   registerReplay,
+  registerRepair,
   registerDeadLetters,
   registerRelease,
   registerLeases,

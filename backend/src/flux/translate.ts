@@ -1,5 +1,6 @@
 import { isIdPreset, roleOf, type RankedPreset, type SeriesPreset } from '../../../contract/presets.ts';
-import { FIELD, MEASUREMENT, TOTAL_FIELD, TYPE_TAG, type Schema } from '../schema/buckets.ts';
+import { FIELD, MEASUREMENT, TOTAL_FIELD, TYPE_TAG, type BucketRole, type Schema } from '../schema/buckets.ts';
+import { fieldsOf } from '../schema/points.ts';
 import { duration, flux, join, none, string, time, type Flux } from './literals.ts';
 import { anyOf, hasId, idTest } from './predicates.ts';
 
@@ -107,6 +108,18 @@ export function idScript(
   |> range(start: ${time(read.fromMs)}, stop: ${time(read.toMs)})
   |> filter(fn: (r) => ${join(tests, AND)})
   |> keep(columns: ["_value"])`;
+}
+
+/** Every field of every point of a bucket in a range, with its tags: tables of one series and field each, ordered by time. */
+export function pointsScript(
+  role: BucketRole,
+  range: { readonly fromMs: number; readonly toMs: number },
+  schema: Schema,
+): Flux {
+  return flux`from(bucket: ${string(schema.buckets[role])})
+  |> range(start: ${time(range.fromMs)}, stop: ${time(range.toMs)})
+  |> filter(fn: (r) => ${column.measurement} == ${string(MEASUREMENT)} and ${anyOf(column.field, fieldsOf(role).map(string))})
+  |> drop(columns: ["_start", "_stop", "_measurement"])`;
 }
 
 /**

@@ -4,7 +4,7 @@ import { ID_KINDS } from '../../../contract/ids.ts';
 import { ROLES } from '../../../contract/roles.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import { BUCKET_ROLES, FIELD, type Schema } from './buckets.ts';
-import { pointsOf, renderLine } from './points.ts';
+import { fieldsOf, pointsOf, renderLine, seriesOf, valuesOf } from './points.ts';
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
@@ -51,6 +51,31 @@ describe('the points of an event', () => {
     const value = ids !== undefined && ID_KINDS[ids].stored === 'string' ? /^"[^"]+"/ : /^\d+i/;
     expect(point?.field).toMatch(new RegExp(`^${FIELD[role]}=${value.source.slice(1)}`));
     expect(point?.series.includes(',prefix=')).toBe(ids !== undefined);
+  });
+
+  it('say the same to whoever reads them back', () => {
+    const without = { receiverId: undefined, shareId: undefined };
+    for (const one of [
+      event,
+      { ...event, shareId: undefined },
+      { ...event, receiverId: undefined },
+      { ...event, ...without },
+    ]) {
+      for (const totalsSplitFromMs of [undefined, 0]) {
+        const points = pointsOf(one, { ...schema, totalsSplitFromMs });
+        for (const role of BUCKET_ROLES) {
+          const point = points.find((of) => of.role === role);
+          const values = valuesOf(role, one);
+          const written = point?.field.split(',').map((field) => field.split('='));
+          expect(written?.map(([name]) => name)).toEqual(values && fieldsOf(role));
+          expect(written?.map(([, value = '']) => value.replace(/^"|"$|i$/g, ''))).toEqual(values);
+          if (point === undefined) continue;
+          expect(fieldsOf(role)[0]).toBe(FIELD[role]);
+          const tag = (name: string): string => new RegExp(`,${name}=(\\w+)`).exec(point.series)?.[1] ?? '';
+          expect(seriesOf({ type: tag('type'), prefix: tag('prefix'), part: tag('part') })).toBe(point.series);
+        }
+      }
+    }
   });
 
   it('follow the prefix scheme', () => {

@@ -61,6 +61,36 @@ export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   return share === undefined ? [made, received, total] : [made, received, share, total];
 }
 
+/**
+ * The values in an event's point as InfluxDB gives them back, the one that is counted first: the text of {@link Point.field} without its syntax.
+ * Undefined where the event has no point in the bucket.
+ */
+export function valuesOf(role: BucketRole, event: InteractionEvent): readonly [string, ...string[]] | undefined {
+  const { actorId, receiverId, shareId } = event;
+  switch (role) {
+    case 'made':
+      return [actorId];
+    case 'received':
+      return receiverId === undefined ? undefined : [receiverId];
+    case 'share':
+      return shareId === undefined ? undefined : [shareId];
+    case 'total':
+      return [actorId, receiverId ?? NO_ID.user, shareId ?? NO_ID.share];
+    default:
+      return role satisfies never;
+  }
+}
+
+/** Names of {@link valuesOf}, in the same order. */
+export const fieldsOf = (role: BucketRole): readonly [string, ...string[]] =>
+  role === 'total' ? [TOTAL_FIELD.made, TOTAL_FIELD.received, TOTAL_FIELD.share] : [FIELD[role]];
+
+/** {@link Point.series} from the tags of a point as InfluxDB gives them; the other way round than {@link pointsOf}. */
+export function seriesOf(tags: { readonly type: string; readonly prefix?: string; readonly part?: string }): string {
+  const { type, prefix = '', part = '' } = tags;
+  return `${prefix !== '' ? PREFIXED + prefix : part !== '' ? PARTED + part : MEASUREMENT}${TYPE_SUFFIX}${type}`;
+}
+
 const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
 const PARTED = `${MEASUREMENT},${PART_TAG}=`;
 const TYPE_SUFFIX = `,${TYPE_TAG}=`;

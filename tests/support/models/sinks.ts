@@ -4,6 +4,7 @@ import type { BucketRole } from '../../../backend/src/schema/buckets.ts';
 import type { LineBlock } from '../../../backend/src/schema/line-block.ts';
 import type { ArchiveObject, ArchiveWriter } from '../../../backend/src/archive/archive-writer.ts';
 import type { PointSink, Refusal } from '../../../backend/src/influx/point-sink.ts';
+import type { PointPlace, StoredField, StoredPoints } from '../../../backend/src/influx/stored-points.ts';
 import type { PointField } from '../oracle.ts';
 
 export const linesOf = (block: LineBlock): string[] =>
@@ -57,6 +58,40 @@ export class ModelInflux implements PointSink {
 
   async close(): Promise<void> {
     await Promise.resolve();
+  }
+}
+
+/** The points of a {@link ModelInflux}. */
+export class ModelPoints implements StoredPoints {
+  readonly #influx: ModelInflux;
+  removes = 0;
+
+  constructor(influx: ModelInflux) {
+    this.#influx = influx;
+  }
+
+  async read(
+    role: BucketRole,
+    { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+    onField: (field: StoredField) => void,
+    signal: AbortSignal,
+  ): Promise<number> {
+    await abortable(Promise.resolve(), signal);
+    for (const [key, fields] of this.#influx.points.get(role) ?? []) {
+      const [series = '', time = ''] = key.split(' ');
+      const ms = Number(time.slice(0, -6));
+      if (ms < fromMs || ms >= toMs) continue;
+      for (const [field, value] of fields) {
+        onField({ series, ms, offsetNs: Number(time.slice(-6)), field, value: value.replace(/^"|"$|i$/g, '') });
+      }
+    }
+    return 0;
+  }
+
+  async remove(role: BucketRole, { series, ms, offsetNs }: PointPlace, signal: AbortSignal): Promise<void> {
+    await abortable(this.#influx.gate(), signal);
+    this.removes++;
+    this.#influx.points.get(role)?.delete(`${series} ${ms}${String(offsetNs).padStart(6, '0')}`);
   }
 }
 

@@ -1,0 +1,36 @@
+import type { BucketRole } from '../schema/buckets.ts';
+
+/** A field of a point that InfluxDB holds. */
+export interface StoredField {
+  /** As in line protocol: see Point of schema/points.ts. */
+  readonly series: string;
+  /** Time: ms, and ns within it. */
+  readonly ms: number;
+  readonly offsetNs: number;
+  readonly field: string;
+  /** Digits of an int64, or text. */
+  readonly value: string;
+}
+
+/** Where a point is. */
+export type PointPlace = Pick<StoredField, 'series' | 'ms' | 'offsetNs'>;
+
+/** Port: which points are there, one by one, and taking some away. */
+export interface StoredPoints {
+  /**
+   * Hands over every field of every point that occurred from `fromMs` to before `toMs`, in any order.
+   * @returns points with tags that no point of ours has
+   * @throws as InfluxReader.rows
+   */
+  read(
+    role: BucketRole,
+    range: { readonly fromMs: number; readonly toMs: number },
+    onField: (field: StoredField) => void,
+    signal: AbortSignal,
+  ): Promise<number>;
+  /**
+   * Resolves when the point is gone, or was never there. Transient failures are retried until the signal is aborted.
+   * @throws UserpulseError `influx_unauthorized`, `influx_not_found`, `influx_rejected`; the signal's reason when aborted
+   */
+  remove(role: BucketRole, place: PointPlace, signal: AbortSignal): Promise<void>;
+}

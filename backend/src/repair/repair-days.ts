@@ -1,0 +1,138 @@
+import type { ArchiveReader } from '../archive/archive-reader.ts';
+import { dayText } from '../archive/keys.ts';
+import type { PointSink } from '../influx/point-sink.ts';
+import type { StoredPoints } from '../influx/stored-points.ts';
+import { BatchWriter, type Refused } from '../replay/batch-writer.ts';
+import { sliceDay, sliceEvents, type DaySlice } from '../replay/day-events.ts';
+import { DAY_SECONDS, planDays, type ArchivedDay } from '../replay/day-plan.ts';
+import type { ReplayState } from '../replay/state.ts';
+import { BUCKET_ROLES, type Schema } from '../schema/buckets.ts';
+import { GrowingTable } from '../schema/growing-table.ts';
+import { identityOf } from '../schema/identity.ts';
+import { RolePoints, type SliceEvent } from './role-points.ts';
+import type { RepairStats } from './stats.ts';
+
+export interface RepairOptions {
+  readonly reader: ArchiveReader;
+  readonly days: readonly ArchivedDay[];
+  /** Keys that are left out. */
+  readonly without: ReadonlySet<string>;
+  readonly schema: Schema;
+  readonly points: StoredPoints;
+  /** Absent: nothing is changed. */
+  readonly sink: PointSink | undefined;
+  /** Absent: no progress is kept, and nothing is skipped. */
+  readonly state: ReplayState | undefined;
+  readonly maxLines: number;
+  /** Maximum concurrent objects, and maximum concurrent writes. */
+  readonly parallel: number;
+  readonly signal: AbortSignal;
+  readonly stats: RepairStats;
+  /** Compressed bytes done, and the current day. */
+  readonly onProgress: (bytes: number, day: string) => void;
+  /** Maximum events of a slice; tests use fewer. */
+  readonly sliceEvents?: number;
+}
+
+/**
+ * Events of a slice and the points of one bucket are in memory at a time, about 1.5 KB an event; a second with more events is a slice of its own.
+ */
+const SLICE_EVENTS = 100_000;
+
+/**
+ * Makes days hold exactly the points of their archived events, in slices of their time: of each slice, what InfluxDB holds is compared with what it
+ * should hold, and only the difference is written or removed. Progress is saved when a slice is exact and durable.
+ * @returns points that InfluxDB refused for good
+ * @throws UserpulseError of the archive or InfluxDB, and as repairGroup; the signal's reason when aborted
+ */
+export async function repair(options: RepairOptions): Promise<Refused | undefined> {
+  const { days, sink, signal, onProgress } = options;
+  const writer = sink && new BatchWriter({ sink, maxLines: options.maxLines, parallel: options.parallel, signal });
+  let bytes = 0;
+  for (const day of days) {
+    const text = dayText(day.day);
+    onProgress(bytes, text);
+    await repairDay(options, day, writer, (fraction) => onProgress(bytes + day.bytes * fraction, text));
+    bytes += day.bytes;
+    onProgress(bytes, text);
+  }
+  return writer?.refusals;
+}
+
+async function repairDay(
+  options: RepairOptions,
+  day: ArchivedDay,
+  writer: BatchWriter | undefined,
+  onFraction: (fraction: number) => void,
+): Promise<void> {
+  const { state, stats, reader, without, signal } = options;
+  const text = dayText(day.day);
+  const doneBefore = state?.doneBefore(text, day.digest) ?? 0;
+  if (doneBefore === DAY_SECONDS) return;
+  stats.objects += day.objects.length;
+  const slices = await sliceDay({ ...options, sliceEvents: options.sliceEvents ?? SLICE_EVENTS }, day);
+  for (const [index, slice] of slices.entries()) {
+    if (slice.to <= doneBefore) continue;
+    const onPart = (part: number): void => onFraction((index + part) / slices.length);
+    // Reading the archive is about half of the work.
+    const events = await distinctEvents(options, slice, (part) => onPart(part / 2));
+    for (const [done, role] of BUCKET_ROLES.entries()) {
+      await repairRole(options, role, slice, events, writer);
+      onPart(0.5 + (done + 1) / (2 * BUCKET_ROLES.length));
+    }
+    await writer?.flush();
+    await state?.save(text, day.digest, slice.to);
+  }
+  // A late event that was archived meanwhile may have been placed beside us.
+  const now = await planDays(reader, { from: day.day, to: day.day }, without, signal);
+  if (now.days[0]?.digest !== day.digest) stats.changedDays.push(text);
+}
+
+async function distinctEvents(
+  options: RepairOptions,
+  slice: DaySlice,
+  onPart: (part: number) => void,
+): Promise<readonly SliceEvent[]> {
+  const { stats } = options;
+  const seen = new GrowingTable();
+  const distinct: SliceEvent[] = [];
+  for await (const events of sliceEvents(options, slice, (read) => onPart(read / slice.objects.length))) {
+    for (const event of events) {
+      const identity = identityOf(event);
+      const [key0, key1, key2, key3] = identity.key;
+      const handle = seen.find(key0, key1);
+      if (handle !== -1 && seen.holds(handle, key2, key3)) {
+        stats.repeated++;
+        continue;
+      }
+      if (handle === -1) seen.add(key0, key1, key2, key3);
+      stats.events++;
+      distinct.push({ event, identity });
+    }
+  }
+  return distinct;
+}
+
+async function repairRole(
+  { points, schema, stats, signal, sink }: RepairOptions,
+  role: (typeof BUCKET_ROLES)[number],
+  slice: DaySlice,
+  events: readonly SliceEvent[],
+  writer: BatchWriter | undefined,
+): Promise<void> {
+  const counts = stats.points[role];
+  const wanted = new RolePoints(role, events, schema);
+  counts.foreign += await points.read(role, slice, (field) => wanted.add(field), signal);
+  for (const change of wanted.changes()) {
+    if (change.kind === 'remove') {
+      counts.removed++;
+      if (sink !== undefined) await points.remove(role, change.place, signal);
+      continue;
+    }
+    if (change.replaces) counts.replaced++;
+    else counts.missing++;
+    if (writer?.add([{ role, line: change.line }]) === true) await writer.room();
+  }
+  counts.wanted += wanted.wanted;
+  counts.foreign += wanted.foreign;
+}
