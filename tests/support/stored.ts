@@ -83,6 +83,8 @@ export interface StoredLine {
 
 export async function* storedLines(place: ArchivePlace, kind: 'archive' | 'rejected'): AsyncGenerator<StoredLine> {
   for await (const [key, content] of archiveObjects(place)) {
+    // What the archive says of itself (docs/archive.md).
+    if (key.startsWith('_control/')) continue;
     if (key.startsWith('_rejected/') !== (kind === 'rejected')) continue;
     for (const line of gunzipSync(content).toString().split('\n').slice(0, -1)) yield { key, line };
   }
