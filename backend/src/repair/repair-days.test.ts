@@ -63,6 +63,7 @@ async function world(events: readonly TestEvent[]) {
       readonly state?: ReplayState;
       readonly signal?: AbortSignal;
       readonly dryRun?: boolean;
+      readonly maxLines?: number;
     } = {},
   ) => {
     const reader = new FileArchiveReader(pathToFileURL(folder));
@@ -79,7 +80,7 @@ async function world(events: readonly TestEvent[]) {
       points,
       sink: options.dryRun === true ? undefined : influx,
       state: options.state,
-      maxLines: 40,
+      maxLines: options.maxLines ?? 40,
       parallel: 3,
       signal,
       stats,
@@ -172,6 +173,21 @@ describe('repair', () => {
     await expectExact();
     influx.gate = () => Promise.resolve();
     expect(changes((await run()).stats)).toBe(0);
+  });
+
+  it('does not remember a slice as done whose last writes have failed', async () => {
+    const { influx, run, expectExact } = await world(someEvents());
+    const states = join(folder, 'state');
+    const state = new ReplayState(states, TARGET);
+    state.begin(new Date());
+    influx.gate = () => Promise.reject(new Error('broken off'));
+    // All writes are sent at the end of the slice.
+    await expect(run({ state, maxLines: 100_000 })).rejects.toThrow('broken off');
+    influx.gate = () => Promise.resolve();
+    const again = new ReplayState(states, TARGET);
+    await again.load();
+    await run({ state: again, maxLines: 100_000 });
+    await expectExact();
   });
 
   it('says which days got new objects meanwhile', async () => {

@@ -174,6 +174,19 @@ describe('a repair', () => {
     );
   });
 
+  it('gives contending events their offsets whatever the order of the archive', async () => {
+    await fc.assert(
+      fc.asyncProperty(inAnyOrder, async ([ns, order]) => {
+        const lines = async (archived: readonly number[]) => {
+          const { all } = await changesOf(new ModelInflux(), archived.map(event), whole);
+          return all.map(({ role, change }) => `${role} ${change.kind === 'write' ? change.line : ''}`).sort();
+        };
+        expect(await lines(order)).toEqual(await lines(ns));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('brings back what is missing, and can be cut short anywhere', async () => {
     await fc.assert(
       fc.asyncProperty(writes, schemas, fc.infiniteStream(fc.boolean()), async (written, schema, done) => {

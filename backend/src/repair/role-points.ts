@@ -106,13 +106,12 @@ export class RolePoints {
     }
   }
 
-  /** Whether a field is that of this event's point, at its own offset and not seen before; then it is noted. */
+  /** Whether a field is that of this event's point, at its own offset; then it is noted. */
   #isOwn(event: number, offsetNs: number, at: number, value: string): boolean {
     const of = this.#events[event];
-    const seen = this.#seen[event] ?? 0;
-    if (of?.identity.offsetNs !== offsetNs || (seen & (1 << at)) !== 0) return false;
+    if (of?.identity.offsetNs !== offsetNs) return false;
     if (valuesOf(this.#role, of.event)?.[at] !== value) return false;
-    this.#seen[event] = seen | (1 << at);
+    this.#seen[event] = (this.#seen[event] ?? 0) | (1 << at);
     return true;
   }
 

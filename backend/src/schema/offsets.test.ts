@@ -17,9 +17,11 @@ const MS = 1_341_392_702_000;
 
 const point: Point = { role: 'made', series: 'interaction,prefix=1,type=like', field: 'user=1i', ms: MS };
 
+const plain = { type: 'like', occurredAtMs: MS, actorId: '1', receiverId: '2', shareId: undefined };
+
 /** An event's identity with its own offsetNs chosen, so that collisions are sure. */
 const identity = (eventId: string, offsetNs: number): EventIdentity => ({
-  ...identityOf({ eventId, type: 'like', occurredAtMs: MS, actorId: '1', receiverId: '2', shareId: undefined }),
+  ...identityOf({ ...plain, eventId }),
   offsetNs,
 });
 
@@ -28,6 +30,28 @@ const table = (relocations: readonly Relocation[] = []): OffsetTable => {
   offsets.restore(relocations);
   return offsets;
 };
+
+describe('several tables', () => {
+  // docs/operations.md, "Repair": what is lost is estimated from what each worker sees.
+  it.each([2, 4])(
+    'of %i workers lose as many points between them as they relocate, times the other workers',
+    (workers) => {
+      const tables = Array.from({ length: workers }, () => new OffsetTable({ capacity: 2 ** 18 }));
+      const places = new Set<number>();
+      let relocated = 0;
+      const events = 60_000;
+      for (let n = 0; n < events; n++) {
+        const event = identityOf({ ...plain, eventId: `w${n}` });
+        const { offsetNs, collided } = tables[n % workers]!.assign(point, event);
+        if (collided) relocated++;
+        places.add(offsetNs);
+      }
+      const lost = events - places.size;
+      expect(lost).toBeGreaterThan(800);
+      expect(Math.abs(lost / (relocated * (workers - 1)) - 1)).toBeLessThan(0.25);
+    },
+  );
+});
 
 describe('OffsetTable', () => {
   it('gives an event its own offsetNs, again and again', () => {
