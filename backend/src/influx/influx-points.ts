@@ -3,13 +3,12 @@ import { errorOf } from '../check.ts';
 import type { Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import { pointsScript } from '../flux/translate.ts';
-import { networkReason } from '../network.ts';
 import { OutageLog, retrying } from '../retry.ts';
 import { FIELD, MEASUREMENT, PART_TAG, PREFIX_TAG, TYPE_TAG, type BucketRole, type Schema } from '../schema/buckets.ts';
 import { seriesOf } from '../schema/points.ts';
 import { callInflux, type InfluxTarget } from './api.ts';
 import type { RowHandler } from './csv.ts';
-import { refusalOf } from './influx-check.ts';
+import { influxUnreachable, refusalOf } from './influx-check.ts';
 import type { InfluxReader } from './reader.ts';
 import type { PointPlace, StoredField, StoredPoints } from './stored-points.ts';
 
@@ -25,8 +24,10 @@ const OURS: ReadonlySet<string> = new Set([
   PREFIX_TAG,
   PART_TAG,
 ]);
-/** What somebody has to change. */
-const FINAL: ReadonlySet<string> = new Set(['influx_unauthorized', 'influx_not_found', 'influx_rejected']);
+/** What passes by itself. */
+const TRANSIENT: ReadonlySet<string> = new Set(['influx_unreachable', 'influx_unavailable']);
+/** In a row, with waits of a few seconds: two minutes. */
+const MAX_ATTEMPTS = 48;
 const MS_DIGITS = 3;
 const NS_DIGITS = 9;
 
@@ -48,7 +49,40 @@ export class InfluxPoints implements StoredPoints {
     this.#outage = new OutageLog('influxdb', options.logger, options.clock);
   }
 
-  async read(
+  read(
+    role: BucketRole,
+    range: { readonly fromMs: number; readonly toMs: number },
+    begin: () => (field: StoredField) => void,
+    signal: AbortSignal,
+  ): Promise<number> {
+    return this.#untilDone(role, () => this.#read(role, range, begin(), signal), signal);
+  }
+
+  async remove(role: BucketRole, { series, ms, offsetNs }: PointPlace, signal: AbortSignal): Promise<void> {
+    const { target, schema } = this.#options;
+    // Both ends are included.
+    const at = `${new Date(ms).toISOString().slice(0, -1)}${String(offsetNs).padStart(NS_DIGITS - MS_DIGITS, '0')}Z`;
+    const tags = series.split(',').slice(1);
+    const tests = [`_measurement="${MEASUREMENT}"`, ...tags.map((tag) => tag.replace(/^([^=]+)=(.*)$/, '$1="$2"'))];
+    const call = {
+      method: 'POST',
+      path: 'api/v2/delete',
+      query: { org: target.org, bucket: schema.buckets[role] },
+      body: JSON.stringify({ start: at, stop: at, predicate: tests.join(' AND ') }),
+      contentType: 'application/json',
+    } as const;
+    await this.#untilDone(
+      role,
+      async () => {
+        const { status, text } = await callInflux(target, call, signal);
+        const refusal = refusalOf(target, status, text);
+        if (refusal !== undefined) throw errorOf(refusal, undefined);
+      },
+      signal,
+    );
+  }
+
+  async #read(
     role: BucketRole,
     range: { readonly fromMs: number; readonly toMs: number },
     onField: (field: StoredField) => void,
@@ -76,40 +110,20 @@ export class InfluxPoints implements StoredPoints {
     return others;
   }
 
-  async remove(role: BucketRole, { series, ms, offsetNs }: PointPlace, signal: AbortSignal): Promise<void> {
-    const { target, schema, clock } = this.#options;
-    // Both ends are included.
-    const at = `${new Date(ms).toISOString().slice(0, -1)}${String(offsetNs).padStart(NS_DIGITS - MS_DIGITS, '0')}Z`;
-    const tags = series.split(',').slice(1);
-    const tests = [`_measurement="${MEASUREMENT}"`, ...tags.map((tag) => tag.replace(/^([^=]+)=(.*)$/, '$1="$2"'))];
-    await retrying(
-      async () => {
-        const answer = await callInflux(
-          target,
-          {
-            method: 'POST',
-            path: 'api/v2/delete',
-            query: { org: target.org, bucket: schema.buckets[role] },
-            body: JSON.stringify({ start: at, stop: at, predicate: tests.join(' AND ') }),
-            contentType: 'application/json',
-          },
-          signal,
-        );
-        const refusal = refusalOf(target, answer.status, answer.text);
-        if (refusal !== undefined) throw errorOf(refusal, undefined);
+  async #untilDone<T>(role: BucketRole, attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const done = await retrying(attempt, {
+      clock: this.#options.clock,
+      signal,
+      classify: (error, failures) => {
+        const known =
+          error instanceof UserpulseError ? error : errorOf(influxUnreachable(this.#options.target, error), error);
+        if (!TRANSIENT.has(known.code) || failures + 1 >= MAX_ATTEMPTS) return { kind: 'give_up', error: known };
+        return { kind: 'retry', reason: known.code, message: known.message };
       },
-      {
-        clock,
-        signal,
-        classify: (error) => {
-          const code = error instanceof UserpulseError ? error.code : 'network';
-          if (FINAL.has(code)) return { kind: 'give_up' };
-          return { kind: 'retry', reason: code, message: networkReason(error) };
-        },
-        onRetry: ({ reason, message }) => this.#outage.failed(reason, message, role),
-      },
-    );
+      onRetry: ({ reason, message }) => this.#outage.failed(reason, message, role),
+    });
     this.#outage.succeeded(role);
+    return done;
   }
 }
 

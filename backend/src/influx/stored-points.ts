@@ -18,19 +18,21 @@ export type PointPlace = Pick<StoredField, 'series' | 'ms' | 'offsetNs'>;
 /** Port: which points are there, one by one, and taking some away. */
 export interface StoredPoints {
   /**
-   * Hands over every field of every point that occurred from `fromMs` to before `toMs`, in any order.
+   * Hands over every field of every point that occurred from `fromMs` to before `toMs`, in any order. Transient failures are retried for
+   * some minutes.
+   * @param begin called before the first field, and again before an attempt that starts over; returns what takes the fields
    * @returns points with tags that no point of ours has
    * @throws as InfluxReader.rows
    */
   read(
     role: BucketRole,
     range: { readonly fromMs: number; readonly toMs: number },
-    onField: (field: StoredField) => void,
+    begin: () => (field: StoredField) => void,
     signal: AbortSignal,
   ): Promise<number>;
   /**
-   * Resolves when the point is gone, or was never there. Transient failures are retried until the signal is aborted.
-   * @throws UserpulseError `influx_unauthorized`, `influx_not_found`, `influx_rejected`; the signal's reason when aborted
+   * Resolves when the point is gone, or was never there. Transient failures are retried for some minutes.
+   * @throws UserpulseError of InfluxDB; the signal's reason when aborted
    */
   remove(role: BucketRole, place: PointPlace, signal: AbortSignal): Promise<void>;
 }

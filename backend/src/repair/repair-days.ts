@@ -1,7 +1,7 @@
 import type { ArchiveReader } from '../archive/archive-reader.ts';
 import { dayText } from '../archive/keys.ts';
 import type { PointSink } from '../influx/point-sink.ts';
-import type { StoredPoints } from '../influx/stored-points.ts';
+import type { StoredField, StoredPoints } from '../influx/stored-points.ts';
 import { BatchWriter, type Refused } from '../replay/batch-writer.ts';
 import { sliceDay, sliceEvents, type DaySlice } from '../replay/day-events.ts';
 import { DAY_SECONDS, planDays, type ArchivedDay } from '../replay/day-plan.ts';
@@ -121,8 +121,14 @@ async function repairRole(
   writer: BatchWriter | undefined,
 ): Promise<void> {
   const counts = stats.points[role];
-  const wanted = new RolePoints(role, events, schema);
-  counts.foreign += await points.read(role, slice, (field) => wanted.add(field), signal);
+  let wanted: RolePoints | undefined;
+  const begin = () => {
+    const fresh = new RolePoints(role, events, schema);
+    wanted = fresh;
+    return (field: StoredField): void => fresh.add(field);
+  };
+  counts.foreign += await points.read(role, slice, begin, signal);
+  if (wanted === undefined) throw new Error('The points were read without a beginning.');
   for (const change of wanted.changes()) {
     if (change.kind === 'remove') {
       counts.removed++;

@@ -63,7 +63,7 @@ async function changesOf(influx: ModelInflux, archived: readonly InteractionEven
   let foreign = 0;
   for (const role of BUCKET_ROLES) {
     const points = new RolePoints(role, events, schema);
-    await new ModelPoints(influx).read(role, { fromMs: MS, toMs: MS + 1 }, (field) => points.add(field), go);
+    await new ModelPoints(influx).read(role, { fromMs: MS, toMs: MS + 1 }, () => (field) => points.add(field), go);
     for (const change of points.changes()) all.push({ role, change });
     foreign += points.foreign;
   }

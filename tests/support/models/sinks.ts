@@ -73,10 +73,11 @@ export class ModelPoints implements StoredPoints {
   async read(
     role: BucketRole,
     { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
-    onField: (field: StoredField) => void,
+    begin: () => (field: StoredField) => void,
     signal: AbortSignal,
   ): Promise<number> {
     await abortable(Promise.resolve(), signal);
+    const onField = begin();
     for (const [key, fields] of this.#influx.points.get(role) ?? []) {
       const [series = '', time = ''] = key.split(' ');
       const ms = Number(time.slice(0, -6));
