@@ -10,7 +10,7 @@ import { callInflux, type InfluxTarget } from './api.ts';
 import type { RowHandler } from './csv.ts';
 import { influxUnreachable, refusalOf } from './influx-check.ts';
 import type { InfluxReader } from './reader.ts';
-import type { PointPlace, StoredField, StoredPoints } from './stored-points.ts';
+import type { PointPlace, StoredField, StoredPoints, TimeRange } from './stored-points.ts';
 
 /** Columns of our points; '' is the first column of every row. */
 const OURS: ReadonlySet<string> = new Set([
@@ -51,7 +51,7 @@ export class InfluxPoints implements StoredPoints {
 
   read(
     role: BucketRole,
-    range: { readonly fromMs: number; readonly toMs: number },
+    range: TimeRange,
     begin: () => (field: StoredField) => void,
     signal: AbortSignal,
   ): Promise<number> {
@@ -84,7 +84,7 @@ export class InfluxPoints implements StoredPoints {
 
   async #read(
     role: BucketRole,
-    range: { readonly fromMs: number; readonly toMs: number },
+    range: TimeRange,
     onField: (field: StoredField) => void,
     signal: AbortSignal,
   ): Promise<number> {

@@ -15,6 +15,12 @@ export interface StoredField {
 /** Where a point is. */
 export type PointPlace = Pick<StoredField, 'series' | 'ms' | 'offsetNs'>;
 
+/** ms; `fromMs` included, `toMs` excluded. */
+export interface TimeRange {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** Port: which points are there, one by one, and taking some away. */
 export interface StoredPoints {
   /**
@@ -26,7 +32,7 @@ export interface StoredPoints {
    */
   read(
     role: BucketRole,
-    range: { readonly fromMs: number; readonly toMs: number },
+    range: TimeRange,
     begin: () => (field: StoredField) => void,
     signal: AbortSignal,
   ): Promise<number>;

@@ -58,7 +58,7 @@ class Worker {
 }
 
 async function changesOf(influx: ModelInflux, archived: readonly InteractionEvent[], schema: Schema) {
-  const events = archived.map((each) => ({ event: each, identity: identityOf(each) }));
+  const events = archived.map((each) => ({ event: each, ...identityOf(each) }));
   const all: { readonly role: BucketRole; readonly change: Change }[] = [];
   let foreign = 0;
   for (const role of BUCKET_ROLES) {

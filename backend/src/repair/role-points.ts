@@ -5,10 +5,11 @@ import type { EventIdentity } from '../schema/identity.ts';
 import { fieldsOf, pointsOf, renderLine, valuesOf, type Point } from '../schema/points.ts';
 import { repairGroup, type StoredPoint, type WantedPoint } from './group.ts';
 
-/** An event of a slice; each once. */
+/** An event of a slice, with what is used of its identity; each once. */
 export interface SliceEvent {
   readonly event: InteractionEvent;
-  readonly identity: EventIdentity;
+  readonly offsetNs: number;
+  readonly key: EventIdentity['key'];
 }
 
 /** A change that a bucket needs. */
@@ -109,7 +110,7 @@ export class RolePoints {
   /** Whether a field is that of this event's point, at its own offset; then it is noted. */
   #isOwn(event: number, offsetNs: number, at: number, value: string): boolean {
     const of = this.#events[event];
-    if (of?.identity.offsetNs !== offsetNs) return false;
+    if (of?.offsetNs !== offsetNs) return false;
     if (valuesOf(this.#role, of.event)?.[at] !== value) return false;
     this.#seen[event] = (this.#seen[event] ?? 0) | (1 << at);
     return true;
@@ -119,7 +120,7 @@ export class RolePoints {
     const of = this.#events[event];
     const values = of && valuesOf(this.#role, of.event);
     if (of === undefined || values === undefined) throw new Error(`Event ${event} has no point in ${this.#role}.`);
-    const { offsetNs, key } = of.identity;
+    const { offsetNs, key } = of;
     return { event, offsetNs, key, value: values[0], content: values.join() };
   }
 
