@@ -41,18 +41,22 @@ const event = (n: number): InteractionEvent => ({
   shareId: n % 2 === 0 ? `ababab${String(n % 4).padStart(18, '0')}` : undefined,
 });
 
-/** An ingest with a table of its own, which sees events in this order. */
+/** An ingest with a table of its own, which sees events in this order; one of several relocates nothing. */
 class Worker {
+  readonly #relocates: boolean;
   readonly #offsets = new OffsetTable({ capacity: 2 ** 12 });
   readonly #influx: ModelInflux;
   readonly #schema: Schema;
-  constructor(influx: ModelInflux, schema: Schema) {
+  constructor(influx: ModelInflux, schema: Schema, relocates = true) {
+    this.#relocates = relocates;
     this.#influx = influx;
     this.#schema = schema;
   }
   write(each: InteractionEvent): void {
+    const identity = identityOf(each);
     for (const point of pointsOf(each, this.#schema)) {
-      this.#influx.apply(point.role, renderLine(point, this.#offsets.assign(point, identityOf(each)).offsetNs));
+      const { offsetNs } = this.#relocates ? this.#offsets.assign(point, identity) : identity;
+      this.#influx.apply(point.role, renderLine(point, offsetNs));
     }
   }
 }
@@ -117,7 +121,8 @@ function byWorkers(
   workers: readonly number[],
   again: readonly (readonly [number, number])[],
 ): void {
-  const all = [0, 1, 2].map(() => new Worker(influx, schema));
+  // Two of several workers, and the one ingest that was there before them.
+  const all = [0, 1, 2].map((worker) => new Worker(influx, schema, worker === 0));
   order.forEach((n, at) => all[workers[at] ?? 0]!.write(event(n)));
   for (const [at, worker] of again) all[worker]!.write(event(order[at] ?? 0));
 }
