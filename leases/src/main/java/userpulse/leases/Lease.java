@@ -15,6 +15,7 @@ import software.amazon.kinesis.lifecycle.events.ShardEndedInput;
 import software.amazon.kinesis.lifecycle.events.ShutdownRequestedInput;
 import software.amazon.kinesis.processor.RecordProcessorCheckpointer;
 import software.amazon.kinesis.processor.ShardRecordProcessor;
+import software.amazon.kinesis.retrieval.kpl.ExtendedSequenceNumber;
 
 /**
  * One lease, from KCL's giving it to this worker until it is lost, given back, or its shard has ended:
@@ -54,13 +55,18 @@ final class Lease implements ShardRecordProcessor {
   public void initialize(InitializationInput input) {
     begun = input;
     leases.put(handle, this);
+    // Another application's: no marker is delivered behind its place. Ingest says so, and leaves it alone.
+    if (!input.extendedSequenceNumber().equals(ExtendedSequenceNumber.TRIM_HORIZON)) give();
   }
 
   /** Only ever called with the marker, or with nothing. */
   @Override
   public void processRecords(ProcessRecordsInput input) {
     checkpointer = input.checkpointer();
-    if (given || input.records().isEmpty()) return;
+    if (!given && !input.records().isEmpty()) give();
+  }
+
+  private void give() {
     given = true;
     byte[] state = begun.pendingCheckpointState();
     out.write(Frames.GIVEN, handle, begun.shardId(), begun.extendedSequenceNumber().sequenceNumber(),
