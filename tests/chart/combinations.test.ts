@@ -234,7 +234,7 @@ describe('the environment of every combination', () => {
     expect(Object.fromEntries(tokens)).toEqual({
       ingest: new Set(['existing-tokens/ingest-token']),
       serve: new Set(['existing-tokens/serve-token']),
-      repair: new Set(['existing-tokens/ingest-token']),
+      repair: new Set(['existing-tokens/repair-token']),
     });
   });
 });

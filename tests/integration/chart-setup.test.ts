@@ -77,6 +77,7 @@ async function installation(): Promise<{
   run(
     args?: readonly string[],
     env?: Record<string, string>,
+    more?: readonly string[],
   ): Promise<{ code: number | null; stdout: string; stderr: string }>;
 }> {
   await userpulse(['--version']);
@@ -99,7 +100,7 @@ async function installation(): Promise<{
   return {
     fake,
     settings,
-    run: async (args = ['--create'], env = {}) => {
+    run: async (args = ['--create'], env = {}, more: readonly string[] = []) => {
       // What the Secret holds when a pod starts is mounted.
       for (const [key, value] of Object.entries(fake.secret)) await writeFile(join(tokens, key), value);
       const child = spawn(
@@ -110,6 +111,7 @@ async function installation(): Promise<{
           '--ingest-key=ingest-token',
           '--serve-key=serve-token',
           '--api-key=api-token',
+          ...more,
           `--program=${PROGRAM}`,
           `--api=${fake.url}`,
           `--account=${account}`,
@@ -141,6 +143,18 @@ const tokensFor = async (bucket: string): Promise<number> => {
 };
 
 describe('the setup job of the chart', () => {
+  it('stores a token that reads and writes where repair needs one, later too', async () => {
+    const { fake, settings, run } = await installation();
+    expect((await run()).code).toBe(0);
+    const { code, stderr } = await run(['--create'], {}, ['--repair-key=repair-token']);
+    expect(code, stderr).toBe(0);
+    expect(Object.keys(fake.secret).sort()).toEqual(['api-token', 'ingest-token', 'repair-token', 'serve-token']);
+    const token = { INFLUX_TOKEN: fake.secret['repair-token'] ?? '' };
+    const repair = await userpulse(['repair', '--from', '2012/07/01', '--to', '2012/07/01'], { ...settings, ...token });
+    // It gets as far as the archive, which is empty.
+    expect(repair.stderr).toContain('holds no objects for 2012/07/01');
+  });
+
   it('stores a token for ingest, one for serve and one for the API, and prints none', async () => {
     const { fake, settings, run } = await installation();
     const { code, stdout, stderr } = await run();

@@ -1,6 +1,6 @@
 // The setup job of the Helm chart: runs `userpulse setup` and stores the tokens it makes in a Secret of Kubernetes.
 //
-//   node store-tokens.mjs --secret=NAMESPACE/NAME --ingest-key=KEY --serve-key=KEY --api-key=KEY [-- ARGUMENTS OF SETUP]
+//   node store-tokens.mjs --secret=NAMESPACE/NAME --ingest-key=KEY --serve-key=KEY --api-key=KEY [--repair-key=KEY] [-- ARGUMENTS OF SETUP]
 //
 // InfluxDB shows a token only once. Write access to the Secret is therefore tested before tokens are created, and they are stored before
 // the outcome of setup is reported. Keys that the Secret already holds are kept.
@@ -22,6 +22,7 @@ const { values: options, positionals: setupArguments } = parseArgs({
     'ingest-key': { type: 'string' },
     'serve-key': { type: 'string' },
     'api-key': { type: 'string' },
+    'repair-key': { type: 'string' },
     program: { type: 'string', default: '/app/backend/bin/userpulse.js' },
     api: { type: 'string', default: 'https://kubernetes.default.svc' },
     account: { type: 'string', default: '/var/run/secrets/kubernetes.io/serviceaccount' },
@@ -43,7 +44,13 @@ function fail(message) {
 }
 
 const [namespace = '', secret = ''] = needed('secret').split('/');
-const keys = { ingest: needed('ingest-key'), serve: needed('serve-key'), api: needed('api-key') };
+const keys = {
+  ingest: needed('ingest-key'),
+  serve: needed('serve-key'),
+  api: needed('api-key'),
+  // A repair reads and writes, as the command `start` does.
+  ...(options['repair-key'] === undefined ? {} : { start: needed('repair-key') }),
+};
 
 /** Whether the Secret held this key when the pod started. @param {string} key */
 function stored(key) {
@@ -113,7 +120,7 @@ function messageOf(text) {
   }
 }
 
-const complete = stored(keys.ingest) && stored(keys.serve);
+const complete = [keys.ingest, keys.serve, keys.start].every((key) => key === undefined || stored(key));
 await store({});
 const api = stored(keys.api) ? {} : { [keys.api]: randomBytes(32).toString('hex') };
 
@@ -129,7 +136,7 @@ const report = output.trim() === '' ? undefined : JSON.parse(output);
 const made = Object.fromEntries(
   (report?.tokens ?? [])
     .filter((/** @type {any} */ t) => typeof t.token === 'string' && Object.hasOwn(keys, t.use))
-    .map((/** @type {any} */ t) => [keys[/** @type {'ingest' | 'serve'} */ (t.use)], t.token]),
+    .map((/** @type {any} */ t) => [keys[/** @type {'ingest' | 'serve' | 'start'} */ (t.use)], t.token]),
 );
 const data = report === undefined ? {} : { ...api, ...made };
 if (Object.keys(data).length > 0) {

@@ -15,6 +15,9 @@ spec:
         - --ingest-key={{ .ingestToken }}
         - --serve-key={{ .serveToken }}
         - --api-key={{ .apiToken }}
+        {{- if $.Values.repair.enabled }}
+        - --repair-key={{ .repairToken }}
+        {{- end }}
         {{- end }}
         - --
         {{- if .Values.setup.create }}
