@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -126,6 +126,28 @@ async function go(): Promise<Omit<Outcome, 'ms'>> {
   return { suite: 'go', passed, failures };
 }
 
+/** Surefire's report of a test class: https://maven.apache.org/surefire/maven-surefire-plugin/xsd/surefire-test-report.xsd */
+const SUITE = /<testsuite [^>]*>/;
+const countIn = (suite: string, name: string): number => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
+
+/** The tests of the lease program, by Maven, which prints what failed. */
+async function leases(): Promise<Omit<Outcome, 'ms'>> {
+  const reports = join('leases', 'target', 'surefire-reports');
+  rmSync(reports, { recursive: true, force: true });
+  const code = await run('mvn', ['--batch-mode', '--quiet', '--file', join('leases', 'pom.xml'), 'test'], 'inherit');
+  const failures: string[] = [];
+  let passed = 0;
+  const files = existsSync(reports) ? readdirSync(reports).filter((file) => file.endsWith('.xml')) : [];
+  for (const file of files) {
+    const suite = SUITE.exec(readFileSync(join(reports, file), 'utf8'))?.[0] ?? '';
+    const failed = ['errors', 'failures', 'skipped'].reduce((all, name) => all + countIn(suite, name), 0);
+    passed += countIn(suite, 'tests') - failed;
+    if (failed > 0) failures.push(`${file}: ${failed} failed`);
+  }
+  if (code !== 0 && failures.length === 0) failures.push(`mvn test ended with exit code ${code}`);
+  return { suite: 'leases', passed, failures };
+}
+
 /** Runs a program; its output goes on to ours, or line by line to `onLine`. Resolves with the exit code; 127 when it could not run. */
 function run(command: string, args: readonly string[], output: 'inherit' | ((line: string) => void)): Promise<number> {
   return new Promise((resolve) => {
@@ -145,6 +167,7 @@ async function main(): Promise<number> {
   const projects = projectNames.parse(vitestConfig);
   const suites = new Map<string, () => Promise<Omit<Outcome, 'ms'>>>(projects.map((p) => [p, () => vitest(p)]));
   suites.set('go', go);
+  suites.set('leases', leases);
   const asked = process.argv.slice(2);
   const unknown = asked.filter((name) => !suites.has(name));
   if (unknown.length > 0) {
