@@ -4,7 +4,7 @@ import type { IdKind } from './ids.ts';
 export interface RoleRow {
   /** Whose ids its points carry; undefined where a point is about nobody in particular. */
   readonly ids: IdKind | undefined;
-  /** The field that is counted: the one field of a role's points, the full id; of `total` the one that every point has. */
+  /** The field that is counted: the full id; of `total` the one that every point has. */
   readonly field: string;
   /**
    * The field of the `total` bucket that repeats this role's id, so that a ranking can stream ids from few series. Without one, ids of the role

@@ -113,12 +113,12 @@ export class FaultyWorld {
 
   /** One receiver's lines lose their syntax on the way, for good: InfluxDB itself answers. */
   #spoilOneLine(): void {
-    const spoiled = `user=${SPOILED_RECEIVER}i `;
+    const spoiled = `user=${SPOILED_RECEIVER}i,`;
     this.influx.add({
       kind: 'InfluxDB: 400 for one bad line',
       match: ({ path, text }) =>
         path.startsWith('/api/v2/write') && path.includes(this.world.buckets.received) && text().includes(spoiled),
-      action: { kind: 'replace-text', change: (text) => text.replaceAll(spoiled, 'user=not a line ') },
+      action: { kind: 'replace-text', change: (text) => text.replaceAll(spoiled, 'user=not a line,') },
     });
   }
 

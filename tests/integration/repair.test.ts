@@ -124,8 +124,8 @@ async function held(buckets: TestBuckets) {
   const all: Record<string, { readonly said: string[]; readonly places: string[] }> = {};
   for (const role of ROLES) {
     const [said, places]: [string[], string[]] = [[], []];
-    for await (const { type, prefix, value, ms, offsetNs } of storedPoints(buckets[role], role)) {
-      said.push(`${type} ${prefix} ${value} ${ms}`);
+    for await (const { type, prefix, field, value, ms, offsetNs } of storedPoints(buckets[role])) {
+      said.push(`${type} ${prefix} ${field} ${value} ${ms}`);
       places.push(`${type} ${prefix} ${ms} ${offsetNs}`);
     }
     all[role] = { said: said.sort(), places: places.sort() };
@@ -236,7 +236,7 @@ describe('userpulse repair', () => {
       // Of an event that is not archived, in the millisecond of one that is; of another series; with a tag of its own.
       `${twice[0]!.series} user=77i ${event.occurredAtMs}${String((beside + 5) % 1_000_000).padStart(6, '0')}`,
       `interaction,prefix=77,type=like user=77i ${event.occurredAtMs}000007`,
-      `${twice[0]!.series},zone=x ${twice[0]!.field} ${event.occurredAtMs}${String(beside).padStart(6, '0')}`,
+      `${twice[0]!.series},zone=x ${twice[0]!.fields} ${event.occurredAtMs}${String(beside).padStart(6, '0')}`,
     ];
     await influxWrite(several.made, theirs);
 

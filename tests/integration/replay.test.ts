@@ -45,6 +45,12 @@ async function points(bucket: string): Promise<string[]> {
   );
   return rows.map((r) => ['_time', 'type', 'prefix', 'field', 'value'].map((c) => String(r[c])).join(' ')).sort();
 }
+/** Of a time as InfluxDB writes it, with as many digits of the second as there are. */
+function nanoseconds(time: string): string {
+  const [seconds = '', fraction = ''] = time.replace('Z', '').split('.');
+  return `${Date.parse(`${seconds}Z`) / 1000}${fraction.padEnd(9, '0')}`;
+}
+
 const ROLES = ['made', 'received', 'share', 'total'] as const;
 const allPoints = async (buckets: TestBuckets): Promise<string[][]> =>
   Promise.all(ROLES.map((role) => points(buckets[role])));
@@ -125,6 +131,26 @@ describe('userpulse replay into live buckets', () => {
     await w.expectExact();
   });
 
+  it('adds the counterparts to points that 0.1 wrote without, and changes nothing else', async () => {
+    const w = await ingested();
+    const whole = await allPoints(w.buckets);
+    const old = await createBuckets('old');
+    for (const [i, role] of ROLES.entries()) {
+      const lines = new Map<string, string[]>();
+      for (const point of whole[i] ?? []) {
+        const [time = '', type = '', prefix = '', field = '', value = ''] = point.split(' ');
+        if (field === 'pair') continue;
+        const at = `interaction${prefix === '' ? '' : `,prefix=${prefix}`},type=${type} ${nanoseconds(time)}`;
+        lines.set(at, [...(lines.get(at) ?? []), `${field}=${field === 'share' ? `"${value}"` : `${value}i`}`]);
+      }
+      const written = [...lines].map(([at, fields]) => at.replace(' ', ` ${fields.join(',')} `));
+      await influxWrite(old[role], written);
+    }
+    expect((await allPoints(old)).flat().join()).not.toContain(' pair ');
+    expect((await replay({ ...w.env(), ...old.env }, ...ALL_DAYS)).error).toBeUndefined();
+    expect(await allPoints(old)).toEqual(whole);
+  });
+
   it.each([
     [0, 1],
     [1, 0],
@@ -174,14 +200,15 @@ describe('userpulse replay into new buckets', () => {
       w
         .expectedPoints(role)
         .map((point) => {
-          const [type = '', prefix = '', id = '', ms = ''] = point.split(' ');
-          return `${type} ${role === 'made' || role === 'received' ? id.slice(-4) : prefix} ${id} ${ms}`;
+          const [type = '', prefix = '', field = '', value = '', ms = ''] = point.split(' ');
+          const [id = ''] = value.split(':');
+          return `${type} ${role === 'made' || role === 'received' ? id.slice(-4) : prefix} ${field} ${value} ${ms}`;
         })
         .sort();
     for (const role of ROLES) {
       const stored = (await points(fresh[role])).map((point) => {
         const [time = '', type = '', prefix = '', field = '', value = ''] = point.split(' ');
-        return `${type} ${role === 'total' ? field : prefix} ${value} ${Date.parse(time)}`;
+        return `${type} ${prefix} ${field} ${value} ${Date.parse(time)}`;
       });
       expect(stored.sort()).toEqual(lastFour(role));
     }
@@ -218,7 +245,9 @@ describe('userpulse replay into new buckets', () => {
 
     expect((await replay(env, ...days, '--types', 'like,reply')).error).toBeUndefined();
     const expected = events.filter((e) => e.occurredAt >= Date.UTC(2012, 6, 5) && e.type !== 'retweet');
-    const stored = (await points(buckets.made)).map((p) => [p.split(' ')[1], Date.parse(p.split(' ')[0]!)]);
+    const stored = (await points(buckets.made))
+      .filter((p) => p.includes(' user '))
+      .map((p) => [p.split(' ')[1], Date.parse(p.split(' ')[0]!)]);
     expect(stored.sort()).toEqual(expected.map((e) => [e.type, e.occurredAt]).sort());
     expect(stored).toHaveLength(40);
   });
@@ -238,6 +267,7 @@ const madeBy = (events: readonly TestEvent[]): string[] =>
   events.map((e) => `${e.type} ${e.actorId} ${e.occurredAt}`).sort();
 const storedMade = async (buckets: TestBuckets): Promise<string[]> =>
   (await points(buckets.made))
+    .filter((point) => point.includes(' user '))
     .map((point) => {
       const [time = '', type = '', , , value = ''] = point.split(' ');
       return `${type} ${value} ${Date.parse(time)}`;

@@ -178,15 +178,15 @@ export class IngestWorld {
     await Promise.all(this.#processes.map((child) => child.exit));
   }
 
-  /** What each bucket must hold, sorted: `type prefix id ms` per point; for total `type field id ms` per field. */
+  /** What each bucket must hold, sorted: `type prefix field value ms` per field. */
   expectedPoints(role: Role): string[] {
-    return [...this.oracle.points(role)].map((p) => `${p.type} ${p.prefix} ${p.value} ${p.ms}`).sort();
+    return [...this.oracle.points(role)].map((p) => `${p.type} ${p.prefix} ${p.field} ${p.value} ${p.ms}`).sort();
   }
 
   async storedPoints(role: Role): Promise<string[]> {
     const points: string[] = [];
-    for await (const p of storedPoints(this.buckets[role], role))
-      points.push(`${p.type} ${p.prefix} ${p.value} ${p.ms}`);
+    for await (const p of storedPoints(this.buckets[role]))
+      points.push(`${p.type} ${p.prefix} ${p.field} ${p.value} ${p.ms}`);
     return points.sort();
   }
 
@@ -208,7 +208,7 @@ export class IngestWorld {
     const out = new Map<string, Verdict>();
     const { oracle } = this;
     for (const role of ROLES) {
-      const difference = await oracle.comparePoints(role, storedPoints(this.buckets[role], role));
+      const difference = await oracle.comparePoints(role, storedPoints(this.buckets[role]));
       out.set(`points of ${role}`, { expected: countOf(oracle.points(role)), ...difference });
     }
     const { archive } = this;

@@ -18,8 +18,10 @@ export const ROLES: readonly Role[] = ['made', 'received', 'share', 'total'];
 /** One field of one point. */
 export interface PointField {
   readonly type: string;
-  /** Value of the tag `prefix`; in `total`, which has none, the name of the field. */
+  /** Value of the tag `prefix`; empty in `total`, which has none. */
   readonly prefix: string;
+  /** Its name. */
+  readonly field: string;
   readonly value: string;
   /** Time: ms, and ns within it. */
   readonly ms: number;
@@ -96,10 +98,10 @@ export class Oracle {
   async comparePoints(role: Role, stored: AsyncIterable<PointField> | Iterable<PointField>): Promise<Difference> {
     const { missing, surplus } = await multisetDifference(map(this.points(role), keyOf), map(stored, keyOf));
     if (missing.length === 0) return { missing, surplus };
-    // An event has one place, however many fields its point has; among the totals the type alone is the series.
+    // An event has one place, however many fields its point has.
     const place = (text: string): string => {
-      const [type = '', prefix = '', , ms = '', offsetNs = ''] = text.split(' ');
-      return role === 'total' ? `${type} ${ms} ${offsetNs}` : `${type} ${prefix} ${ms} ${offsetNs}`;
+      const [type = '', prefix = '', , , ms = '', offsetNs = ''] = text.split(' ');
+      return `${type} ${prefix} ${ms} ${offsetNs}`;
     };
     const wanted = new Map(missing.map((text) => [place(text), 0]));
     for (const event of this.#events.values()) {
@@ -151,7 +153,7 @@ export class Oracle {
   }
 }
 
-const keyOf = (p: PointField): string => `${p.type} ${p.prefix} ${p.value} ${p.ms} ${p.offsetNs}`;
+const keyOf = (p: PointField): string => `${p.type} ${p.prefix} ${p.field} ${p.value} ${p.ms} ${p.offsetNs}`;
 
 function* pointFields(role: Role, event: TestEvent): Generator<PointField> {
   const { type, occurredAt: ms, actorId, receiverId, shareId } = event;
@@ -163,12 +165,17 @@ function* pointFields(role: Role, event: TestEvent): Generator<PointField> {
       received: receiverId ?? '0',
       share: shareId ?? '-',
     })) {
-      yield { type, prefix: field, value, ms, offsetNs };
+      yield { type, prefix: '', field, value, ms, offsetNs };
     }
     return;
   }
-  const value = role === 'made' ? actorId : role === 'received' ? receiverId : shareId;
-  if (value !== undefined) yield { type, prefix: value.slice(0, role === 'share' ? 6 : 4), value, ms, offsetNs };
+  const id = role === 'made' ? actorId : role === 'received' ? receiverId : shareId;
+  if (id === undefined) return;
+  // The contract: beside the id stands who is at the other end, 0 where something was made to a share alone.
+  const other = role === 'made' ? (receiverId ?? '0') : actorId;
+  const point = { type, prefix: id.slice(0, role === 'share' ? 6 : 4), ms, offsetNs };
+  yield { ...point, field: role === 'share' ? 'share' : 'user', value: id };
+  yield { ...point, field: 'pair', value: `${id}:${other}` };
 }
 
 /** Sub-millisecond digits by the contract: MurmurHash3_x86_32 with seed 0 of the id's UTF-8 bytes, modulo 10^6. */

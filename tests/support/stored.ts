@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { PROBE_PREFIX } from '../../backend/src/archive/s3-probe.ts';
 import { listKeys, parts, readObject } from './parts.ts';
-import type { PointField, Role } from './oracle.ts';
+import type { PointField } from './oracle.ts';
 
 /** What the stores hold, read from themselves a piece at a time, so that a million events can be compared in little memory. */
 
@@ -11,7 +11,7 @@ export type ArchivePlace =
   { readonly kind: 'file'; readonly folder: string } | { readonly kind: 's3'; readonly bucket: string };
 
 /** Every field of every point of a bucket. */
-export async function* storedPoints(bucket: string, role: Role): AsyncGenerator<PointField> {
+export async function* storedPoints(bucket: string): AsyncGenerator<PointField> {
   const { url, org, token } = parts().influx;
   const answer = await fetch(new URL(`/api/v2/query?org=${encodeURIComponent(org)}`, url), {
     method: 'POST',
@@ -35,7 +35,8 @@ export async function* storedPoints(bucket: string, role: Role): AsyncGenerator<
       const digits = fraction.padEnd(9, '0');
       yield {
         type: cell('type'),
-        prefix: role === 'total' ? cell('_field') : cell('prefix'),
+        prefix: cell('prefix'),
+        field: cell('_field'),
         value: cell('_value'),
         ms: Date.parse(`${seconds}Z`) + Number(digits.slice(0, 3)),
         offsetNs: Number(digits.slice(3)),

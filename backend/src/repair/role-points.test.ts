@@ -254,6 +254,19 @@ describe('a repair', () => {
     expect(contentsOf(influx)[3]!.said).toEqual(['interaction,type=like made=11i,received=21i,share="-"']);
   });
 
+  it('adds the counterpart to points that were written without, where they are', async () => {
+    const archived = [event(1), event(2)];
+    const influx = one(archived, whole);
+    const wanted = contentsOf(influx);
+    for (const role of ['made', 'received', 'share'] as const)
+      for (const fields of influx.points.get(role)?.values() ?? []) fields.delete('pair');
+    expect(contentsOf(influx)).not.toEqual(wanted);
+    // Two made, two received, one on a share.
+    expect(await repaired(influx, archived, whole)).toBe(5);
+    expect(contentsOf(influx)).toEqual(wanted);
+    expect(await repaired(influx, archived, whole)).toBe(0);
+  });
+
   it('stops where the archive cannot be that of the buckets', async () => {
     const influx = one([event(0)], whole);
     for (let n = 0; n <= MAX_FOREIGN; n++)

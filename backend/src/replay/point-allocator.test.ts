@@ -132,7 +132,7 @@ describe('PointAllocator', () => {
         const lines = archive
           .map(event)
           .flatMap((each) => pointsOf(each, schema))
-          .map((p) => `${p.role} ${p.series} ${p.field}`);
+          .map((p) => `${p.role} ${p.series} ${p.fields}`);
         expect(stored.contents).toEqual(lines.sort());
       }),
       { numRuns: 100 },

@@ -30,6 +30,18 @@ export const TOTAL_FIELD = Object.fromEntries(RANKED_ROLES.map((role) => [role, 
  */
 export const NO_ID: Readonly<Record<IdKind, string>> = { user: '0', share: '-' };
 
+/** Field of the points that are about an id: the id and its counterpart, as {@link pairOf} joins them. */
+export const PAIR_FIELD = 'pair';
+
+/**
+ * The id of a point and the user at the other end: whom an interaction was made to, or who made it. {@link NO_ID} where it was made to a share
+ * alone. Both in one text, because a predicate can test only one field of a point: InfluxDB's storage finds the counterparts of an id by the
+ * beginning of the text, and the interactions of two people by the whole of it.
+ */
+export const pairOf = (id: string, counterpart: string): string => `${id}${PAIR_SEPARATOR}${counterpart}`;
+/** No id has it. */
+export const PAIR_SEPARATOR = ':';
+
 export interface Schema {
   readonly buckets: BucketNames;
   readonly userPrefix: PrefixScheme;

@@ -25,7 +25,7 @@ describe('LineBlock', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(ms, fc.nat(999_999)), { minLength: 1 }), (times) => {
         const points = times.map(([ms, offsetNs]): readonly [Point, number] => [
-          { role: 'made', series: `interaction,prefix=${offsetNs},type=like`, field: `user=${ms}i`, ms },
+          { role: 'made', series: `interaction,prefix=${offsetNs},type=like`, fields: `user=${ms}i`, ms },
           offsetNs,
         ]);
         const block = new LineBlock();

@@ -41,19 +41,19 @@ export class LineBlock {
 
   /** As {@link push} of {@link renderLine}, without a text that would be garbage at once. */
   pushPoint(point: Point, offsetNs: number): void {
-    const { series, field, ms } = point;
+    const { series, fields, ms } = point;
     const seconds = Math.floor(ms / 1000);
     if (seconds < TEN_DIGITS || seconds >= 10 * TEN_DIGITS) {
       this.push(renderLine(point, offsetNs));
       return;
     }
-    const end = this.#length + series.length + field.length + 2 + TIME_DIGITS + 1;
+    const end = this.#length + series.length + fields.length + 2 + TIME_DIGITS + 1;
     if (end > this.#bytes.length) this.#grow(end);
     const bytes = this.#bytes;
     let at = this.#length;
     for (let unit = 0; unit < series.length; unit++) bytes[at++] = series.charCodeAt(unit);
     bytes[at++] = SPACE;
-    for (let unit = 0; unit < field.length; unit++) bytes[at++] = field.charCodeAt(unit);
+    for (let unit = 0; unit < fields.length; unit++) bytes[at++] = fields.charCodeAt(unit);
     bytes[at++] = SPACE;
     writeDigits(bytes, at, 10, seconds);
     writeDigits(bytes, at + 10, 3, ms - seconds * 1000);

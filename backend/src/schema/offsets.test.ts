@@ -15,7 +15,7 @@ const schema: Schema = {
 
 const MS = 1_341_392_702_000;
 
-const point: Point = { role: 'made', series: 'interaction,prefix=1,type=like', field: 'user=1i', ms: MS };
+const point: Point = { role: 'made', series: 'interaction,prefix=1,type=like', fields: 'user=1i', ms: MS };
 
 const plain = { type: 'like', occurredAtMs: MS, actorId: '1', receiverId: '2', shareId: undefined };
 

@@ -27,9 +27,9 @@ const lines = (e: InteractionEvent, s: Schema, offsetNs: number): string[] =>
 describe('the points of an event', () => {
   it('are one per bucket that applies, with prefix and type as tags and the whole id as the field', () => {
     expect(lines(event, schema, 45)).toEqual([
-      'made: interaction,prefix=9223,type=like user=9223372036854775807i 1341392702123000045',
-      'received: interaction,prefix=12,type=like user=12i 1341392702123000045',
-      'share: interaction,prefix=4ff3e1,type=like share="4ff3e1c0aaaaaaaaaaaaaaaa" 1341392702123000045',
+      'made: interaction,prefix=9223,type=like user=9223372036854775807i,pair="9223372036854775807:12" 1341392702123000045',
+      'received: interaction,prefix=12,type=like user=12i,pair="12:9223372036854775807" 1341392702123000045',
+      'share: interaction,prefix=4ff3e1,type=like share="4ff3e1c0aaaaaaaaaaaaaaaa",pair="4ff3e1c0aaaaaaaaaaaaaaaa:9223372036854775807" 1341392702123000045',
       'total: interaction,type=like made=9223372036854775807i,received=12i,share="4ff3e1c0aaaaaaaaaaaaaaaa" 1341392702123000045',
     ]);
   });
@@ -49,7 +49,7 @@ describe('the points of an event', () => {
     const point = pointsOf(event, schema).find((one) => one.role === role);
     const { ids } = ROLES[role];
     const value = ids !== undefined && ID_KINDS[ids].stored === 'string' ? /^"[^"]+"/ : /^\d+i/;
-    expect(point?.field).toMatch(new RegExp(`^${FIELD[role]}=${value.source.slice(1)}`));
+    expect(point?.fields).toMatch(new RegExp(`^${FIELD[role]}=${value.source.slice(1)}`));
     expect(point?.series.includes(',prefix=')).toBe(ids !== undefined);
   });
 
@@ -66,7 +66,7 @@ describe('the points of an event', () => {
         for (const role of BUCKET_ROLES) {
           const point = points.find((of) => of.role === role);
           const values = valuesOf(role, one);
-          const written = point?.field.split(',').map((field) => field.split('='));
+          const written = point?.fields.split(',').map((field) => field.split('='));
           expect(written?.map(([name]) => name)).toEqual(values && fieldsOf(role));
           expect(written?.map(([, value = '']) => value.replace(/^"|"$|i$/g, ''))).toEqual(values);
           if (point === undefined) continue;
@@ -96,6 +96,11 @@ describe('the points of an event', () => {
     const roles = (e: InteractionEvent) => pointsOf(e, schema).map((point) => point.role);
     expect(roles({ ...event, receiverId: undefined })).toEqual(['made', 'share', 'total']);
     expect(roles({ ...event, shareId: undefined })).toEqual(['made', 'received', 'total']);
+  });
+
+  it('name no one at the other end of what was made to a share alone', () => {
+    const [made] = pointsOf({ ...event, receiverId: undefined }, schema);
+    expect(made?.fields).toBe('user=9223372036854775807i,pair="9223372036854775807:0"');
   });
 
   it('keep the millisecond exactly, whatever the offsetNs', () => {

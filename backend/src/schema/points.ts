@@ -3,6 +3,8 @@ import {
   FIELD,
   MEASUREMENT,
   NO_ID,
+  PAIR_FIELD,
+  pairOf,
   PART_TAG,
   PREFIX_TAG,
   prefixOf,
@@ -22,8 +24,11 @@ export interface Point {
    * from {@link Schema.totalsSplitFromMs} on `interaction,part=17,type=like`.
    */
   readonly series: string;
-  /** Line protocol's field part: `user=123i`, `share="4ff3…"`, total: `made=123i,received=456i,share="4ff3…"`, always all three. */
-  readonly field: string;
+  /**
+   * Line protocol's field part: `user=123i,pair="123:456"`, `share="4ff3…",pair="4ff3…:123"`, total:
+   * `made=123i,received=456i,share="4ff3…"`; always all of them.
+   */
+  readonly fields: string;
   /** The event's own millisecond. */
   readonly ms: number;
 }
@@ -31,7 +36,7 @@ export interface Point {
 /**
  * The points of an event: made and total always, received and share where the event has the id.
  *
- * A total is written whole: an id that the event does not have is {@link NO_ID}. InfluxDB unites the fields of points that share series and
+ * A point is written whole: an id that the event does not have is {@link NO_ID}. InfluxDB unites the fields of points that share series and
  * time, so a point without the field would keep that of another event which stood there before, as when a replay exchanges two contending events.
  *
  * Nothing is escaped because nothing can need it: an {@link InteractionEvent} has a type of `a-z 0-9 _` and ids of hex digits, none of which
@@ -46,34 +51,40 @@ export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   let share: Point | undefined;
   if (receiverId !== undefined) {
     const series = PREFIXED + prefixOf(receiverId, schemeOf('received', schema)) + type;
-    received = { role: 'received', series, field: `${FIELD.received}=${receiverId}i`, ms };
+    received = {
+      role: 'received',
+      series,
+      fields: `${FIELD.received}=${receiverId}i,${PAIR}${pairOf(receiverId, actorId)}"`,
+      ms,
+    };
   }
   if (shareId !== undefined) {
     const series = PREFIXED + prefixOf(shareId, schemeOf('share', schema)) + type;
-    share = { role: 'share', series, field: `${FIELD.share}="${shareId}"`, ms };
+    share = { role: 'share', series, fields: `${FIELD.share}="${shareId}",${PAIR}${pairOf(shareId, actorId)}"`, ms };
   }
   const totals = `${TOTAL_FIELD.made}=${actorId}i,${TOTAL_FIELD.received}=${receiverId ?? NO_ID.user}i,${TOTAL_FIELD.share}="${shareId ?? NO_ID.share}"`;
   const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
-  const made: Point = { role: 'made', series, field: `${FIELD.made}=${actorId}i`, ms };
+  const pair = pairOf(actorId, receiverId ?? NO_ID.user);
+  const made: Point = { role: 'made', series, fields: `${FIELD.made}=${actorId}i,${PAIR}${pair}"`, ms };
   const parted = ms >= (schema.totalsSplitFromMs ?? Infinity) ? PARTED + String(partOf(event.eventId)) : MEASUREMENT;
-  const total: Point = { role: 'total', series: parted + type, field: totals, ms };
+  const total: Point = { role: 'total', series: parted + type, fields: totals, ms };
   if (received === undefined) return share === undefined ? [made, total] : [made, share, total];
   return share === undefined ? [made, received, total] : [made, received, share, total];
 }
 
 /**
- * The values in an event's point as InfluxDB gives them back, the one that is counted first: the text of {@link Point.field} without its syntax.
+ * The values in an event's point as InfluxDB gives them back, the one that is counted first: the text of {@link Point.fields} without its syntax.
  * Undefined where the event has no point in the bucket.
  */
 export function valuesOf(role: BucketRole, event: InteractionEvent): readonly [string, ...string[]] | undefined {
   const { actorId, receiverId, shareId } = event;
   switch (role) {
     case 'made':
-      return [actorId];
+      return [actorId, pairOf(actorId, receiverId ?? NO_ID.user)];
     case 'received':
-      return receiverId === undefined ? undefined : [receiverId];
+      return receiverId === undefined ? undefined : [receiverId, pairOf(receiverId, actorId)];
     case 'share':
-      return shareId === undefined ? undefined : [shareId];
+      return shareId === undefined ? undefined : [shareId, pairOf(shareId, actorId)];
     case 'total':
       return [actorId, receiverId ?? NO_ID.user, shareId ?? NO_ID.share];
     default:
@@ -83,7 +94,7 @@ export function valuesOf(role: BucketRole, event: InteractionEvent): readonly [s
 
 /** Names of {@link valuesOf}, in the same order. */
 export const fieldsOf = (role: BucketRole): readonly [string, ...string[]] =>
-  role === 'total' ? [TOTAL_FIELD.made, TOTAL_FIELD.received, TOTAL_FIELD.share] : [FIELD[role]];
+  role === 'total' ? [TOTAL_FIELD.made, TOTAL_FIELD.received, TOTAL_FIELD.share] : [FIELD[role], PAIR_FIELD];
 
 /** {@link Point.series} from the tags of a point as InfluxDB gives them; the other way round than {@link pointsOf}. */
 export function seriesOf(tags: { readonly type: string; readonly prefix?: string; readonly part?: string }): string {
@@ -94,6 +105,7 @@ export function seriesOf(tags: { readonly type: string; readonly prefix?: string
 const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
 const PARTED = `${MEASUREMENT},${PART_TAG}=`;
 const TYPE_SUFFIX = `,${TYPE_TAG}=`;
+const PAIR = `${PAIR_FIELD}="`;
 
 /**
  * A line without its newline; LineBlock.pushPoint writes the same into a request's body.
@@ -101,5 +113,5 @@ const TYPE_SUFFIX = `,${TYPE_TAG}=`;
  */
 export function renderLine(point: Point, offsetNs: number): string {
   // Nanoseconds since 1970 exceed 2^53, so the digits are joined as text. The contract begins in 2000: ms never has fewer digits than it needs.
-  return `${point.series} ${point.field} ${point.ms}${String(offsetNs).padStart(6, '0')}`;
+  return `${point.series} ${point.fields} ${point.ms}${String(offsetNs).padStart(6, '0')}`;
 }

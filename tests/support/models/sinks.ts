@@ -51,7 +51,7 @@ export class ModelInflux implements PointSink {
         /^interaction(?:,part=\d+)?(?:,prefix=(\w+))?,type=(\w+) (\d+)$/.exec(key) ?? [];
       const at = { type, ms: Number(time.slice(0, -6)), offsetNs: Number(time.slice(-6)) };
       for (const [name, value] of fields) {
-        yield { ...at, prefix: prefix ?? name, value: value.replace(/^"|"$|i$/g, '') };
+        yield { ...at, prefix: prefix ?? '', field: name, value: value.replace(/^"|"$|i$/g, '') };
       }
     }
   }
