@@ -33,9 +33,17 @@ describe('a query', () => {
   });
 
   it.each<[unknown, string, string]>([
-    [{ preset: 'liked' }, 'preset', 'preset "liked" is not known. Use one of made, received, share, everyone, top.'],
+    [
+      { preset: 'liked' },
+      'preset',
+      'preset "liked" is not known. Use one of made, received, share, everyone, pair, who, top.',
+    ],
     [{ preset: '' }, 'preset', 'preset "" is not known.'],
-    [{ preset: ['made'] }, 'preset', 'preset must be one of made, received, share, everyone, top, not an array.'],
+    [
+      { preset: ['made'] },
+      'preset',
+      'preset must be one of made, received, share, everyone, pair, who, top, not an array.',
+    ],
     [{ ids: '88' }, 'ids', 'ids must be an array, not a string ("88").'],
     [{ ids: [null] }, 'ids', 'ids[0] must be a string, not null.'],
     [
@@ -46,7 +54,7 @@ describe('a query', () => {
     [{ ids: [1.5] }, 'ids', 'ids[0] is a JSON number that cannot be read exactly'],
     [{ n: '10' }, 'n', 'n must be a whole number from 1 to 1000, not a string ("10").'],
     [{ n: 0 }, 'n', 'n 0 is not valid. Use a whole number from 1 to 1000.'],
-    [{ calc: 'sum' }, 'calc', 'calc "sum" is not known. Use one of count, rate, cumulative, total.'],
+    [{ calc: 'sum' }, 'calc', 'calc "sum" is not known. Use one of count, rate, cumulative, total, unique, reach.'],
     [{ groupBy: ['id', 'user'] }, 'groupBy', 'groupBy "user" is not known. Use one of id, type.'],
     [{ preset: 'everyone', ids: ['88'] }, 'ids', 'preset "everyone" takes no ids.'],
     [{ live: 'true' }, 'live', 'live must be true or false, not a string ("true").'],
@@ -115,7 +123,17 @@ describe('a query', () => {
 });
 
 it('writes the fields of a live channel in the order that the gateway’s documentation gives', () => {
-  expect(STREAM_FIELDS).toEqual(['preset', 'ids', 'types', 'every', 'groupBy', 'timezone', 'legend']);
+  expect(STREAM_FIELDS).toEqual([
+    'preset',
+    'ids',
+    'types',
+    'every',
+    'calc',
+    'groupBy',
+    'direction',
+    'timezone',
+    'legend',
+  ]);
 });
 
 it('reads the query of a variable by the same rules', () => {

@@ -1,20 +1,75 @@
 import { readFields, type Field, type FieldTable, type Reading, type ValuesOf } from './fields.ts';
 import { MAX_IDS, MAX_IDS_APART, MAX_TOP } from './limits.ts';
-import { ID_PRESETS, isIdPreset, PRESET_NAMES, RANKED_PRESETS } from './presets.ts';
-import { idsProblem } from './rules.ts';
+import { askedIds, ID_PRESETS, PRESET_NAMES, RANKED_PRESETS } from './presets.ts';
+import { DEFAULT_OF, idsProblem } from './rules.ts';
+
+export interface CalculationRow {
+  readonly label: string;
+  readonly summary: string;
+  readonly description: string;
+  /** What is counted: interactions, or the different people who took part in them. */
+  readonly counts: 'interactions' | 'people';
+  /** Whether the whole range is one window, so that the answer is one number a series. */
+  readonly single: boolean;
+}
 
 export const CALCULATIONS = {
-  count: { label: 'Count', summary: 'count', description: 'Interactions in each window' },
-  rate: { label: 'Rate', summary: 'rate', description: 'Interactions per second, averaged over each window' },
+  count: {
+    label: 'Count',
+    summary: 'count',
+    description: 'Interactions in each window',
+    counts: 'interactions',
+    single: false,
+  },
+  rate: {
+    label: 'Rate',
+    summary: 'rate',
+    description: 'Interactions per second, averaged over each window',
+    counts: 'interactions',
+    single: false,
+  },
   cumulative: {
     label: 'Running sum',
     summary: 'running sum',
     description: 'Added up from the start of the time range',
+    counts: 'interactions',
+    single: false,
   },
-  total: { label: 'Total', summary: 'total', description: 'One number for the whole time range' },
-} as const;
+  total: {
+    label: 'Total',
+    summary: 'total',
+    description: 'One number for the whole time range',
+    counts: 'interactions',
+    single: true,
+  },
+  unique: {
+    label: 'Unique people',
+    summary: 'unique people',
+    description:
+      'Different people in each window: who interacted with the user or share, or whom the user interacted with; of everyone, those who were active',
+    counts: 'people',
+    single: false,
+  },
+  reach: {
+    label: 'Reach',
+    summary: 'reach',
+    description: 'Different people in the whole time range, as one number; not the sum of the windows',
+    counts: 'people',
+    single: true,
+  },
+} as const satisfies Record<string, CalculationRow>;
 export type Calculation = keyof typeof CALCULATIONS;
 export const CALCULATION_NAMES = Object.keys(CALCULATIONS) as readonly Calculation[];
+export const isSingle = (calc: Calculation): boolean => CALCULATIONS[calc].single;
+export const countsPeople = (calc: Calculation): boolean => CALCULATIONS[calc].counts === 'people';
+
+/** Of two users, whose interactions are counted. */
+export const DIRECTIONS = {
+  to: { label: 'First to second', description: 'What the first user made to the second' },
+  both: { label: 'Both ways', description: 'What each of them made to the other' },
+} as const;
+export type Direction = keyof typeof DIRECTIONS;
+export const DIRECTION_NAMES = Object.keys(DIRECTIONS) as readonly Direction[];
 
 /**
  * What becomes of windows that are incomplete: cut by the range, or still running. `mark` shows them, and panels say which they are.
@@ -71,7 +126,7 @@ const ASKED = {
     form: { kind: 'ids', maxLength: 200, maxItems: 1000 },
     fallback: [],
     streams: true,
-    description: `For ${idPresets}: 1 to ${MAX_IDS} ids; at most ${MAX_IDS_APART} where \`groupBy\` has \`id\`. Absent or empty elsewhere. Write ids as strings: a JSON number beyond 2^53 - 1 loses digits and is refused.`,
+    description: `For ${idPresets}: 1 to ${MAX_IDS} ids; at most ${MAX_IDS_APART} where \`groupBy\` has \`id\`. For pair: two users. For who: one id. Absent or empty elsewhere. Write ids as strings: a JSON number beyond 2^53 - 1 loses digits and is refused.`,
   },
   types: {
     form: { kind: 'texts', maxLength: 200, maxItems: 1000 },
@@ -83,41 +138,47 @@ const ASKED = {
     form: DURATION,
     fallback: 'auto',
     streams: true,
-    description: 'Window length: a Flux duration such as 10m or 1d, or auto (the default). Ignored by top.',
+    description: 'Window length: a Flux duration such as 10m or 1d, or auto (the default). Ignored by who and top.',
   },
   calc: {
     form: { kind: 'choice', of: CALCULATION_NAMES },
     fallback: 'count',
-    streams: false,
+    streams: true,
     description:
-      'count (the default), rate (count per second), cumulative (running sum from `from`) or total (one number for the range). Ignored by top.',
+      'count (the default), rate (count per second), cumulative (running sum from `from`), total (one number for the range), unique (different people in each window) or reach (different people in the range, one number). Not unique or reach for pair. Ignored by who and top.',
   },
   groupBy: {
     form: { kind: 'choices', of: LABELS },
     streams: true,
-    description: 'Any of id and type; default both. Empty: one summed series. Ignored by top.',
+    description: 'Any of id and type; default both. Empty: one summed series. Ignored by who and top.',
   },
   compareTo: {
     form: DURATION,
     streams: false,
     description:
-      'A Flux duration: the same series that much earlier is added, moved onto today’s times. Ignored by top.',
+      'A Flux duration: the same series that much earlier is added, moved onto today’s times. Ignored by who and top.',
   },
   incomplete: {
     form: { kind: 'choice', of: INCOMPLETE_NAMES },
     streams: false,
     description:
-      'Windows that the range cuts or that still run: hide, mark or show; default hide for rate, else mark. The backend leaves them out for hide only. Ignored by total and top.',
+      'Windows that the range cuts or that still run: hide, mark or show; default hide for rate, else mark. The backend leaves them out for hide only. Ignored by total, reach, who and top.',
   },
   of: {
     form: { kind: 'choice', of: RANKED_PRESETS },
     streams: false,
-    description: `For top: ${RANKED_PRESETS.join(', ')}; default received.`,
+    description: `For top and who: ${RANKED_PRESETS.join(', ')}; default received. Of who it says what the id is: who made what it received, or to whom it made something.`,
   },
   n: {
     form: { kind: 'whole', min: 1, max: MAX_TOP },
     streams: false,
-    description: `For top: how many, 1 to ${MAX_TOP}; default 10.`,
+    description: `For top and who: how many, 1 to ${MAX_TOP}; default 10.`,
+  },
+  direction: {
+    form: { kind: 'choice', of: DIRECTION_NAMES },
+    streams: true,
+    description:
+      'For pair: to (what the first id made to the second, the default) or both (also the other way; a series each where `groupBy` has `id`, else added up).',
   },
   timezone: {
     form: { kind: 'text', maxLength: 64 },
@@ -137,7 +198,8 @@ const SAVED = {
   legend: {
     form: { kind: 'text', maxLength: 1000 },
     streams: true,
-    description: 'Name of each series; {{id}}, {{type}}, {{compare}} and {{preset}} are replaced by the plugin.',
+    description:
+      'Name of each series; {{id}}, {{to}}, {{type}}, {{compare}} and {{preset}} are replaced by the plugin.',
   },
   live: { form: { kind: 'flag' }, streams: false, description: 'Whether a panel follows new windows.' },
   annotation: {
@@ -189,13 +251,14 @@ export const GRAFANA_FIELDS: ReadonlySet<string> = new Set([
   'resultAssertions',
 ]);
 
-/** Defaults of `top`, whose fields say nothing elsewhere. */
-export const DEFAULT_TOP = { of: 'received', n: 10 } as const;
+/** Defaults of `top` and `who`, whose fields say nothing elsewhere. */
+export const DEFAULT_TOP = { of: DEFAULT_OF, n: 10 } as const;
 
 /** Reads a query, however it was made: by the editor, by hand in a provisioned file, or by a program. Browser and backend read by it alike. */
 export function readQuery(given: unknown): Reading<typeof QUERY_FIELDS> {
   const { values, problems } = readFields(QUERY_FIELDS, given, GRAFANA_FIELDS, 'query');
-  const stray = problems.has('preset') || isIdPreset(values.preset) ? undefined : idsProblem(values.preset, values.ids);
+  const takesIds = askedIds(values.preset, values.of ?? DEFAULT_TOP.of) !== undefined;
+  const stray = problems.has('preset') || takesIds ? undefined : idsProblem(values);
   return stray === undefined
     ? { values, problems }
     : { values: { ...values, ids: [] }, problems: new Map([...problems, ['ids', stray]]) };

@@ -98,12 +98,17 @@ describe('the ids of a query', () => {
     ['made', many, '1001 ids are more than the 1000'],
     ['everyone', ['1'], 'preset "everyone" takes no ids.'],
     ['top', ['1'], 'preset "top" takes no ids.'],
+    ['pair', ['1'], 'takes the IDs of two different users, not 1.'],
+    ['pair', ['1', '2', '3'], 'takes the IDs of two different users, not 3.'],
+    ['pair', ['1', 'x'], '"x" is not a valid user ID.'],
+    ['who', ['1', '2'], 'takes one user ID, not 2.'],
+    ['who', [], 'needs a user ID.'],
   ] as const)('of %s may not be %j', (preset, ids, message) => {
-    expect(text(idsProblem(preset, ids))).toContain(message);
+    expect(text(idsProblem({ preset, ids }))).toContain(message);
   });
   it('may be 1,000, and empty text where none are asked for, as an empty variable gives it', () => {
-    expect(idsProblem('made', many.slice(1))).toBeUndefined();
-    expect(idsProblem('everyone', [''])).toBeUndefined();
+    expect(idsProblem({ preset: 'made', ids: many.slice(1) })).toBeUndefined();
+    expect(idsProblem({ preset: 'everyone', ids: [''] })).toBeUndefined();
   });
   it('may be 50 where each has series of its own', () => {
     expect(text(idsApartProblem(many.slice(0, 51), ['id', 'type']))).toContain('Group by type only');
@@ -111,7 +116,7 @@ describe('the ids of a query', () => {
     expect(idsApartProblem(many, ['type'])).toBeUndefined();
   });
   it('are not judged where a variable will give them', () => {
-    expect(idsProblem('made', ['$user'], (id) => id === '$user')).toBeUndefined();
+    expect(idsProblem({ preset: 'made', ids: ['$user'] }, (id) => id === '$user')).toBeUndefined();
     expect(typesProblem(['$type'], (type) => type === '$type')).toBeUndefined();
   });
 });

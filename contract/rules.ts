@@ -1,6 +1,6 @@
 import { ID_KINDS, type IdKind } from './ids.ts';
 import { MAX_IDS, MAX_IDS_APART, MAX_SERIES } from './limits.ts';
-import { ID_PRESETS, idKindOf, isIdPreset, type Preset } from './presets.ts';
+import { askedIds, PRESETS_WITH_IDS, type Preset, type RankedPreset } from './presets.ts';
 import { NO_VALUE, quoted, VARIABLE, type Problem } from './problem.ts';
 
 /** Rules for what fields hold, besides their form (fields.ts). The editor shows what the backend will say. */
@@ -25,22 +25,38 @@ export const idProblem = (kind: IdKind, id: string): Problem | undefined => {
   return problem;
 };
 
-/** Ids of a preset: at least one where it is about ids, none elsewhere. */
-export function idsProblem(preset: Preset, ids: readonly string[], isVariable = never): Problem | undefined {
-  if (!isIdPreset(preset))
+/** What says which ids a query takes. */
+export interface IdsQuery {
+  readonly preset: Preset;
+  readonly ids: readonly string[];
+  readonly of?: RankedPreset | undefined;
+}
+
+/** What `of` is where a query does not say it. */
+export const DEFAULT_OF: RankedPreset = 'received';
+
+/** Ids of a preset: as many as it takes, none where it is not about ids. A variable may stand for any number. */
+export function idsProblem({ preset, ids, of = DEFAULT_OF }: IdsQuery, isVariable = never): Problem | undefined {
+  const asked = askedIds(preset, of);
+  if (asked === undefined)
     // An empty variable of a dashboard arrives as an empty string.
     return ids.some((id) => id !== '')
       ? {
           message: `preset "${preset}" takes no ids.`,
-          hint: `Leave ids out, or use one of the presets ${ID_PRESETS.join(', ')}.`,
+          hint: `Leave ids out, or use one of the presets ${PRESETS_WITH_IDS.join(', ')}.`,
         }
       : undefined;
-  const kind = idKindOf(preset);
+  const { kind, exactly } = asked;
   const { noun, what, example } = ID_KINDS[kind];
   if (ids.length === 0)
     return {
       message: `ids is empty: preset "${preset}" needs a ${noun} ID.`,
       hint: `Give at least one, ${what}, for example "${example}".`,
+    };
+  if (exactly !== undefined && ids.length !== exactly && !ids.some(isVariable))
+    return {
+      message: `preset "${preset}" takes ${exactly === 1 ? `one ${noun} ID` : 'the IDs of two different users'}, not ${ids.length}.`,
+      hint: exactly === 1 ? 'Use a query for each.' : 'Give the one who interacts first, then the other.',
     };
   return idCountProblem(ids) ?? firstProblem(ids, (id) => (isVariable(id) ? undefined : idProblem(kind, id)));
 }

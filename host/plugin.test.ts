@@ -88,11 +88,11 @@ describe.each(GENERATIONS)('the plugin on React %s', (generation) => {
   };
   const shot = (page: Page, name: string) => picture(page, `react${generation}-${name}`);
 
-  it.each(['overview', 'made', 'received', 'share', 'operations', 'public'])(
+  it.each(['overview', 'made', 'received', 'share', 'reach', 'operations', 'public'])(
     'draws every panel of the provisioned dashboard %s',
     async (name) => {
       const page = await open();
-      const id = name === 'received' ? '&var-user=88' : '';
+      const id = name === 'received' || name === 'reach' ? '&var-user=88' : '';
       await page.goto(`${host.url}/d/${name}?${week}${id}`);
       if (name === 'operations') await page.getByText('Grafana draws this panel').first().waitFor();
       else await page.locator('.uplot canvas').first().waitFor();

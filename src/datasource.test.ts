@@ -209,6 +209,22 @@ describe('links to the dashboards of an id', () => {
       '/d/userpulse-share?${__url_time_range}&var-share=${__value.raw:percentencode}',
     ]);
   });
+
+  it.each([
+    ['share', ['made', 'received']],
+    ['received', ['made', 'received']],
+    ['made', ['received', 'made']],
+  ] as const)('lead from each person who had to do with a %s to what they did and received', async (of, dashboards) => {
+    const people = dataFrameToJSON(
+      createDataFrame({ refId: 'A', fields: [{ name: 'id', type: FieldType.string, values: ['677'] }] }),
+    );
+    answer = () => ({ A: { frames: [people] } });
+    const ids = [of === 'share' ? 'a'.repeat(24) : '88'];
+    const response = await run(dataSource(), [query({ preset: 'who', of, ids })]);
+    expect(linksOf(response)).toEqual(
+      dashboards.map((name) => `/d/userpulse-${name}?\${__url_time_range}&var-user=\${__value.raw:percentencode}`),
+    );
+  });
 });
 
 describe('live', () => {

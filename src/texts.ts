@@ -29,7 +29,10 @@ export const texts = {
       label: 'Interval',
       help: 'Length of the windows that are counted: auto fits the panel; otherwise a Flux duration such as 10m, 1h, 1d, 1w, 1mo.',
     },
-    calc: { label: 'Calculation', help: 'What is shown for each window.' },
+    calc: {
+      label: 'Calculation',
+      help: 'What is shown for each window. Unique people and reach count different people: someone who likes twice counts once.',
+    },
     groupBy: { label: 'Group by', help: 'One series for each of these; the rest is summed.' },
     compareTo: {
       label: 'Compare with',
@@ -44,7 +47,7 @@ export const texts = {
     legend: {
       label: 'Legend',
       placeholder: 'Automatic',
-      help: 'Name of each series. {{id}}, {{type}} and {{compare}} are replaced.',
+      help: 'Name of each series. {{id}}, {{type}} and {{compare}} are replaced; of two users also {{to}}, the one to whom it was made.',
     },
     timezone: {
       label: 'Time zone',
@@ -55,7 +58,11 @@ export const texts = {
       label: 'Live',
       help: 'New windows arrive as they happen, without a refresh. Needs a time range that ends now.',
     },
-    of: { label: 'Ranking', help: 'Who is ranked, and by what.' },
+    of: {
+      label: 'Ranking',
+      help: 'Who is ranked, and by what; of "Who", what the user or share is whose people are listed.',
+    },
+    direction: { label: 'Direction', help: 'Only what the first user made to the second, or both ways.' },
     n: { label: 'How many', help: `Number of rows, 1 to ${MAX_TOP}.` },
   } satisfies Record<Exclude<EditedField, 'ids'>, FieldText>,
   ids: {
@@ -199,7 +206,18 @@ export const texts = {
         term: 'Share',
         text: 'Share ids: 24 characters of 0–9 and a–f. Their creation time is in them: point at one to see it.',
       },
-      { term: 'Everyone', text: 'All interactions, fast over any range. Top: a table of the ids with the most.' },
+      {
+        term: 'Two users',
+        text: 'What the first user made to the second, or both ways. Give two ids, the one who interacts first.',
+      },
+      {
+        term: 'Who',
+        text: 'A table of the people who interacted most with a user or share, or with whom a user interacted most.',
+      },
+      {
+        term: 'Everyone',
+        text: 'All interactions, fast over any range. Top: a table of the ids with the most.',
+      },
     ],
     rest: [
       {
@@ -207,11 +225,18 @@ export const texts = {
         text: 'auto, or 10s, 5m, 1h, 1d, 1w, 1mo, 1y. Days begin at midnight of the time zone, weeks on Monday. A window without events is 0.',
       },
       {
+        term: 'People',
+        text: 'Unique people: different people in each window; of everyone with an interval of 1d, 1w or 1mo, the daily, weekly or monthly active users. Reach: different people in the whole range, which is not the sum of the windows.',
+      },
+      {
         term: 'Variables',
         text: 'In ids, types, window and comparison. Several values are a set. $__interval and $__range work in durations.',
       },
       { term: 'Filters', text: 'Ad-hoc filters on type apply to every query: = != =~ !~ and "one of".' },
-      { term: 'Legend', text: '{{id}}, {{type}} and {{compare}}. Empty gives "88 like" and "88 like (1w before)".' },
+      {
+        term: 'Legend',
+        text: '{{id}}, {{to}}, {{type}} and {{compare}}. Empty gives "88 like" and "88 like (1w before)".',
+      },
       {
         term: 'Alerts',
         text: 'They see exactly these numbers. Write ids out, since alerts have no variables, and choose a time zone where days matter.',

@@ -53,6 +53,10 @@ export function questionsOf(recipe: Recipe): (preset: BenchPreset, range: AskedR
       case 'top':
         // Receivers, because everyone's counts are read from the actors: each has its own field, and is cold by itself.
         return { preset, of: 'received', n: 10 };
+      case 'pair':
+        return { preset, ids: [ids.users[number % IDS], ids.users[(number + 1) % IDS]], every: range.every };
+      case 'who':
+        return { preset, of: 'received', ids: [ids.users[number % IDS]], n: 10 };
       default:
         return preset satisfies never;
     }

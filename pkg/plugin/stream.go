@@ -42,6 +42,9 @@ type liveQuery struct {
 // applied are the fields of a live query that the gateway applies to what the backend streams. All others are parameters of the backend's stream.
 var applied = map[string]bool{"groupBy": true, "legend": true}
 
+// unique counts different people, who cannot be added up: the backend itself must group what is not told apart.
+const unique = "unique"
+
 // parseLive reads a channel's query and makes sure it is the one the path stands for: subscribers of a channel share one stream, whose query is
 // whatever its first subscriber sent.
 func parseLive(path string, raw json.RawMessage) (liveQuery, error) {
@@ -88,7 +91,8 @@ func streamParameters(text string) (url.Values, error) {
 	}
 	parameters := url.Values{}
 	for name, value := range fields {
-		if applied[name] || value == nil {
+		grouped := name == "groupBy" && fields["calc"] == unique
+		if (applied[name] && !grouped) || value == nil {
 			continue
 		}
 		list, isList := value.([]any)
@@ -99,7 +103,11 @@ func streamParameters(text string) (url.Values, error) {
 		for i, one := range list {
 			words[i] = fmt.Sprint(one)
 		}
-		if joined := strings.Join(words, ","); joined != "" {
+		joined := strings.Join(words, ",")
+		if grouped && joined == "" {
+			joined = "none"
+		}
+		if joined != "" {
 			parameters.Set(name, joined)
 		}
 	}

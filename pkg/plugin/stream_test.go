@@ -98,6 +98,20 @@ func runStream(t *testing.T, datasource *Datasource, text string) (packets, func
 	}
 }
 
+func TestStreamParameters(t *testing.T) {
+	for _, one := range []struct{ query, want string }{
+		{`{"preset":"received","ids":["88","677"],"types":[],"groupBy":["id"],"legend":"{{id}}"}`, "ids=88%2C677&preset=received"},
+		{`{"preset":"received","ids":["88"],"calc":"unique","groupBy":["id"]}`, "calc=unique&groupBy=id&ids=88&preset=received"},
+		{`{"preset":"everyone","calc":"unique","groupBy":[]}`, "calc=unique&groupBy=none&preset=everyone"},
+		{`{"preset":"pair","ids":["88","677"],"direction":"both","groupBy":[]}`, "direction=both&ids=88%2C677&preset=pair"},
+	} {
+		got, err := streamParameters(one.query)
+		if err != nil || got.Encode() != one.want {
+			t.Errorf("%s becomes %s, %v; want %s", one.query, got.Encode(), err, one.want)
+		}
+	}
+}
+
 func sendEvent(w http.ResponseWriter, name, payload string) {
 	_, _ = fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, payload)
 	w.(http.Flusher).Flush()

@@ -4,11 +4,13 @@ import { operations } from './operations.ts';
 import { overview } from './overview.ts';
 import { publicOverview } from './public.ts';
 import { question } from './question.ts';
+import { reach } from './reach.ts';
 
 /** File name (without .json) → dashboard. The plugin bundles the files; provisioning reads them from the same folder. */
 export const dashboards: Readonly<Record<string, () => DashboardBuilder>> = {
   overview,
   ...Object.fromEntries(ID_PRESETS.map((preset) => [preset, () => question(preset)])),
+  reach,
   operations,
   public: publicOverview,
 };

@@ -27,6 +27,7 @@ import {
   FieldColorModeId,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
 import { DATASOURCE, PLUGIN_ID } from './query.ts';
 
@@ -131,6 +132,11 @@ export function numbers(title: string, description: string): StatPanel {
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.None)
     .reduceOptions(new ReduceDataOptionsBuilder().values(false).calcs(['lastNotNull']).fields(''));
+}
+
+/** The rows of a `who` or `top` query, whose ids lead to their dashboards. */
+export function table(title: string, description: string): TablePanel {
+  return new TablePanel().title(title).description(description).datasource(DATASOURCE);
 }
 
 /** The rows of a `top` query as bars, the greatest first. */

@@ -3,6 +3,7 @@ import type { Preset, RankedPreset } from '../../contract/presets.ts';
 import {
   readQuery,
   type Calculation,
+  type Direction,
   type IncompleteWindows,
   type Label,
   type QueryFieldName,
@@ -88,7 +89,7 @@ export class UserpulseQueryBuilder implements Builder<Dataquery>, Setters {
     return this;
   }
 
-  /** Name of each series: `{{id}}`, `{{type}}` and `{{compare}}` are replaced. */
+  /** Name of each series: `{{id}}`, `{{to}}`, `{{type}}` and `{{compare}}` are replaced. */
   legend(template: string): this {
     this.#query.legend = template;
     return this;
@@ -97,6 +98,12 @@ export class UserpulseQueryBuilder implements Builder<Dataquery>, Setters {
   /** IANA zone in which windows are aligned; without one that of the dashboard, and UTC in alerts and public dashboards. */
   timezone(zone: string): this {
     this.#query.timezone = zone;
+    return this;
+  }
+
+  /** For `pair` only: `both` adds what the second made to the first. */
+  direction(direction: Direction): this {
+    this.#query.direction = direction;
     return this;
   }
 
@@ -118,7 +125,7 @@ export class UserpulseQueryBuilder implements Builder<Dataquery>, Setters {
     } as unknown as Dataquery;
   }
 
-  /** For `top` only. */
+  /** For `top` and `who` only. */
   of(of: RankedPreset, n: number): this {
     this.#query.of = of;
     this.#query.n = n;
@@ -131,5 +138,11 @@ export const received = (...ids: readonly string[]): UserpulseQueryBuilder =>
   new UserpulseQueryBuilder('received', ids);
 export const share = (...ids: readonly string[]): UserpulseQueryBuilder => new UserpulseQueryBuilder('share', ids);
 export const everyone = (): UserpulseQueryBuilder => new UserpulseQueryBuilder('everyone');
+/** What the first user made to the second; see {@link UserpulseQueryBuilder.direction}. */
+export const pair = (first: string, second: string): UserpulseQueryBuilder =>
+  new UserpulseQueryBuilder('pair', [first, second]);
+/** The `n` users who interacted most with a user or share, or with whom a user interacted most (`made`). */
+export const who = (of: RankedPreset, id: string, n = 10): UserpulseQueryBuilder =>
+  new UserpulseQueryBuilder('who', [id]).of(of, n);
 /** The `n` users or shares with the most interactions in the range. */
 export const top = (of: RankedPreset, n = 10): UserpulseQueryBuilder => new UserpulseQueryBuilder('top').of(of, n);

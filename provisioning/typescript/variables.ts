@@ -5,7 +5,8 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { idKindOf, isRanked, type IdPreset } from '../../contract/presets.ts';
+import type { IdKind } from '../../contract/ids.ts';
+import { idKindOf, isRanked, type IdPreset, type RankedPreset } from '../../contract/presets.ts';
 import { QUERY_VERSION, type VariableFields } from '../../contract/query.ts';
 import { DATASOURCE } from './query.ts';
 
@@ -36,6 +37,11 @@ export function intervalVariable(): IntervalVariableBuilder {
     .current({ text: 'auto', value: '$__auto_interval_interval', selected: true });
 }
 
+/** One user, of those who receive the most; any other id can be entered. */
+export function oneUserVariable(): QueryVariableBuilder {
+  return topVariable('received', 'user', 'User').multi(false);
+}
+
 /**
  * The busiest ids of the time range to choose from, where they can be ranked; any other id can be entered. The variable is named
  * as their kind, so that links between dashboards hand on no wrong one.
@@ -43,7 +49,11 @@ export function intervalVariable(): IntervalVariableBuilder {
 export function idVariable(of: IdPreset, label: string): QueryVariableBuilder | TextBoxVariableBuilder {
   const name = idKindOf(of);
   if (!isRanked(of)) return new TextBoxVariableBuilder(name).label(label);
-  return new QueryVariableBuilder(name)
+  return topVariable(of, name, label).multi(true);
+}
+
+const topVariable = (of: RankedPreset, name: IdKind, label: string): QueryVariableBuilder =>
+  new QueryVariableBuilder(name)
     .label(label)
     .description(
       `The ${label.toLowerCase()}s with the most interactions in the time range. You can enter any other ID.`,
@@ -51,6 +61,4 @@ export function idVariable(of: IdPreset, label: string): QueryVariableBuilder | 
     .datasource(DATASOURCE)
     .query(plain({ refId: name, version: QUERY_VERSION, list: 'top', of, n: 25, types: [] }))
     .refresh(VariableRefresh.OnTimeRangeChanged)
-    .multi(true)
     .allowCustomValue(true);
-}

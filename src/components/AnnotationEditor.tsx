@@ -2,8 +2,8 @@ import { useMemo, useState } from 'react';
 import type { QueryEditorProps } from '@grafana/data';
 import { Combobox, RadioButtonGroup } from '@grafana/ui';
 import { annotationQuery } from '../annotations/query.ts';
-import { isIdPreset, SERIES_PRESETS } from '../../contract/presets.ts';
-import { ANNOTATION_KINDS, type AnnotationKind } from '../../contract/query.ts';
+import { SERIES_PRESETS, subjectOf } from '../../contract/presets.ts';
+import { ANNOTATION_KINDS, DEFAULT_TOP, type AnnotationKind } from '../../contract/query.ts';
 import type { UserpulseApi } from '../services.ts';
 import { texts } from '../texts.ts';
 import { DEFAULT_ANNOTATION, DEFAULT_ANNOTATION_QUERY } from '../query/defaults.ts';
@@ -44,6 +44,7 @@ function AnnotationForm({ query: saved, onChange, datasource, range: givenRange,
   const change = (fields: Change<UserpulseQuery>) =>
     onChange(changeSaved({ ...DEFAULT_ANNOTATION_QUERY, ...saved }, fields));
   const idsWith = useIdsByKind(query);
+  const idPreset = subjectOf(query.preset, DEFAULT_TOP.of);
   const changeKind = (kind: AnnotationKind) =>
     // Only shares tell when they were created.
     change({
@@ -80,11 +81,11 @@ function AnnotationForm({ query: saved, onChange, datasource, range: givenRange,
             />
           </EditorField>
         )}
-        {isIdPreset(query.preset) && (
+        {idPreset && (
           <IdsField
             id={id('ids')}
             datasource={datasource}
-            preset={query.preset}
+            preset={idPreset}
             ids={query.ids}
             range={range}
             problem={problems.ids}

@@ -1,6 +1,6 @@
 import { LiveChannelScope } from '@grafana/data';
 import type { DataFrame, LiveChannelAddress } from '@grafana/data';
-import { STREAM_FIELDS } from '../../contract/query.ts';
+import { countsPeople, STREAM_FIELDS } from '../../contract/query.ts';
 import { windowMs } from '../query/windows.ts';
 import type { UserpulseQuery } from '../types.ts';
 
@@ -15,7 +15,8 @@ export function fnv1a64(text: string): string {
 
 /** The gateway's channel for a query without variables. */
 export function liveAddress(dataSourceUid: string, query: UserpulseQuery, every: string): LiveChannelAddress {
-  const asked = { ...query, every };
+  // Rates and sums are made of counts here, so that they share the stream of counts.
+  const asked = { ...query, every, calc: countsPeople(query.calc) ? 'unique' : undefined };
   const text = JSON.stringify(Object.fromEntries(STREAM_FIELDS.map((name) => [name, asked[name]])));
   return {
     scope: LiveChannelScope.DataSource,

@@ -2,7 +2,7 @@ import { createDataFrame, FieldType } from '@grafana/data';
 import type { DataFrame } from '@grafana/data';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fnv1a64, liveEvery } from './channel.ts';
+import { fnv1a64, liveAddress, liveEvery } from './channel.ts';
 import { mergeWindows } from './merge.ts';
 import { withMarks } from '../query/incomplete.ts';
 import type { UserpulseQuery } from '../types.ts';
@@ -138,7 +138,7 @@ describe('changed windows', () => {
     expect(rows(before)).toEqual([minutes(0, 1), [5, 1]]);
   });
 
-  it.each<Calculation>(['count', 'rate', 'cumulative'])(
+  it.each<Calculation>(['count', 'unique', 'rate', 'cumulative'])(
     'give by and by what one answer would have given, for %s',
     (calc) => {
       const counts = fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 20 });
@@ -147,7 +147,11 @@ describe('changed windows', () => {
           const answer = (list: number[]) => {
             let sum = 0;
             return list.map((count) =>
-              calc === 'count' ? count : calc === 'rate' ? (count * 1000) / MINUTE : (sum += count),
+              calc === 'count' || calc === 'unique'
+                ? count
+                : calc === 'rate'
+                  ? (count * 1000) / MINUTE
+                  : (sum += count),
             );
           };
           let live = frame({ like: answer(all.slice(0, 1)) }, minutes(0));
@@ -162,6 +166,14 @@ describe('changed windows', () => {
 it('hashes a channel’s query as the gateway does', () => {
   expect(fnv1a64('{"preset":"received","ids":["88"],"types":[],"every":"10s"}')).toBe('fd73b60839810dbf');
   expect(fnv1a64('')).toBe('cbf29ce484222325');
+});
+
+it('has a channel for unique people, and one for all that is made of counts', () => {
+  const text = (calc: Calculation): string =>
+    (liveAddress('uid', query({ calc }), '1h') as { data: { query: string } }).data.query;
+  expect(JSON.parse(text('unique'))).toMatchObject({ calc: 'unique' });
+  expect(text('rate')).toBe(text('count'));
+  expect(JSON.parse(text('count'))).not.toHaveProperty('calc');
 });
 
 it.each([

@@ -9,7 +9,7 @@ type Value = number | null;
  * Puts changed windows into the answer of a query: a window that is there is replaced, a new one is added, one that has left the time
  * range is dropped. Gives a new frame; panels compare frames by identity.
  *
- * Changed windows are counts. `rate` and `cumulative` are computed from counts as the backend does it, so that a refresh changes nothing.
+ * Changed windows are counts, of interactions or of people. `rate` and `cumulative` are computed from counts as the backend does it, so that a refresh changes nothing.
  * @param frame wide: a time field and a number field per series, told apart by their labels
  * @param changed wide as well, with the rows that changed; null means not known yet
  * @param range the time range as it is now; `untilMs` is now
@@ -126,6 +126,8 @@ function* countsOf(field: Field | undefined, { times, calc, lengthsBefore }: Row
     switch (calc) {
       case 'count':
       case 'total':
+      case 'unique':
+      case 'reach':
         yield [time, value];
         break;
       case 'rate':
@@ -145,6 +147,8 @@ function calculate({ calc, lengths }: Rows, counts: readonly number[]): number[]
   switch (calc) {
     case 'count':
     case 'total':
+    case 'unique':
+    case 'reach':
       return [...counts];
     case 'rate':
       return counts.map((count, i) => (lengths[i] ? (count * 1000) / lengths[i] : 0));

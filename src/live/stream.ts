@@ -15,6 +15,8 @@ import type {
 import type { GrafanaLiveSrv } from '@grafana/runtime';
 import { catchError, EMPTY, merge, mergeMap, of, scan, startWith } from 'rxjs';
 import type { Observable } from 'rxjs';
+import { isSeriesPreset } from '../../contract/presets.ts';
+import { isSingle } from '../../contract/query.ts';
 import type { Covered } from '../query/windows.ts';
 import { messageOf } from '../resources.ts';
 import type { UserpulseQuery } from '../types.ts';
@@ -26,11 +28,11 @@ export const endsNow = ({ range }: Pick<DataQueryRequest, 'range'>): boolean =>
   typeof range.raw.to === 'string' && /^now(\/|\+|$)/.test(range.raw.to);
 
 export const canGoLive = ({ live, preset, calc }: UserpulseQuery): boolean =>
-  live === true && preset !== 'top' && calc !== 'total';
+  live === true && isSeriesPreset(preset) && !isSingle(calc);
 
 const STILL: QueryResultMetaNotice = {
   severity: 'info',
-  text: 'Top and totals have no windows that could stream: this answer stays as it is. Run the query again for a new one.',
+  text: 'Tables, totals and reach have no windows that could stream: this answer stays as it is. Run the query again for a new one.',
 };
 
 /** Says in the answers of queries that cannot be live that they are not. */

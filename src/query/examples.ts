@@ -38,6 +38,30 @@ export const EXAMPLES: readonly Example[] = [
     query: { ...DEFAULT_QUERY, preset: 'share', ids: ['$share'], calc: 'cumulative', groupBy: ['type'] },
   },
   {
+    title: 'Different people who liked a user, by day',
+    why: 'Someone who likes twice a day counts once. "Reach" gives one number for the whole time range.',
+    query: {
+      ...DEFAULT_QUERY,
+      preset: 'received',
+      ids: ['88'],
+      types: ['like'],
+      calc: 'unique',
+      every: '1d',
+      groupBy: ['id'],
+      legend: '{{id}}',
+    },
+  },
+  {
+    title: 'Daily active users',
+    why: 'Different people who did anything, per day of the time zone. 1w and 1mo give weekly and monthly ones.',
+    query: { ...DEFAULT_QUERY, calc: 'unique', every: '1d', groupBy: [], legend: 'active users' },
+  },
+  {
+    title: 'Who interacts most with a user',
+    why: 'A table of people and counts; each id leads to its dashboard.',
+    query: { ...DEFAULT_QUERY, preset: 'who', of: 'received', ids: ['88'], n: 20 },
+  },
+  {
     title: 'Interactions per second of everyone, live',
     why: 'New windows arrive by themselves while the time range ends now.',
     query: { ...DEFAULT_QUERY, calc: 'rate', every: '10s', groupBy: ['type'], live: true, legend: '{{type}}' },

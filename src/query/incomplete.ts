@@ -1,5 +1,6 @@
 import { createDataFrame, DataTopic, FieldType, isDataFrame } from '@grafana/data';
 import type { DataFrame, DataQueryResponse } from '@grafana/data';
+import { isSeriesPreset } from '../../contract/presets.ts';
 import { incompleteOf } from '../../contract/query.ts';
 import type { UserpulseQuery } from '../types.ts';
 import { coveredOf, timesOf, windowEnd, windowMs } from './windows.ts';
@@ -36,7 +37,7 @@ export function withMarks(response: DataQueryResponse, queries: readonly Userpul
     queries
       .filter(
         ({ incomplete, calc, preset, annotation }) =>
-          preset !== 'top' && annotation === undefined && incompleteOf(incomplete, calc) === 'mark',
+          isSeriesPreset(preset) && annotation === undefined && incompleteOf(incomplete, calc) === 'mark',
       )
       .map(({ refId }) => refId),
   );

@@ -1,6 +1,14 @@
 import { FieldType, isDataFrame } from '@grafana/data';
 import type { DataFrame, DataLink, DataQueryResponse, Field } from '@grafana/data';
-import { dashboardUid, idKindOf, isIdPreset, PRESETS, sameIds, type IdPreset } from '../../contract/presets.ts';
+import {
+  dashboardUid,
+  idKindOf,
+  isIdPreset,
+  isTablePreset,
+  PRESETS,
+  sameIds,
+  type IdPreset,
+} from '../../contract/presets.ts';
 import { DEFAULT_TOP } from '../../contract/query.ts';
 import type { UserpulseQuery } from '../types.ts';
 
@@ -17,7 +25,17 @@ function linksTo(preset: IdPreset, id: string, currentDashboard: string | undefi
 /** Whose ids a query's answer holds, if anyone's. */
 function idsOf({ preset, of = DEFAULT_TOP.of }: UserpulseQuery): IdPreset | undefined {
   if (isIdPreset(preset)) return preset;
-  return preset === 'top' ? of : undefined;
+  switch (preset) {
+    case 'pair':
+      return 'made';
+    case 'who':
+      // The people at the other end: of what somebody made, who received it.
+      return of === 'made' ? 'received' : 'made';
+    case 'top':
+      return of;
+    default:
+      return undefined;
+  }
 }
 
 /**
@@ -37,7 +55,7 @@ export function addDashboardLinks(frame: DataFrame, query: UserpulseQuery, curre
       if (field.type === FieldType.number && field.labels?.['id']) {
         return withLinks(field, encodeURIComponent(field.labels['id']));
       }
-      if (query.preset === 'top' && field.name === 'id') return withLinks(field, '${__value.raw:percentencode}');
+      if (isTablePreset(query.preset) && field.name === 'id') return withLinks(field, '${__value.raw:percentencode}');
       return field;
     }),
   };

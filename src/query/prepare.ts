@@ -20,7 +20,7 @@ export function prepare(targets: readonly UserpulseQuery[], known: readonly stri
   for (const { filters = [], ...target } of targets) {
     if (target.annotation?.kind === 'created') {
       prepared.data.push(createdFrame(target));
-      const problem = idsProblem('share', target.ids);
+      const problem = idsProblem({ preset: 'share', ids: target.ids });
       if (problem !== undefined) prepared.errors.push({ refId: target.refId, message: problemText(problem) });
       continue;
     }

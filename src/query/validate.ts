@@ -1,8 +1,8 @@
 import { estimatedMs, readDuration } from '../../contract/duration.ts';
 import { MAX_WINDOWS } from '../../contract/limits.ts';
-import { isIdPreset } from '../../contract/presets.ts';
+import { askedIds, isTablePreset } from '../../contract/presets.ts';
 import { problemText, type Problem } from '../../contract/problem.ts';
-import { LABELS } from '../../contract/query.ts';
+import { DEFAULT_TOP, isSingle, LABELS } from '../../contract/query.ts';
 import { idCountProblem, idsApartProblem, idsProblem, typeCountProblem, typesProblem } from '../../contract/rules.ts';
 import type { UserpulseQuery } from '../types.ts';
 
@@ -12,7 +12,7 @@ export type Problems = Partial<Record<'ids' | 'types' | 'every' | 'compareTo' | 
 /** True where a text holds a template variable, whose value is only known when the query runs. */
 export type IsTemplate = (text: string) => boolean;
 
-const LEGEND_FIELDS = ['id', 'type', 'compare', 'preset'];
+const LEGEND_FIELDS = ['id', 'to', 'type', 'compare', 'preset'];
 
 /** The text of a problem, or undefined. */
 const textOf = (problem: Problem | undefined): string | undefined => problem && problemText(problem);
@@ -43,26 +43,23 @@ export function validateQuery(query: UserpulseQuery, isTemplate: IsTemplate, kno
   };
   set(
     'ids',
-    textOf(
-      idsProblem(query.preset, query.ids, isTemplate) ??
-        idCountProblem(ids) ??
-        idsApartProblem(ids, query.groupBy ?? LABELS),
-    ),
+    textOf(idsProblem(query, isTemplate) ?? idCountProblem(ids) ?? idsApartProblem(ids, query.groupBy ?? LABELS)),
   );
   set('types', textOf(typesProblem(query.types, isTemplate) ?? typeCountProblem(types)));
-  if (query.preset === 'top') return problems;
+  if (isTablePreset(query.preset)) return problems;
   if (query.every !== 'auto' && !isTemplate(query.every)) set('every', everyProblem(query, rangeMs));
   if (query.compareTo !== undefined && !isTemplate(query.compareTo))
     set('compareTo', durationProblem(query.compareTo, 'compareTo'));
   const unknown = [...(query.legend ?? '').matchAll(/\{\{\s*([^{}]*?)\s*\}\}/g)].find(
     ([, name]) => !LEGEND_FIELDS.includes(name ?? ''),
   );
-  if (unknown) problems.legend = `{{${unknown[1] ?? ''}}} is not known. Use {{id}}, {{type}} and {{compare}}.`;
+  if (unknown) problems.legend = `{{${unknown[1] ?? ''}}} is not known. Use {{id}}, {{to}}, {{type}} and {{compare}}.`;
   return problems;
 }
 
 /** A question without its subject has no answer; any other problem is left to the backend, whose message the panel shows. */
-export const isComplete = (query: UserpulseQuery): boolean => !isIdPreset(query.preset) || query.ids.length > 0;
+export const isComplete = ({ preset, ids, of = DEFAULT_TOP.of }: UserpulseQuery): boolean =>
+  askedIds(preset, of) === undefined || ids.length > 0;
 
 export const isValid = (problems: Problems): boolean => Object.keys(problems).length === 0;
 
@@ -70,7 +67,7 @@ function everyProblem({ every, calc }: UserpulseQuery, rangeMs = 0): string | un
   const read = readDuration(every, 'every');
   if ('message' in read) return problemText(read);
   const windows = Math.ceil(rangeMs / estimatedMs(read));
-  return calc !== 'total' && windows > MAX_WINDOWS
+  return !isSingle(calc) && windows > MAX_WINDOWS
     ? `${windows.toLocaleString('en')} windows in this time range; at most ${MAX_WINDOWS.toLocaleString('en')} are drawn. Choose a longer window, or auto.`
     : undefined;
 }

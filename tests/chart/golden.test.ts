@@ -60,7 +60,7 @@ describe('the packaged chart', () => {
         '--show-only',
         'templates/grafana/dashboards.yaml',
       ]);
-      expect(stdout.match(/^kind: ConfigMap$/gm)).toHaveLength(6);
+      expect(stdout.match(/^kind: ConfigMap$/gm)).toHaveLength(7);
       const source = await readFile(join(CHART, 'dashboards', 'overview.json'), 'utf8');
       expect(stdout).toContain(source.trim().replaceAll('\n', '\n    '));
     } finally {

@@ -41,7 +41,7 @@ describe('a release without anything switched on', () => {
   });
 });
 
-const DASHBOARDS = ['made', 'operations', 'overview', 'public', 'received', 'share'].map(
+const DASHBOARDS = ['made', 'operations', 'overview', 'public', 'reach', 'received', 'share'].map(
   (name) => `ConfigMap/-dashboard-${name}`,
 );
 

@@ -15,7 +15,7 @@ import {
   time,
   type Flux,
 } from '../../backend/src/flux/literals.ts';
-import { countScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
+import { seriesScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
 import { AUTHORIZED, testServer } from '../../backend/src/http/testing.ts';
 import type { App } from '../../backend/src/http/v1.ts';
 import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
@@ -345,8 +345,14 @@ describe('the escapers alone', () => {
         fc.asyncProperty(fc.array(withoutNul, { minLength: 1, maxLength: 3 }), withoutNul, async (texts, name) => {
           const odd: Schema = { ...schema, buckets: { ...schema.buckets, made: texts[0] ?? '' } };
           const scripts = [
-            countScript([{ name, preset: 'received', ids: [USER], types: texts, ...range, grain }], schema),
-            countScript([{ name, preset: 'made', ids: [USER], types: texts, ...range, grain: null }], odd),
+            seriesScript(
+              [{ kind: 'counts', name, preset: 'received', ids: [USER], types: texts, ...range, grain }],
+              schema,
+            ),
+            seriesScript(
+              [{ kind: 'counts', name, preset: 'made', ids: [USER], types: texts, ...range, grain: null }],
+              odd,
+            ),
             idScript({ preset: 'received', types: texts, ...range }, schema),
             typesScript(range, { ...odd, buckets: { ...odd.buckets, total: name } }),
           ];

@@ -5,7 +5,7 @@ import type { QueryFields } from '../../contract/query.ts';
 import { createQueryService } from '../../backend/src/query/service.ts';
 import { overTheWire, type ReadService } from '../../backend/src/query/testing.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
-import { createBuckets, influxWrite, parts } from '../support/parts.ts';
+import { createBuckets, influxRows, influxWrite, parts } from '../support/parts.ts';
 import { variableSecret } from '../../backend/src/secrets.ts';
 
 /** Reads of the storage so far, by operation, from influxd's own metrics. */
@@ -36,9 +36,11 @@ beforeAll(async () => {
     sharePrefix: { side: 'first', length: 6 },
   };
   const at = BigInt(Date.parse('2026-03-29T05:00:00Z')) * 1_000_000n;
-  await influxWrite(schema.buckets.made, [`interaction,prefix=1234,type=like user=123456i ${at}`]);
-  await influxWrite(schema.buckets.received, [`interaction,prefix=1234,type=like user=123456i ${at}`]);
-  await influxWrite(schema.buckets.share, [`interaction,prefix=5f2c9b,type=like share="${SHARE}" ${at}`]);
+  await influxWrite(schema.buckets.made, [`interaction,prefix=1234,type=like user=123456i,pair="123456:7" ${at}`]);
+  await influxWrite(schema.buckets.received, [`interaction,prefix=1234,type=like user=123456i,pair="123456:7" ${at}`]);
+  await influxWrite(schema.buckets.share, [
+    `interaction,prefix=5f2c9b,type=like share="${SHARE}",pair="${SHARE}:7" ${at}`,
+  ]);
   await influxWrite(schema.buckets.total, [`interaction,type=like made=123456i ${at}`]);
   const { url, org, token } = parts().influx;
   reader = new HttpInfluxReader({ host: url, org, token: variableSecret('INFLUX_TOKEN', token), timeoutMs: 30_000 });
@@ -97,6 +99,68 @@ it('a type without interactions is looked up inside the storage, once a minute',
   };
   expect(await ask()).toEqual({ 'readWindow(count)': 1, 'readWindow(first)': 1 });
   expect(await ask()).toEqual({ 'readWindow(count)': 1 });
+});
+
+describe('the other end of interactions', () => {
+  const ask = async (query: Partial<QueryFields>): Promise<[Record<string, number>, unknown]> => {
+    const before = await storageReads();
+    const { results } = await service.query({
+      from: '2026-03-20T00:00:00Z',
+      to: '2026-04-10T00:00:00Z',
+      queries: [{ refId: 'A', every: '7d', ...query }],
+    });
+    const result = results['A']!;
+    if ('error' in result) throw new Error(result.error);
+    return [since(before, await storageReads()), result.frames[0]!.data.values[1]];
+  };
+  /** Whether points lack their counterpart is counted beside. */
+  const LACKING = { 'readWindow(count)': 2 };
+
+  it('of two users is counted inside the storage', async () => {
+    const [reads, counts] = await ask({ preset: 'pair', ids: ['123456', '7'] });
+    expect(reads).toEqual({ 'readWindow(count)': 3 });
+    expect(counts).toContain(1);
+  });
+
+  it.each([
+    { preset: 'received', ids: ['123456'] },
+    { preset: 'share', ids: [SHARE] },
+  ] as const)('is found by the storage for unique people: $preset', async (query) => {
+    const [reads, counts] = await ask({ ...query, ids: [...query.ids], calc: 'unique' });
+    expect(reads).toEqual({ ...LACKING, readFilter: 1 });
+    expect(counts).toContain(1);
+  });
+
+  it('is found by the storage for who', async () => {
+    const [reads, counts] = await ask({ preset: 'who', of: 'received', ids: ['123456'] });
+    expect(reads).toEqual({ ...LACKING, readFilter: 1 });
+    expect(counts).toEqual([1]);
+  });
+
+  it.each([
+    { preset: 'received', ids: ['123456'], calc: 'unique' },
+    { preset: 'who', of: 'received', ids: ['123456'] },
+  ] as const)('leaves nothing for Flux to test: %j', async ({ ids, ...query }) => {
+    const { results } = service.translate({
+      from: '2026-03-20T00:00:00Z',
+      to: '2026-04-10T00:00:00Z',
+      queries: [{ refId: 'A', ...query, ids: [...ids], every: '7d' }],
+    });
+    const result = results['A']!;
+    if ('error' in result) throw new Error(result.error);
+    const rows = await influxRows(
+      `import "profiler"\noption profiler.enabledProfilers = ["operator"]\n\n${result.flux}`,
+    );
+    const operators = rows.flatMap(({ Type: type }) => (typeof type === 'string' ? [type] : []));
+    expect(operators).toContain('*influxdb.readFilterSource');
+    expect(operators.filter((type) => /filter/i.test(type))).toEqual(['*influxdb.readFilterSource']);
+  });
+
+  it('of everyone is read window by window', async () => {
+    const [reads, counts] = await ask({ preset: 'everyone', calc: 'unique' });
+    expect(reads).toEqual({ readFilter: 4 });
+    expect(counts).toContain(1);
+  });
 });
 
 describe('several ids', () => {

@@ -1,10 +1,10 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
+import { seriesScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
 import type { Flux } from '../../backend/src/flux/literals.ts';
 import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
 import type { FrameJson } from '../../contract/answers.ts';
-import { CALCULATION_NAMES, type Label, type QueryFields } from '../../contract/query.ts';
+import { CALCULATION_NAMES, countsPeople, isSingle, type Label, type QueryFields } from '../../contract/query.ts';
 import type { QueryRequest } from '../../backend/src/query/request.ts';
 import { createQueryService } from '../../backend/src/query/service.ts';
 import { overTheWire, type ReadService } from '../../backend/src/query/testing.ts';
@@ -52,18 +52,22 @@ beforeAll(async () => {
     `interaction,prefix=${prefixOf(id, { side: 'first', length })},type=${e.type}`;
   await influxWrite(
     schema.buckets.made,
-    events.map((e, i) => `${series(e, e.made, 4)} user=${e.made}i ${time(e, i)}`),
+    events.map((e, i) => `${series(e, e.made, 4)} user=${e.made}i,pair="${e.made}:${e.received ?? '0'}" ${time(e, i)}`),
   );
   await influxWrite(
     schema.buckets.received,
     events.flatMap((e, i) =>
-      e.received === undefined ? [] : [`${series(e, e.received, 4)} user=${e.received}i ${time(e, i)}`],
+      e.received === undefined
+        ? []
+        : [`${series(e, e.received, 4)} user=${e.received}i,pair="${e.received}:${e.made}" ${time(e, i)}`],
     ),
   );
   await influxWrite(
     schema.buckets.share,
     events.flatMap((e, i) =>
-      e.share === undefined ? [] : [`${series(e, e.share, 6)} share="${e.share}" ${time(e, i)}`],
+      e.share === undefined
+        ? []
+        : [`${series(e, e.share, 6)} share="${e.share}",pair="${e.share}:${e.made}" ${time(e, i)}`],
     ),
   );
   await influxWrite(
@@ -125,15 +129,17 @@ function randomCase(seed: number): Case {
   const anchor = random.pick(events).ms;
   const fromMs = anchor - Math.floor(random.next() * (long ? 60 : 4) * 86_400_000);
   const toMs = anchor + 1 + Math.floor(random.next() * (long ? 60 : 4) * 86_400_000);
-  const preset = random.pick(['made', 'received', 'share', 'everyone'] as const);
+  const preset = random.pick(['made', 'received', 'share', 'everyone', 'pair'] as const);
   const ids =
     preset === 'everyone'
       ? []
-      : preset === 'share'
-        ? SHARES.slice(0, 1 + random.below(3))
-        : [...USERS, SILENT].slice(random.below(3)).slice(0, 1 + random.below(3));
+      : preset === 'pair'
+        ? random.pick([USERS.slice(0, 2), USERS.slice(1, 3), ['77', SILENT]])
+        : preset === 'share'
+          ? SHARES.slice(0, 1 + random.below(3))
+          : [...USERS, SILENT].slice(random.below(3)).slice(0, 1 + random.below(3));
   const groupBy = random.pick<readonly Label[]>([['id', 'type'], ['id'], ['type'], []]);
-  const calc = random.pick(CALCULATION_NAMES);
+  const calc = random.pick(CALCULATION_NAMES.filter((name) => preset !== 'pair' || !countsPeople(name)));
   // The oracle compares by number of the window, so it wants windows that divide the shift.
   const comparable = !long || every === '1d';
   const compareDays = comparable && random.next() < 0.4 ? random.pick([1, 7]) : undefined;
@@ -147,6 +153,7 @@ function randomCase(seed: number): Case {
     // Rows that are left out have tests of their own; here each is compared.
     incomplete: 'show',
     groupBy,
+    ...(preset === 'pair' && random.next() < 0.5 ? { direction: 'both' as const } : {}),
     ...(compareDays === undefined ? {} : { compareTo: `${compareDays}d` }),
   };
   return {
@@ -167,11 +174,13 @@ const overlap = (w: { startMs: number; endMs: number }, fromMs: number, untilMs:
 /** What the frame should hold, by label, worked out event by event. */
 function expected(c: Case): { times: number[]; series: Map<string, (number | null)[]> } {
   const { query, fromMs, toMs, zone } = c;
-  const ids = query.ids ?? [];
+  const asked = query.ids ?? [];
+  const ids = query.preset === 'pair' && query.direction !== 'both' ? asked.slice(0, 1) : asked;
+  const people = countsPeople(query.calc ?? 'count');
   const types = query.types ?? [];
   const byId = query.groupBy?.includes('id') === true && ids.length > 0;
   const byType = query.groupBy?.includes('type') === true;
-  const total = query.calc === 'total';
+  const total = isSingle(query.calc ?? 'count');
   const whole = (from: number, to: number) => [{ startMs: from, endMs: to, number: 0, occurrence: 0, key: '0/0' }];
   const layOut = (from: number, to: number) => (total ? whole(from, to) : oracleWindows(from, to, c.length, zone));
   const windows = layOut(fromMs, toMs);
@@ -179,16 +188,29 @@ function expected(c: Case): { times: number[]; series: Map<string, (number | nul
   const matching = (from: number, to: number): { e: OracleEvent; label: string }[] =>
     events.flatMap((e) => {
       if (e.ms < from || e.ms >= to || (types.length > 0 && !types.includes(e.type))) return [];
-      const id = query.preset === 'everyone' ? '' : e[query.preset as 'made' | 'received' | 'share'];
+      const role = query.preset === 'pair' ? 'made' : (query.preset as 'made' | 'received' | 'share');
+      const id = query.preset === 'everyone' ? '' : e[role];
       if (query.preset !== 'everyone' && (id === undefined || !ids.includes(id))) return [];
+      if (query.preset === 'pair' && (e.received === undefined || e.received === id || !asked.includes(e.received)))
+        return [];
+      if (people && personOf(e) === undefined) return [];
       return [{ e, label: `${byId ? (id ?? '') : ''}|${byType ? e.type : ''}` }];
     });
-  const counts = (
+  /** What is counted: each event, or whoever was at the other end. */
+  const personOf = (e: OracleEvent): string | undefined => (query.preset === 'made' ? e.received : e.made);
+  const members = (
     found: { e: OracleEvent; label: string }[],
     label: string,
     in_: readonly { startMs: number; endMs: number }[],
-  ): number[] =>
-    in_.map((w) => found.filter(({ e, label: l }) => l === label && e.ms >= w.startMs && e.ms < w.endMs).length);
+  ): Set<unknown>[] =>
+    in_.map(
+      (w) =>
+        new Set(
+          found
+            .filter(({ e, label: l }) => l === label && e.ms >= w.startMs && e.ms < w.endMs)
+            .map(({ e }) => (people ? personOf(e) : e)),
+        ),
+    );
   const labelsOf = (found: { label: string }[]): string[] => {
     const out = new Set<string>();
     for (const id of byId ? ids : ['']) {
@@ -215,7 +237,7 @@ function expected(c: Case): { times: number[]; series: Map<string, (number | nul
     series.set(
       label,
       calculate(
-        counts(found, label, windows),
+        members(found, label, windows).map(({ size }) => size),
         windows.map((w) => overlap(w, fromMs, Math.min(toMs, NOW_MS))),
         false,
       ),
@@ -237,12 +259,12 @@ function expected(c: Case): { times: number[]; series: Map<string, (number | nul
       const siblings = (l: string): boolean => l.split('|')[0] === label.split('|')[0] && !l.endsWith('|');
       if (isPlaceholder && (!nowLabels.includes(label) || earlierFound.some((f) => siblings(f.label)))) continue;
       const lengths = windows.map(() => 0);
-      const values = windows.map(() => 0);
+      const values = windows.map(() => new Set<unknown>());
       const endsMs = windows.map(() => -Infinity);
-      counts(earlierFound, label, earlier).forEach((value, i) => {
+      members(earlierFound, label, earlier).forEach((some, i) => {
         const place = placeOf(earlier[i]!);
         if (place === -1) return;
-        values[place]! += value;
+        for (const member of some) values[place]!.add(member);
         lengths[place]! += overlap(earlier[i]!, from, to);
         endsMs[place] = earlier[i]!.endMs;
       });
@@ -252,7 +274,11 @@ function expected(c: Case): { times: number[]; series: Map<string, (number | nul
         `${label}|compare`,
         query.calc === 'cumulative'
           ? endsMs.map((_, i) => until(Math.max(...endsMs.slice(0, i + 1))))
-          : calculate(values, lengths, true),
+          : calculate(
+              values.map(({ size }) => size),
+              lengths,
+              true,
+            ),
       );
     }
   }
@@ -294,7 +320,7 @@ describe('queries on a real InfluxDB', () => {
       if ('error' in result) throw new Error(`${about}: ${result.error}`);
       const answer = answered(result.frames[0]!);
       const wanted = expected(c);
-      if (c.query.calc !== 'total') expect(answer.times, about).toEqual(wanted.times);
+      if (!isSingle(c.query.calc ?? 'count')) expect(answer.times, about).toEqual(wanted.times);
       expect([...answer.series.keys()].sort(), about).toEqual([...wanted.series.keys()].sort());
       for (const [label, values] of wanted.series) {
         const got = answer.series.get(label) ?? [];
@@ -329,6 +355,63 @@ describe('queries on a real InfluxDB', () => {
     expect(results['T']).toMatchObject({
       frames: [{ data: { values: [wanted.slice(0, 2).map((w) => w.id), wanted.slice(0, 2).map((w) => w.count)] } }],
     });
+  });
+
+  it.each([
+    ['received', '9007199254740993'],
+    ['made', '77'],
+    ['share', SHARES[0]!],
+  ] as const)('who of %s %s agrees with counting one by one', async (of, id) => {
+    const [fromMs, toMs] = [Date.parse('2026-03-28T12:34:56.789Z'), Date.parse('2026-10-25T00:00:00Z')];
+    const counts = new Map<string, number>();
+    for (const e of events) {
+      const other = of === 'made' ? e.received : e.made;
+      if (e[of] === id && other !== undefined && e.ms >= fromMs && e.ms < toMs && e.type !== 'share')
+        counts.set(other, (counts.get(other) ?? 0) + 1);
+    }
+    const wanted = [...counts]
+      .map(([other, count]) => ({ id: other, count }))
+      .sort((a, b) => b.count - a.count || a.id.length - b.id.length || (a.id < b.id ? -1 : 1));
+    expect(wanted.length).toBeGreaterThan(1);
+    const input = { of, id, from: fromMs, to: toMs, types: ['like', 'view'] };
+    await expect(service.who({ ...input, n: 100 })).resolves.toEqual({ who: wanted, people: wanted.length });
+    await expect(service.who({ ...input, n: 1 })).resolves.toEqual({
+      who: wanted.slice(0, 1),
+      people: wanted.length,
+    });
+    await expect(service.who({ ...input, id: of === 'share' ? '0'.repeat(24) : SILENT })).resolves.toEqual({
+      who: [],
+      people: 0,
+    });
+  });
+
+  it('says how many points were stored without their counterpart, and counts the others', async () => {
+    const lines = ['', ',pair="4321:9"', ',pair="4321:9"', ',pair="4321:0"'].map(
+      (pair, i) => `interaction,prefix=4321,type=like user=4321i${pair} ${Date.parse('2026-05-01')}00000${i}`,
+    );
+    await influxWrite(schema.buckets.made, lines);
+    const { results } = await service.query({
+      from: '2026-05-01T00:00:00Z',
+      to: '2026-05-02T00:00:00Z',
+      queries: [
+        { refId: 'unique', preset: 'made', ids: ['4321'], calc: 'unique', every: '1d' },
+        { refId: 'pair', preset: 'pair', ids: ['4321', '9'], every: '1d' },
+        { refId: 'who', preset: 'who', of: 'made', ids: ['4321'] },
+        { refId: 'count', preset: 'made', ids: ['4321'], every: '1d' },
+      ],
+    });
+    const seen = Object.entries(results).map(([refId, result]) => {
+      if (!('frames' in result)) throw new Error(`${refId}: ${JSON.stringify(result)}`);
+      const { schema: shape, data } = result.frames[0]!;
+      return [refId, data.values[1], shape.meta?.notices?.map(({ text }) => text.slice(0, 49))];
+    });
+    const notice = ['1 interaction in this range was stored before User'.slice(0, 49)];
+    expect(seen).toEqual([
+      ['unique', [1], notice],
+      ['pair', [2], notice],
+      ['who', [2], notice],
+      ['count', [4], undefined],
+    ]);
   });
 
   it('top of a range without events is empty', async () => {
@@ -367,6 +450,7 @@ describe('every kind of script', () => {
       .errors;
   const range = { fromMs: 0, toMs: 1_767_225_600_000 };
   const stream = {
+    kind: 'counts' as const,
     name: 'A',
     preset: 'made' as const,
     ids: ['9223372036854775807'],
@@ -392,10 +476,10 @@ describe('every kind of script', () => {
     ];
     for (const text of hostile) {
       const named = { ...schema, buckets: { ...schema.buckets, made: text } };
-      expect(await analyze(countScript([{ ...stream, name: text, types: [text, 'x'] }], named)), text).toEqual([]);
+      expect(await analyze(seriesScript([{ ...stream, name: text, types: [text, 'x'] }], named)), text).toEqual([]);
     }
     const scripts = [
-      countScript(
+      seriesScript(
         [
           stream,
           { ...stream, name: 'B', grain: null },
@@ -403,8 +487,8 @@ describe('every kind of script', () => {
         ],
         schema,
       ),
-      countScript([{ ...stream, preset: 'share', ids: SHARES }], schema),
-      countScript([{ ...stream, preset: 'everyone', ids: [] }], schema),
+      seriesScript([{ ...stream, preset: 'share', ids: SHARES }], schema),
+      seriesScript([{ ...stream, preset: 'everyone', ids: [] }], schema),
       idScript({ preset: 'share', types: TYPES, ...range }, schema),
       typesScript(range, schema),
     ];
@@ -421,7 +505,7 @@ describe('every kind of script', () => {
     await influxWrite(schema.buckets.total, [`interaction,type=${type} made=1i 1000000000000000`]);
     const rows: string[] = [];
     await reader.rows(
-      countScript(
+      seriesScript(
         [{ ...stream, preset: 'everyone', ids: [], types: [type], ...range, toMs: 2_000_000_000, grain: null }],
         schema,
       ),

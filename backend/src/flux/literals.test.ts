@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { duration, flux, int, join, MAX_TIME_MS, MIN_TIME_MS, string, time } from './literals.ts';
+import { beginsWith, duration, flux, int, join, MAX_TIME_MS, MIN_TIME_MS, string, time } from './literals.ts';
 
 describe('a string literal', () => {
   it.each([
@@ -73,4 +73,23 @@ describe('a duration literal', () => {
 it('joins values between fixed parts', () => {
   expect(flux`a(${int('1')}, ${string('b')})`.text).toBe('a(1, "b")');
   expect(join([int('1'), int('2')], flux` or `).text).toBe('1 or 2');
+});
+
+describe('a regular expression', () => {
+  it('finds what begins with one of some texts, and goes on as it must', () => {
+    expect(beginsWith(['88:']).text).toBe('/^88:/');
+    expect(beginsWith(['88:', '4ff3:'], flux`[1-9]`).text).toBe('/^(?:88:|4ff3:)[1-9]/');
+  });
+
+  it('takes nothing that does not mean itself', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1 }), (text) => {
+        if (/^[0-9a-z:]+$/.test(text)) expect(beginsWith([text]).text).toBe(`/^${text}/`);
+        else expect(() => beginsWith([text])).toThrow(RangeError);
+      }),
+    );
+    for (const text of ['', '/', '8/', '.', '8|9', '(', '\\d', '$', '^', '8\n', '８'])
+      expect(() => beginsWith([text])).toThrow(RangeError);
+    expect(() => beginsWith([])).toThrow(RangeError);
+  });
 });

@@ -58,6 +58,20 @@ export function int(digits: string): Flux {
   return trusted(digits);
 }
 
+/**
+ * A regular expression that finds the texts which begin with one of these, and go on with one of `then` where that is given.
+ * @param then a character class, source code of this program
+ * @throws RangeError for anything but digits, lowercase letters and colons: nothing else is sure to mean itself, and a slash would end it
+ */
+export function beginsWith(starts: readonly string[], then: Flux = none): Flux {
+  for (const start of starts)
+    if (!/^[0-9a-z:]+$/.test(start))
+      throw new RangeError(`${JSON.stringify(start)} is no beginning that can be looked for.`);
+  if (starts.length === 0) throw new RangeError('beginsWith needs at least one text.');
+  const [only, ...others] = starts;
+  return trusted(`/^${others.length === 0 ? (only ?? '') : `(?:${starts.join('|')})`}${then.text}/`);
+}
+
 /** InfluxDB keeps times as int64 nanoseconds: 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z, here rounded inward to seconds. */
 export const MIN_TIME_MS = -9_223_372_036_000;
 export const MAX_TIME_MS = 9_223_372_036_000;

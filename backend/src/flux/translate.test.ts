@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FIELD, PREFIX_TAG, TYPE_TAG, type Schema } from '../schema/buckets.ts';
-import { countScript, idScript, typesScript, type CountStream } from './translate.ts';
+import {
+  idScript,
+  lackingScript,
+  seriesScript,
+  typesScript,
+  type CountStream,
+  type PeopleStream,
+} from './translate.ts';
 
 const schema: Schema = {
   buckets: {
@@ -16,6 +23,7 @@ const schema: Schema = {
 const fromMs = Date.UTC(2026, 0, 1);
 const toMs = Date.UTC(2026, 0, 8);
 const stream = (over: Partial<CountStream>): CountStream => ({
+  kind: 'counts',
   name: 'A',
   preset: 'made',
   ids: ['123456'],
@@ -30,6 +38,81 @@ const TAIL = `aggregateWindow(every: 10m, fn: count, timeSrc: "_start", createEm
   |> keep(columns: ["_time", "_value", "type"])
   |> yield(name: "A")`;
 const RANGE = '|> range(start: 2026-01-01T00:00:00.000Z, stop: 2026-01-08T00:00:00.000Z)';
+
+describe('the script of people', () => {
+  const people = (over: Partial<PeopleStream>): PeopleStream => ({
+    kind: 'people',
+    name: 'A',
+    preset: 'received',
+    ids: ['88'],
+    types: [],
+    fromMs,
+    toMs,
+    timed: true,
+    typed: true,
+    ...over,
+  });
+
+  it.each<[string, Partial<PeopleStream>, string]>([
+    [
+      'finds counterparts by the beginning of their pair',
+      {},
+      `from(bucket: "interactions_received")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "88" and r._field == "pair" and r._value =~ /^88:[1-9]/)
+  |> keep(columns: ["_time", "_value", "type"])
+  |> yield(name: "A")`,
+    ],
+    [
+      'of several ids at once',
+      { preset: 'share', ids: ['5f2c9b7a1d4e8a0012ab34cd', '65ba3ac07b1f4e0012345678'], types: ['like'], typed: false },
+      `from(bucket: "interactions_share")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and (r.prefix == "5f2c9b" or r.prefix == "65ba3a") and r.type == "like" and r._field == "pair" and r._value =~ /^(?:5f2c9b7a1d4e8a0012ab34cd:|65ba3ac07b1f4e0012345678:)[1-9]/)
+  |> keep(columns: ["_time", "_value"])
+  |> yield(name: "A")`,
+    ],
+    [
+      'and of everyone the makers',
+      { preset: 'everyone', ids: [], timed: false },
+      `from(bucket: "interactions_total")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r._field == "made")
+  |> keep(columns: ["_value", "type"])
+  |> yield(name: "A")`,
+    ],
+  ])('%s', (_, over, expected) => {
+    expect(seriesScript([people(over)], schema).text).toBe(expected);
+  });
+
+  it('of two users counts what one made to the other', () => {
+    const pair = stream({ preset: 'pair', ids: ['123456'], counterpart: '88' });
+    expect(seriesScript([pair], schema).text).toBe(`from(bucket: "interactions_made")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "1234" and r._field == "pair" and r._value == "123456:88")
+  |> ${TAIL}`);
+  });
+
+  it('of who reads the counterparts of one id', () => {
+    const script = idScript({ preset: 'made', id: '88', types: [], fromMs, toMs }, schema);
+    expect(script.text).toBe(`from(bucket: "interactions_made")
+  ${RANGE}
+  |> filter(fn: (r) => r._measurement == "interaction" and r.prefix == "88" and r._field == "pair" and r._value =~ /^88:[1-9]/)
+  |> keep(columns: ["_value"])`);
+  });
+
+  it('compares what is stored with what has a counterpart, none included', () => {
+    const { text } = lackingScript({ preset: 'made', ids: ['88'], types: [], fromMs, toMs }, schema);
+    expect(text).toContain('r._field == "user" and r._value == 88)');
+    expect(text).toContain('r._field == "pair" and r._value =~ /^88:/)');
+  });
+
+  it.each(['8/', '88.*', '${x}', ''])('takes no id such as %j', (id) => {
+    expect(() => seriesScript([people({ ids: [id] })], schema)).toThrow(RangeError);
+    expect(() => idScript({ preset: 'made', id, types: [], fromMs, toMs }, schema)).toThrow(RangeError);
+    expect(() => seriesScript([stream({ preset: 'pair', ids: ['88'], counterpart: id })], schema)).toThrow(RangeError);
+  });
+});
 
 describe('the script of counts', () => {
   it.each<[string, Partial<CountStream>, string]>([
@@ -98,17 +181,17 @@ describe('the script of counts', () => {
   |> yield(name: "A")`,
     ],
   ])('%s', (_, over, text) => {
-    expect(countScript([stream(over)], schema).text).toBe(text);
+    expect(seriesScript([stream(over)], schema).text).toBe(text);
   });
 
   it('reads each stream for itself', () => {
-    const text = countScript([stream({}), stream({ name: 'B', ids: ['99'] })], schema).text;
+    const text = seriesScript([stream({}), stream({ name: 'B', ids: ['99'] })], schema).text;
     expect(text.match(/from\(bucket/g)).toHaveLength(2);
     expect(text).toContain('yield(name: "A")\n\nfrom(');
   });
 
   it('follows the schema in bucket names and prefixes', () => {
-    const text = countScript([stream({})], {
+    const text = seriesScript([stream({})], {
       ...schema,
       buckets: { ...schema.buckets, made: 'm "quoted" ${x}' },
       userPrefix: { side: 'last', length: 2 },
@@ -126,8 +209,8 @@ describe('the script of counts', () => {
     fc.assert(
       fc.property(fc.string(), (id) => {
         fc.pre(!/^[1-9][0-9]{0,18}$/.test(id));
-        expect(() => countScript([stream({ ids: [id] })], schema)).toThrow(RangeError);
-        expect(() => countScript([stream({ preset: 'share', ids: [id] })], schema)).toThrow(RangeError);
+        expect(() => seriesScript([stream({ ids: [id] })], schema)).toThrow(RangeError);
+        expect(() => seriesScript([stream({ preset: 'share', ids: [id] })], schema)).toThrow(RangeError);
       }),
     );
   });
@@ -136,9 +219,11 @@ describe('the script of counts', () => {
     fc.assert(
       fc.property(fc.string(), (type) => {
         fc.pre(!type.includes('\0'));
-        const text = countScript([stream({ types: [type] })], schema).text;
+        const text = seriesScript([stream({ types: [type] })], schema).text;
         const bare = text.replace(/"(?:[^"\\]|\\.)*"/gs, '""');
-        expect(bare).toBe(countScript([stream({ types: ['like'] })], schema).text.replace(/"(?:[^"\\]|\\.)*"/gs, '""'));
+        expect(bare).toBe(
+          seriesScript([stream({ types: ['like'] })], schema).text.replace(/"(?:[^"\\]|\\.)*"/gs, '""'),
+        );
       }),
     );
   });

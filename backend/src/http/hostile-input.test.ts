@@ -92,7 +92,7 @@ describe('ids', () => {
 
 describe('what else can be wrong', () => {
   it.each([
-    ['an unknown preset', { preset: 'liked' }, /made, received, share, everyone, top/],
+    ['an unknown preset', { preset: 'liked' }, /made, received, share, everyone, pair, who, top/],
     ['a hostile preset', { preset: 'made"|>drop()' }, /preset/],
     ['a name every object has as a preset', { preset: 'constructor' }, /preset/],
     ['a hostile type', { preset: 'everyone', types: ['like") |> drop()'] }, /type/],

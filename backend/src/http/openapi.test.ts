@@ -49,6 +49,7 @@ describe('the OpenAPI document', () => {
       'GET /v1/stream',
       'GET /v1/top',
       'GET /v1/types',
+      'GET /v1/who',
       'POST /v1/query',
       'POST /v1/stream-tickets',
       'POST /v1/translate',

@@ -4,7 +4,7 @@ import { ID_KIND_NAMES, ID_KINDS } from '../../../contract/ids.ts';
 import type { FieldTable, Form } from '../../../contract/fields.ts';
 import { MAX_IDS, MAX_IDS_APART, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../contract/limits.ts';
 import { ID_PRESETS, PRESET_NAMES, RANKED_PRESETS, SERIES_PRESETS } from '../../../contract/presets.ts';
-import { CALCULATION_NAMES, GRAFANA_FIELDS, LABELS, QUERY_FIELDS } from '../../../contract/query.ts';
+import { CALCULATION_NAMES, DIRECTION_NAMES, GRAFANA_FIELDS, LABELS, QUERY_FIELDS } from '../../../contract/query.ts';
 import { byRole, ROLES } from '../../../contract/roles.ts';
 import { envelopeSchema, refIdSchema } from '../query/request.ts';
 
@@ -80,22 +80,39 @@ export const interactionsQuery = z.strictObject({
     .meta({ description: 'json or csv; default by the Accept header.', example: 'csv' }),
 });
 
+const of = z
+  .string({
+    error: (issue) => (issue.input === undefined ? `is required: one of ${RANKED_PRESETS.join(', ')}` : undefined),
+  })
+  .max(32);
+const n = z
+  .string()
+  .regex(/^[1-9]\d{0,5}$/, `must be a whole number from 1 to ${MAX_TOP}`)
+  .transform(Number)
+  .optional()
+  .meta({ description: `How many, 1 to ${MAX_TOP}; default 10.`, example: '10' });
+
 export const topQuery = z.strictObject({
-  of: z
-    .string({
-      error: (issue) => (issue.input === undefined ? `is required: one of ${RANKED_PRESETS.join(', ')}` : undefined),
-    })
-    .max(32)
-    .meta({ description: oneOf(RANKED_PRESETS), example: 'received' }),
+  of: of.meta({ description: oneOf(RANKED_PRESETS), example: 'received' }),
   types,
   from,
   to,
-  n: z
-    .string()
-    .regex(/^[1-9]\d{0,5}$/, `must be a whole number from 1 to ${MAX_TOP}`)
-    .transform(Number)
-    .optional()
-    .meta({ description: `How many, 1 to ${MAX_TOP}; default 10.`, example: '10' }),
+  n,
+});
+
+export const whoQuery = z.strictObject({
+  of: of.meta({
+    description: `${oneOf(RANKED_PRESETS)} What the id is: whoever made what it received, or to whom it made something.`,
+    example: 'received',
+  }),
+  id: z
+    .string({ error: (issue) => (issue.input === undefined ? 'is required: the id of a user or share' : undefined) })
+    .max(200)
+    .meta({ description: 'A user ID, or with of=share a share ID.', example: USER_EXAMPLE }),
+  types,
+  from,
+  to,
+  n,
 });
 
 export const typesQuery = z.strictObject({
@@ -126,6 +143,19 @@ const streamPreset = z
   .max(64)
   .meta({ description: oneOf(SERIES_PRESETS), example: 'received' });
 const streamEvery = z.string().max(32).meta({ description: 'Window length: a Flux duration.', example: '10s' });
+/** What a stream counts, and how. */
+const streamOptions = {
+  calc: z
+    .string()
+    .max(32)
+    .optional()
+    .meta({ description: 'count (the default), or unique: different people in each window.', example: 'unique' }),
+  direction: z
+    .string()
+    .max(32)
+    .optional()
+    .meta({ description: `For pair: ${DIRECTION_NAMES.join(' or ')}; default to.`, example: 'both' }),
+};
 const STREAM_REQUIRED = {
   preset: `is required: one of ${SERIES_PRESETS.join(', ')}`,
   every: 'is required: a duration such as 10s',
@@ -143,9 +173,15 @@ export const streamQuery = z
     ids: list(`Ids, at most ${MAX_IDS_APART}; none for everyone.`, USER_EXAMPLE),
     types,
     every: streamEvery.optional(),
+    ...streamOptions,
+    groupBy: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: 'id, type, id,type (the default), or none: what series are told apart by.', example: 'id' }),
     timezone,
   })
-  .superRefine(({ ticket, preset, ids, types: named, every: length, timezone: zone }, ctx) => {
+  .superRefine(({ ticket, lastEventId: _, preset, ids, types: named, every: length, ...others }, ctx) => {
     const issue = (field: string, message: string): void => ctx.addIssue({ code: 'custom', path: [field], message });
     if (ticket === undefined) {
       if (preset === undefined) issue('preset', STREAM_REQUIRED.preset);
@@ -155,9 +191,12 @@ export const streamQuery = z
       ids.length > 0 ||
       named.length > 0 ||
       length !== undefined ||
-      zone !== undefined
+      Object.values(others).some((other) => other !== undefined)
     ) {
-      issue('ticket', 'must come without preset, ids, types, every and timezone: it holds the whole question');
+      issue(
+        'ticket',
+        'must come without preset, ids, types, every, calc, groupBy, direction and timezone: it holds the whole question',
+      );
     }
   });
 
@@ -170,6 +209,12 @@ export const streamTicketBody = z.strictObject({
     .meta({ description: `Ids, at most ${MAX_IDS_APART}; none for everyone.`, example: [USER_EXAMPLE] }),
   types: z.array(z.string().max(200)).max(1000).optional().meta({ description: 'Interaction types; none means all.' }),
   every: streamEvery,
+  ...streamOptions,
+  groupBy: z
+    .array(z.string().max(32))
+    .max(LABELS.length)
+    .optional()
+    .meta({ description: 'Any of id and type; default both.', example: ['id'] }),
   timezone,
 });
 
@@ -335,6 +380,16 @@ export const topResponse = z
   .object({ top: z.array(z.object({ id: z.string(), count: z.number().int() })) })
   .meta({ description: 'Most first; ties by id.', example: { top: [{ id: '88', count: 35988 }] } });
 
+export const whoResponse = z
+  .object({
+    who: z.array(z.object({ id: z.string(), count: z.number().int() })),
+    people: z.number().int().meta({ description: 'Different users in all, also those behind the first n.' }),
+  })
+  .meta({
+    description: 'Users at the other end, those with the most interactions first; ties by id.',
+    example: { who: [{ id: '677', count: 12 }], people: 1 },
+  });
+
 export const typesResponse = z
   .object({ types: z.array(z.string()) })
   .meta({ description: 'Sorted.', example: { types: ['like', 'share'] } });
@@ -358,7 +413,7 @@ export const schemaResponse = z
       z.object({
         name: z.enum(PRESET_NAMES),
         description: z.string(),
-        ids: z.enum([...ID_KIND_NAMES, 'none']).meta({ description: 'What its ids are.' }),
+        ids: z.enum([...ID_KIND_NAMES, 'none', 'of']).meta({ description: 'What its ids are; of: as `of` says.' }),
         live: z.boolean().meta({ description: 'Whether /v1/stream knows it.' }),
       }),
     ),

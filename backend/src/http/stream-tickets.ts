@@ -9,6 +9,9 @@ const question = z.strictObject({
   ids: z.array(z.string()),
   types: z.array(z.string()),
   every: z.string(),
+  calc: z.string().optional(),
+  groupBy: z.array(z.string()).optional(),
+  direction: z.string().optional(),
   timezone: z.string().optional(),
 });
 export type StreamQuestion = z.output<typeof question>;

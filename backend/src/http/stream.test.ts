@@ -176,7 +176,7 @@ describe('a stream ticket', () => {
     const more = await app.inject({ url: `${at}&ids=9` });
     expect(more.statusCode).toBe(400);
     expect(more.json<{ error: { message: string } }>().error.message).toContain(
-      'ticket must come without preset, ids, types, every and timezone',
+      'ticket must come without preset, ids, types, every, calc, groupBy, direction and timezone',
     );
     expect((await app.inject({ url: `${at}x` })).statusCode).toBe(401);
     expect((await app.inject({ url: '/v1/stream?ticket=' })).statusCode).toBe(401);

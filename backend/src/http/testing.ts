@@ -48,6 +48,7 @@ export function fakeService(overrides: Partial<QueryService> = {}): QueryService
         ageMs: 0,
       }),
     top: () => Promise.resolve({ top: [{ id: '9007199254740993', count: 7 }], ageMs: 0 }),
+    who: () => Promise.resolve({ who: [{ id: '9007199254740993', count: 7 }], people: 1, ageMs: 0 }),
     types: () => Promise.resolve({ types: ['like', 'share'], ageMs: 0 }),
     // eslint-disable-next-line @typescript-eslint/require-await -- a generator that has all its windows at hand
     live: async function* () {

@@ -1,5 +1,11 @@
 import { CsvReader } from './csv.ts';
 
+/**
+ * Takes the rows of one series. @param ms of the row's `_time`; null where it has none. @param bytes with the row's `_value` from `from` to
+ * before `to`, valid during the call only. @returns whether that is a value
+ */
+export type ValueHandler = (ms: number | null, bytes: Uint8Array, from: number, to: number) => boolean;
+
 /** Takes the counts of one series. @param ms start of a grain; null where there is one count for the whole range */
 export type CountHandler = (ms: number | null, count: number) => void;
 
@@ -9,30 +15,57 @@ const CARRIAGE_RETURN = 0x0d;
 const QUOTE = 0x22;
 const ZERO = 0x30;
 const Z = 0x5a;
+const POINT = 0x2e;
 /** More than the answers to our scripts have. */
 const MOST_COLUMNS = 16;
 
+/** Reads counts; see {@link ValueReader}. */
+export class CountReader {
+  readonly #reader: ValueReader;
+
+  /** @param seriesOf may throw where the result was not asked for; type is '' where the answer has none */
+  constructor(seriesOf: (result: string, type: string) => CountHandler) {
+    this.#reader = new ValueReader((result, type) => {
+      const add = seriesOf(result, type);
+      return (ms, bytes, from, to) => {
+        const count = wholeNumber(bytes, from, to);
+        if (Number.isNaN(count)) return false;
+        add(ms, count);
+        return true;
+      };
+    });
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#reader.push(chunk);
+  }
+
+  end(): void {
+    this.#reader.end();
+  }
+}
+
 /**
- * Reads the CSV of counts (columns result, type, _value and, where there are windows, _time) as its bytes arrive. A week of ten minutes has a
+ * Reads the CSV of values (columns result, type, _value and, where rows have a time, _time) as its bytes arrive. A week of ten minutes has a
  * thousand rows a series: a string for each of their values would cost more than everything else that is done for an answer, so numbers and
  * times are read from the bytes, and the series is looked up only where result or type differ from the row before. What does not look like a
- * row of counts (headers, errors, quotes) is left to {@link CsvReader}.
+ * row of values (headers, errors, quotes) is left to {@link CsvReader}.
  */
-export class CountReader {
-  readonly #seriesOf: (result: string, type: string) => CountHandler;
+export class ValueReader {
+  readonly #seriesOf: (result: string, type: string) => ValueHandler;
   readonly #decoder = new TextDecoder();
   #columns: readonly string[] = [];
   /** Undefined while a header is expected. */
   #at: { readonly result: number; readonly type: number; readonly time: number; readonly value: number } | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   /** Of the row before. */
-  #series: { readonly result: Uint8Array; readonly type: Uint8Array; readonly add: CountHandler } | undefined;
+  #series: { readonly result: Uint8Array; readonly type: Uint8Array; readonly add: ValueHandler } | undefined;
   /** Takes what is left of the answer once InfluxDB has said that it breaks off. */
   #error: CsvReader | undefined;
   readonly #starts = new Int32Array(MOST_COLUMNS + 2);
 
   /** @param seriesOf may throw where the result was not asked for; type is '' where the answer has none */
-  constructor(seriesOf: (result: string, type: string) => CountHandler) {
+  constructor(seriesOf: (result: string, type: string) => ValueHandler) {
     this.#seriesOf = seriesOf;
   }
 
@@ -101,10 +134,9 @@ export class CountReader {
       const add = this.#seriesOf(this.#decoder.decode(result), this.#decoder.decode(type));
       this.#series = series = { result, type, add };
     }
-    const count = wholeNumber(bytes, starts[at.value] ?? 0, (starts[at.value + 1] ?? 0) - 1);
     const ms = at.time === -1 ? null : instant(bytes, starts[at.time] ?? 0, (starts[at.time + 1] ?? 0) - 1);
-    if (Number.isNaN(count) || Number.isNaN(ms)) throw this.#noCount(bytes, start, end);
-    series.add(ms, count);
+    const taken = !Number.isNaN(ms) && series.add(ms, bytes, starts[at.value] ?? 0, (starts[at.value + 1] ?? 0) - 1);
+    if (!taken) throw this.#noCount(bytes, start, end);
   }
 
   #header(text: string): void {
@@ -158,16 +190,21 @@ function wholeNumber(bytes: Uint8Array, from: number, to: number): number {
   return value;
 }
 
-/** Epoch ms of `2026-01-31T12:00:00Z`, as InfluxDB writes windows' starts; a start with a fraction, where the range is cut, is left to Date. */
+/** Epoch ms of `2026-01-31T12:00:00Z`, with or without a fraction, rounded down; any other form is left to Date. */
 function instant(bytes: Uint8Array, from: number, to: number): number {
-  if (to - from !== 20 || bytes[to - 1] !== Z) return Date.parse(new TextDecoder().decode(bytes.subarray(from, to)));
+  let fraction = 0;
+  if (to - from > 21 && bytes[from + 19] === POINT && bytes[to - 1] === Z) {
+    const digits = Math.min(3, to - from - 21);
+    fraction = wholeNumber(bytes, from + 20, from + 20 + digits) * 10 ** (3 - digits);
+  } else if (to - from !== 20 || bytes[to - 1] !== Z)
+    return Date.parse(new TextDecoder().decode(bytes.subarray(from, to)));
   const year = wholeNumber(bytes, from, from + 4);
   const month = wholeNumber(bytes, from + 5, from + 7);
   const day = wholeNumber(bytes, from + 8, from + 10);
   const seconds =
     (wholeNumber(bytes, from + 11, from + 13) * 60 + wholeNumber(bytes, from + 14, from + 16)) * 60 +
     wholeNumber(bytes, from + 17, from + 19);
-  return (daysSince1970(year, month, day) * 86_400 + seconds) * 1000;
+  return (daysSince1970(year, month, day) * 86_400 + seconds) * 1000 + fraction;
 }
 
 /** Of a date in the Gregorian calendar, by years that begin in March (Hinnant, "chrono-compatible low-level date algorithms"). */

@@ -30,11 +30,19 @@ export function windowAt(windows: readonly Window[], ms: number): number {
 const holds = (window: Window | undefined, ms: number): boolean =>
   window !== undefined && ms >= window.startMs && ms < window.endMs;
 
+/** Where a series is counted. */
+export interface CountedSeries {
+  /** By window. */
+  readonly values: Float64Array;
+  /** Its number among the series of the reading, from 0. */
+  readonly ordinal: number;
+}
+
 /** Adds up the counts of grains to the counts of windows, series by series. */
 export class Counts {
   readonly #plan: SeriesPlan;
   readonly #reading: Reading;
-  readonly #byId = new Map<string | undefined, Map<string | undefined, Float64Array>>();
+  readonly #byId = new Map<string | undefined, Map<string | undefined, CountedSeries>>();
   readonly #slabs: Slabs;
   #series = 0;
   #scrap: Float64Array | undefined;
@@ -55,16 +63,17 @@ export class Counts {
     return this.#plan.groupBy.has('id') && this.#plan.ids.length > 0 ? this.#plan.ids : [undefined];
   }
 
-  #counts(id: string | undefined, type: string | undefined): Float64Array {
+  #counts(id: string | undefined, type: string | undefined): CountedSeries {
     const byType = this.#byId.get(id);
     if (byType === undefined) throw new Error(`A row came for id ${String(id)}, which was not asked for.`);
     const known = byType.get(type);
     if (known !== undefined) return known;
     if (++this.#series > MAX_SERIES * 10) throw tooManySeries(this.#series);
     // More are counted, for the message, but not kept: the query fails, and must not take more memory than was planned.
-    const counts = this.#series > MAX_SERIES ? this.#unkept() : this.#slabs.next();
-    byType.set(type, counts);
-    return counts;
+    const values = this.#series > MAX_SERIES ? this.#unkept() : this.#slabs.next();
+    const counted = { values, ordinal: this.#series - 1 };
+    byType.set(type, counted);
+    return counted;
   }
 
   /** Series so far, those that are not kept included. */
@@ -76,12 +85,17 @@ export class Counts {
     return (this.#scrap ??= new Float64Array(this.#reading.windows.length));
   }
 
-  /** Takes the counts of the grains of one id and type, which may come in any order. */
-  handler(id: string | undefined, type: string): CountHandler {
-    const counts = this.#counts(
+  /** The series that rows of this id and type belong to. */
+  at(id: string | undefined, type: string): CountedSeries {
+    return this.#counts(
       this.#plan.groupBy.has('id') && this.#plan.ids.length > 0 ? id : undefined,
       this.#plan.groupBy.has('type') ? type : undefined,
     );
+  }
+
+  /** Takes the counts of the grains of one id and type, which may come in any order. */
+  handler(id: string | undefined, type: string): CountHandler {
+    const counts = this.at(id, type).values;
     const { windows } = this.#reading;
     let at = 0;
     return (ms, count) => {
@@ -99,8 +113,8 @@ export class Counts {
       const types = [...byType.keys()];
       if (this.#plan.types.length === 0) types.sort();
       for (const type of types) {
-        const counts = byType.get(type);
-        if (counts !== undefined) out.push({ id, type, counts });
+        const counted = byType.get(type);
+        if (counted !== undefined) out.push({ id, type, counts: counted.values });
       }
     }
     return out;

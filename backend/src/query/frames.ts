@@ -1,5 +1,5 @@
 import type { FrameField, FrameJson, Notice, TopResult } from '../../../contract/answers.ts';
-import type { Calculation } from '../../../contract/query.ts';
+import { countsPeople, isSingle, type Calculation } from '../../../contract/query.ts';
 import type { Series, SeriesKey } from './counts.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
 import { Slabs } from './slabs.ts';
@@ -42,6 +42,8 @@ export function calculate(
   switch (calc) {
     case 'count':
     case 'total':
+    case 'unique':
+    case 'reach':
       return counts;
     case 'rate':
       return filled(slabs, (i) => {
@@ -55,6 +57,22 @@ export function calculate(
     default:
       return calc satisfies never;
   }
+}
+
+/**
+ * For each window of an earlier reading the first that is compared with the same window of the range as asked: an hour that the clock showed twice
+ * then and once now is one, and who came in both came once.
+ */
+export function groupsOf(windows: readonly Window[], earlier: readonly Window[]): Int32Array {
+  const places = placesOf(windows);
+  const first = new Map<number, number>();
+  return Int32Array.from(earlier, (window, i) => {
+    const place = placeOf(places, window);
+    if (place === undefined) return i;
+    const group = first.get(place) ?? i;
+    first.set(place, group);
+    return group;
+  });
 }
 
 /** An earlier reading's counts by the windows of the range as asked. */
@@ -76,6 +94,9 @@ function placesOf(windows: readonly Window[]): Places {
   return places;
 }
 
+const placeOf = (places: Places, { index, occurrence }: Window): number | undefined =>
+  places[occurrence].get(index) ?? places[0].get(index);
+
 /**
  * Moves an earlier reading's counts onto the windows of the range as asked: windows of equal index belong together. An hour that the
  * clock showed twice then and once now is counted as one.
@@ -88,7 +109,7 @@ function matchWindows(places: Places, length: number, reading: Reading, counts: 
   let sum = 0;
   earlier.forEach((window, i) => {
     sum += counts[i] ?? 0;
-    const place = places[window.occurrence].get(window.index) ?? places[0].get(window.index);
+    const place = placeOf(places, window);
     if (place === undefined) return;
     matched[place] = (matched[place] ?? 0) + (counts[i] ?? 0);
     lengthsMs[place] = (lengthsMs[place] ?? 0) + happenedMs(window, { fromMs, untilMs });
@@ -103,6 +124,8 @@ function calculateEarlier(calc: Calculation, { counts, lengthsMs, sums }: Matche
   switch (calc) {
     case 'count':
     case 'total':
+    case 'unique':
+    case 'reach':
       return filled(slabs, (i) => (lengthsMs[i] === 0 ? NaN : (counts[i] ?? 0)));
     case 'rate':
       return filled(slabs, (i) => (lengthsMs[i] === 0 ? NaN : perSecond(counts[i] ?? 0, lengthsMs[i] ?? 0)));
@@ -158,18 +181,25 @@ export function valueSeries(
   return out;
 }
 
-function labelsOf(series: ValueSeries): Record<string, string> {
+/** Of a pair the one to whom the series' interactions were made. */
+const counterpartOf = ({ pair }: SeriesPlan, id: string): string | undefined => pair?.find((other) => other !== id);
+
+function labelsOf(plan: SeriesPlan, series: ValueSeries): Record<string, string> {
+  const to = series.id === undefined ? undefined : counterpartOf(plan, series.id);
   return {
     ...(series.id === undefined ? {} : { id: series.id }),
+    ...(to === undefined ? {} : { to }),
     ...(series.type === undefined ? {} : { type: series.type }),
     ...(series.compare === undefined ? {} : { compare: series.compare }),
   };
 }
 
 /** The legend: `123 like`, not `count {id="123", type="like"}`. */
-function displayName(series: ValueSeries): string {
-  const name = [series.id, series.type].filter((part) => part !== undefined).join(' ');
-  return `${name === '' ? 'interactions' : name}${series.compare === undefined ? '' : ` (${series.compare} before)`}`;
+function displayName(plan: SeriesPlan, series: ValueSeries): string {
+  const to = series.id === undefined ? undefined : counterpartOf(plan, series.id);
+  const id = to === undefined ? series.id : `${series.id ?? ''} → ${to}`;
+  const name = [id, series.type].filter((part) => part !== undefined).join(' ');
+  return `${name === '' ? (countsPeople(plan.calc) ? 'people' : 'interactions') : name}${series.compare === undefined ? '' : ` (${series.compare} before)`}`;
 }
 
 /** A unit of Grafana's, for panels that choose none. */
@@ -178,6 +208,8 @@ const UNIT: Readonly<Record<Calculation, string | undefined>> = {
   rate: 'suffix:/s',
   cumulative: undefined,
   total: undefined,
+  unique: undefined,
+  reach: undefined,
 };
 
 function valueField(plan: SeriesPlan, series: ValueSeries): FrameField {
@@ -186,8 +218,8 @@ function valueField(plan: SeriesPlan, series: ValueSeries): FrameField {
     name: plan.calc,
     type: 'number',
     typeInfo: { frame: 'float64', ...(series.values.includes(NaN) ? { nullable: true } : {}) },
-    labels: labelsOf(series),
-    config: { displayNameFromDS: displayName(series), ...(unit === undefined ? {} : { unit }) },
+    labels: labelsOf(plan, series),
+    config: { displayNameFromDS: displayName(plan, series), ...(unit === undefined ? {} : { unit }) },
   };
 }
 
@@ -218,7 +250,7 @@ function hiddenEnds(
   nowMs: number,
 ): { readonly first: number; readonly last: number } {
   const { windows } = plan.now;
-  if (plan.incomplete !== 'hide' || plan.calc === 'total') return { first: 0, last: 0 };
+  if (plan.incomplete !== 'hide' || isSingle(plan.calc)) return { first: 0, last: 0 };
   const first = partial.first && plan.calc !== 'cumulative' ? 1 : 0;
   // Those that have not begun are no more complete than the one that runs.
   const running = windows.length - windows.findLastIndex((window) => window.endMs <= nowMs) - 1;
@@ -251,7 +283,7 @@ export function seriesFrame(
   } as const;
   const fields = series.map((one) => valueField(plan, one));
   const values = series.map((one) => whole(one.values));
-  if (plan.calc === 'total')
+  if (isSingle(plan.calc))
     return { schema: { refId: plan.refId, meta: { type: 'numeric-wide', ...meta }, fields }, columns: values };
   const time: FrameField = {
     name: 'time',
@@ -273,12 +305,15 @@ export function seriesFrame(
 /** In a frame's meta, where its counts were not read for this request. */
 const agedBy = (ageMs: number): { readonly ageMs?: number } => (ageMs > 0 ? { ageMs } : {});
 
-export function topFrame(
-  plan: TopPlan,
-  { top, distinct }: { readonly top: TopResult['top']; readonly distinct: number },
-  flux: string,
-  ageMs: number,
-): Frame {
+/** What a table shows. */
+export interface Ranking {
+  readonly top: TopResult['top'];
+  /** Different ids that were counted, also those behind the first `n`. */
+  readonly distinct: number;
+  readonly notices: readonly Notice[];
+}
+
+export function topFrame(plan: TopPlan, { top, distinct, notices }: Ranking, flux: string, ageMs: number): Frame {
   return {
     schema: {
       refId: plan.refId,
@@ -286,6 +321,7 @@ export function topFrame(
         type: 'table',
         executedQueryString: flux,
         custom: { distinct, ...agedBy(ageMs) },
+        ...(notices.length === 0 ? {} : { notices }),
         preferredVisualisationType: 'table',
       },
       fields: [

@@ -13,6 +13,7 @@ class World {
   nowMs = Date.parse('2026-01-05T10:00:05Z');
   reads = 0;
   failure: Error | undefined;
+  seen: (plan: SeriesPlan) => void = () => undefined;
   readonly #mostWindows: number;
   constructor({ mostWindows = Infinity } = {}) {
     this.#mostWindows = mostWindows;
@@ -24,6 +25,7 @@ class World {
     budget: unlimitedBudget(),
     read: (plan) => {
       this.reads++;
+      this.seen(plan);
       if (plan.now.windows.length > this.#mostWindows)
         return Promise.reject(new UserpulseError('answer_too_large', 'Too much.'));
       return this.failure === undefined ? Promise.resolve(this.#series(plan)) : Promise.reject(this.failure);
@@ -58,6 +60,23 @@ async function until(stream: AsyncIterator<LiveUpdate>, test: (w: LiveWindow) =>
     if (test(next.value.window)) return out;
   }
 }
+
+it('takes as its calculation what a feed can count, and keeps feeds of people apart', async () => {
+  const world = new World();
+  const stop = new AbortController();
+  expect(() => world.hub.subscribe({ ...REQUEST, calc: 'rate' }, stop.signal)).toThrow(
+    'calc "rate" cannot be streamed.',
+  );
+  const first = async (request: object): Promise<LiveWindow[]> =>
+    until(world.hub.subscribe({ ...REQUEST, ...request }, stop.signal)[Symbol.asyncIterator](), () => true);
+  const asked: string[] = [];
+  world.seen = ({ calc, groupBy, pair }) => asked.push(`${calc} ${[...groupBy].join()} ${pair?.join() ?? ''}`);
+  await first({});
+  await first({ calc: 'unique', groupBy: [] });
+  await first({ preset: 'pair', ids: ['7', '8'], direction: 'both' });
+  expect(new Set(asked)).toEqual(new Set(['count id,type ', 'unique  ', 'count id,type 7,8']));
+  stop.abort();
+});
 
 describe('a live stream', () => {
   it('begins with the last windows, dense, and marks the running one', async () => {

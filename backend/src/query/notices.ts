@@ -10,6 +10,8 @@ export interface NoticeFacts {
   readonly nowMs: number;
   /** The time before which the bucket keeps no points; undefined where it is not known. */
   readonly keptSinceMs: number | undefined;
+  /** Points of the asked ids in the range that lack their counterpart, where that matters. */
+  readonly lacking?: number;
   /** All types that have ever occurred, sorted; undefined where they were not needed or could not be read. */
   readonly knownTypes: readonly string[] | undefined;
 }
@@ -31,7 +33,7 @@ export function typesWithout(plan: SeriesPlan, series: readonly ValueSeries[]): 
 export function seriesNotices(plan: SeriesPlan, series: readonly ValueSeries[], facts: NoticeFacts): Notice[] {
   const notices: Notice[] = [];
   const { fromMs, toMs } = plan.now;
-  const { nowMs, keptSinceMs = -Infinity, knownTypes } = facts;
+  const { nowMs, keptSinceMs = -Infinity, knownTypes, lacking = 0 } = facts;
   if (fromMs > nowMs + CLOCK_AHEAD_MS)
     notices.push({ severity: 'warning', text: 'The range lies in the future: nothing can have happened in it.' });
   else if (toMs > nowMs + CLOCK_AHEAD_MS)
@@ -54,13 +56,14 @@ export function seriesNotices(plan: SeriesPlan, series: readonly ValueSeries[], 
         knownTypes?.length === 0 ? 'No type has.' : `Types that occur: ${list(knownTypes ?? [])}.`
       }`,
     });
+  if (lacking > 0) notices.push(lackingNotice(lacking));
   const now = series.filter((one) => one.compare === undefined);
   const earlier = series.filter((one) => one.compare !== undefined);
   if (notices.length === 0 && plan.ids.length > 0 && now.every(isEmpty)) {
     const one = plan.ids.length === 1;
     notices.push({
       severity: 'info',
-      text: `No interactions of ${one ? `ID ${plan.ids[0] ?? ''}` : `these ${plan.ids.length} IDs`} in this range.`,
+      text: `No interactions ${plan.pair === undefined ? '' : `${one ? `to ID ${plan.pair[1]}` : 'with each other'} `}of ${one ? `ID ${plan.ids[0] ?? ''}` : `these ${plan.ids.length} IDs`} in this range.`,
     });
   }
   if (plan.compare !== undefined && earlier.every(isEmpty) && !now.every(isEmpty))
@@ -70,6 +73,12 @@ export function seriesNotices(plan: SeriesPlan, series: readonly ValueSeries[], 
     });
   return notices;
 }
+
+/** What was written before points had a counterpart is counted nowhere that needs it. */
+export const lackingNotice = (points: number): Notice => ({
+  severity: 'warning',
+  text: `${points.toLocaleString('en-US')} ${points === 1 ? 'interaction in this range was' : 'interactions in this range were'} stored before Userpulse kept who was at the other end, and ${points === 1 ? 'is' : 'are'} not counted here. "userpulse replay" adds it.`,
+});
 
 const minute = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 

@@ -1,8 +1,10 @@
 import { MAX_SERIES, MAX_WINDOWS } from '../../../contract/limits.ts';
-import type { RankedPreset, SeriesPreset } from '../../../contract/presets.ts';
+import { isTablePreset, type RankedPreset, type SeriesPreset } from '../../../contract/presets.ts';
 import {
+  countsPeople,
   DEFAULT_TOP,
   incompleteOf,
+  isSingle,
   LABELS,
   type Calculation,
   type IncompleteWindows,
@@ -12,7 +14,7 @@ import {
 import { idsApartProblem } from '../../../contract/rules.ts';
 import { UserpulseError } from '../errors.ts';
 import { MIN_TIME_MS } from '../flux/literals.ts';
-import type { CountStream, Grain } from '../flux/translate.ts';
+import type { CountStream, Grain, PeopleStream } from '../flux/translate.ts';
 import { DAY_MS, formatDuration, parseDuration, type Duration } from './duration.ts';
 import { chooseWindows, isAuto } from './every.ts';
 import type { AskedQuery } from './request.ts';
@@ -23,15 +25,24 @@ import { zoneOf, type Zone } from './zone.ts';
 /** Part of the plan that is read as one: the range as asked, or the same range earlier. */
 export interface Reading extends Range {
   readonly windows: readonly Window[];
-  /** One per id where series are told apart by id; else one. */
-  readonly streams: readonly CountStream[];
+  /** One per id where series are told apart by id; else few. */
+  readonly streams: readonly PlannedStream[];
 }
+
+/** A read of the storage, and what its rows are about. */
+export type PlannedStream = (CountStream | PeopleStream) & {
+  /** Index of the window that all of its rows lie in; undefined where their time says it. */
+  readonly window?: number;
+};
 
 export interface SeriesPlan {
   readonly kind: 'series';
   readonly refId: string;
   readonly preset: SeriesPreset;
+  /** Of a pair those who make what is counted, one or both. */
   readonly ids: readonly string[];
+  /** Of a pair both, in the order asked; else undefined. */
+  readonly pair: readonly [string, string] | undefined;
   readonly types: readonly string[];
   readonly calc: Calculation;
   readonly incomplete: IncompleteWindows;
@@ -47,6 +58,8 @@ export interface TopPlan extends Range {
   readonly kind: 'top';
   readonly refId: string;
   readonly of: RankedPreset;
+  /** The id whose counterparts are counted; undefined where ids themselves are. */
+  readonly id: string | undefined;
   readonly types: readonly string[];
   readonly n: number;
 }
@@ -77,35 +90,45 @@ export function planQuery(asked: AskedQuery, request: PlanContext): Plan {
     incomplete,
     of,
     n,
+    direction,
     timezone,
     ...saved
   } = parseQuery(asked);
   // Fields that decide nothing here. One that should, and is not taken above, does not compile.
   saved satisfies { readonly [K in Exclude<keyof typeof saved, SavedField>]: never };
   const { fromMs, toMs } = request;
-  if (preset === 'top')
-    return { kind: 'top', refId, of: of ?? DEFAULT_TOP.of, types, n: n ?? DEFAULT_TOP.n, fromMs, toMs };
+  if (isTablePreset(preset)) {
+    const id = preset === 'who' ? ids[0] : undefined;
+    return { kind: 'top', refId, of: of ?? DEFAULT_TOP.of, id, types, n: n ?? DEFAULT_TOP.n, fromMs, toMs };
+  }
+  if (preset === 'pair' && countsPeople(calc))
+    throw badRequest({
+      message: `calc "${calc}" counts different people, and preset "pair" is about two that are known.`,
+      hint: 'Use count, rate, cumulative or total.',
+    });
   const context = timezone === undefined ? request : { ...request, zone: zoneOf(timezone) };
   const groupBy = new Set(labels ?? LABELS);
   const apart = idsApartProblem(ids, [...groupBy]);
   if (apart !== undefined) throw badRequest(apart);
   const compareTo = compareText === undefined ? undefined : parseDuration(compareText, 'compareTo');
-  const least = seriesAtLeast(ids, types, groupBy) * (compareTo === undefined ? 1 : 2);
+  const [first = '', second = ''] = ids;
+  const pair = preset === 'pair' ? ([first, second] as const) : undefined;
+  const makers = pair !== undefined && direction !== 'both' ? [first] : ids;
+  const least = seriesAtLeast(makers, types, groupBy) * (compareTo === undefined ? 1 : 2);
   if (least > MAX_SERIES) throw tooManySeries(least);
 
-  const single = calc === 'total' || (isAuto(every) && context.maxDataPoints === 1);
+  const single = isSingle(calc) || (isAuto(every) && context.maxDataPoints === 1);
   const choice = single
     ? {
         every: wholeRange(context),
         windows: [{ startMs: fromMs, endMs: toMs, index: 0, occurrence: 0 } satisfies Window],
       }
     : chooseWindows(every, context, context);
-  const what = { preset, ids, types, groupBy };
+  const what = { preset, ids: makers, pair, types, groupBy, calc };
   return {
     kind: 'series',
     refId,
     ...what,
-    calc,
     incomplete: incompleteOf(incomplete, calc),
     every: choice.every,
     zone: context.zone,
@@ -139,8 +162,10 @@ function seriesAtLeast(ids: readonly string[], types: readonly string[], groupBy
 interface What {
   readonly preset: SeriesPreset;
   readonly ids: readonly string[];
+  readonly pair: readonly [string, string] | undefined;
   readonly types: readonly string[];
   readonly groupBy: ReadonlySet<Label>;
+  readonly calc: Calculation;
 }
 
 /**
@@ -151,6 +176,8 @@ interface What {
  */
 const IDS_PER_STREAM = 5;
 const MOST_STREAMS = 40;
+/** Windows of everyone that are read one by one, so that no row needs its time; more are read in one go. */
+const MOST_WINDOW_STREAMS = 100;
 
 function streamsOf(
   what: What,
@@ -158,19 +185,27 @@ function streamsOf(
   range: Range,
   windows: readonly Window[],
   every: Duration,
-): CountStream[] {
-  const { preset, types } = what;
-  const grain = grainOf(windows, range, every);
+): PlannedStream[] {
+  const { preset, types, pair } = what;
   const { fromMs, toMs } = range;
-  const stream = (name: string, ids: readonly string[]): CountStream => ({
+  if (countsPeople(what.calc) && preset !== 'pair') return peopleStreams({ ...what, preset }, prefix, range, windows);
+  const grain = grainOf(windows, range, every);
+  const stream = (name: string, ids: readonly string[], counterpart?: string): CountStream => ({
+    kind: 'counts',
     name: `${prefix}${name}`,
     preset,
     ids,
+    counterpart,
     types,
     fromMs,
     toMs,
     grain,
   });
+  if (pair !== undefined)
+    return what.ids.map((id) => {
+      const to = id === pair[0] ? pair[1] : pair[0];
+      return stream(`${id} to ${to}`, [id], to);
+    });
   if (what.ids.length === 0) return [stream(preset, [])];
   const size = what.groupBy.has('id') ? 1 : Math.max(IDS_PER_STREAM, Math.ceil(what.ids.length / MOST_STREAMS));
   const streams: CountStream[] = [];
@@ -179,6 +214,38 @@ function streamsOf(
     streams.push(stream(ids.join(' + '), ids));
   }
   return streams;
+}
+
+/** A person counts once, whichever of several ids it was: those that are not told apart share a stream. */
+function peopleStreams(
+  { preset, ids, types, groupBy }: What & { readonly preset: PeopleStream['preset'] },
+  prefix: string,
+  range: Range,
+  windows: readonly Window[],
+): PlannedStream[] {
+  const typed = groupBy.has('type');
+  const stream = (name: string, own: readonly string[], within: Range, timed: boolean): PeopleStream => ({
+    kind: 'people',
+    name: `${prefix}${name}`,
+    preset,
+    ids: own,
+    types,
+    fromMs: within.fromMs,
+    toMs: within.toMs,
+    timed,
+    typed,
+  });
+  const parts = ids.length === 0 ? [[]] : groupBy.has('id') ? ids.map((id) => [id]) : [ids];
+  const apart = windows.length === 1 || (ids.length === 0 && windows.length <= MOST_WINDOW_STREAMS);
+  return parts.flatMap((own) => {
+    const name = own.length === 0 ? preset : own.join(' + ');
+    if (!apart) return [stream(name, own, range, true)];
+    return windows.flatMap(({ startMs, endMs }, window) => {
+      const within = { fromMs: Math.max(startMs, range.fromMs), toMs: Math.min(endMs, range.toMs) };
+      if (within.fromMs >= within.toMs) return [];
+      return [{ ...stream(`${name} ${window + 1}`, own, within, false), window }];
+    });
+  });
 }
 
 /**

@@ -463,7 +463,9 @@ describe('a query', () => {
       frames: [],
       error: expect.stringContaining('Use every "10s"'),
     });
-    expect(results['preset']).toMatchObject({ error: expect.stringContaining('made, received, share, everyone, top') });
+    expect(results['preset']).toMatchObject({
+      error: expect.stringContaining('made, received, share, everyone, pair, who, top'),
+    });
   });
 
   it('passes on what InfluxDB fails with, and hides what only a mistake of ours can cause', async () => {

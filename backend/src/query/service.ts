@@ -1,18 +1,20 @@
 import type { Logger } from 'pino';
 import type { TopResult } from '../../../contract/answers.ts';
 import { MAX_SERIES } from '../../../contract/limits.ts';
-import { ID_PRESETS, isIdPreset, roleOf, type IdPreset } from '../../../contract/presets.ts';
+import { countsPeople } from '../../../contract/query.ts';
+import { ID_PRESETS, idKindOf, isIdPreset, roleOf, type IdPreset } from '../../../contract/presets.ts';
 import { STATUS, UserpulseError } from '../errors.ts';
 import { EARLIEST_MS } from '../event/event.ts';
 import type { Flux } from '../flux/literals.ts';
-import { countScript, idScript, typesScript } from '../flux/translate.ts';
+import { idScript, lackingScript, PAIRED, seriesScript, STORED, typesScript } from '../flux/translate.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { CountReader } from '../influx/count-reader.ts';
+import { CountReader, ValueReader } from '../influx/count-reader.ts';
 import { Claim, unlimitedBudget, type QueryBudget } from './budget.ts';
 import { Counts, type Series } from './counts.ts';
 import { DAY_MS } from './duration.ts';
-import { seriesFrame, topFrame, valueSeries, type Frame, type ValueSeries } from './frames.ts';
-import { seriesNotices, typesWithout } from './notices.ts';
+import { groupsOf, seriesFrame, topFrame, valueSeries, type Frame, type Ranking, type ValueSeries } from './frames.ts';
+import { lackingNotice, seriesNotices, typesWithout } from './notices.ts';
+import { Uniques } from './people.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Retention } from '../influx/retention.ts';
 import { LiveHub, type LiveUpdate } from './live.ts';
@@ -22,13 +24,15 @@ import {
   tooManySeries,
   type Plan,
   type PlanContext,
+  type PlannedStream,
+  type Reading,
   type SeriesPlan,
   type TopPlan,
 } from './plan.ts';
 import { RankingSizes } from './ranking-size.ts';
 import type { QueryRequest } from './request.ts';
 import { SharedAnswers, type Answer, type AnswerCounts, type Asker } from './shared-answers.ts';
-import { answerBytes, plannedBytes, RANKING_BYTES, TYPES_BYTES } from './size.ts';
+import { answerBytes, growsTable, plannedBytes, RANKING_BYTES, TYPES_BYTES } from './size.ts';
 import { IdCounter } from './top.ts';
 import { parseInstant, parseRange, type Range } from './validate.ts';
 import { zoneOf } from './zone.ts';
@@ -55,11 +59,30 @@ export interface TopInput {
   readonly n?: number | undefined;
 }
 
+export interface WhoInput {
+  readonly of: string;
+  readonly id: string;
+  readonly types?: readonly string[] | undefined;
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly n?: number | undefined;
+}
+
+/** Counterparts of an id, those with the most interactions first, and how many different ones there are. */
+export interface WhoAnswer {
+  readonly who: TopResult['top'];
+  readonly people: number;
+  readonly ageMs: number;
+}
+
 export interface LiveInput {
   readonly preset: string;
   readonly ids: readonly string[];
   readonly types: readonly string[];
   readonly every: string;
+  readonly calc?: string | undefined;
+  readonly groupBy?: readonly string[] | undefined;
+  readonly direction?: string | undefined;
   readonly timezone?: string | undefined;
 }
 
@@ -119,6 +142,7 @@ export interface QueryService {
   translate(request: QueryRequest): TranslateResponse;
   interactions(input: InteractionsInput, call?: Call): Promise<InteractionsAnswer>;
   top(input: TopInput, call?: Call): Promise<TopResult & { readonly ageMs: number }>;
+  who(input: WhoInput, call?: Call): Promise<WhoAnswer>;
   /** Types that occur in the range (default: the 30 days before `to`, which is now), sorted. */
   types(
     input: { readonly from?: Instant | undefined; readonly to?: Instant | undefined },
@@ -151,15 +175,19 @@ export interface QueryServiceOptions {
   readonly keepMs?: number | undefined;
 }
 
+/** A stream of a script, and where its rows are counted. */
+interface Sink {
+  readonly stream: PlannedStream;
+  readonly reading: Reading;
+  readonly counts: Counts;
+}
+
+type Counterparts = Omit<Ranking, 'notices'>;
+
 /** What a query's script gave: the range as asked, and the earlier one of `compareTo`. */
 interface Counted {
   readonly now: readonly Series[];
   readonly earlier: readonly Series[] | undefined;
-}
-
-interface Ranking {
-  readonly top: TopResult['top'];
-  readonly distinct: number;
 }
 
 const DEFAULT_TYPES_RANGE_MS = 30 * DAY_MS;
@@ -200,7 +228,7 @@ class InfluxQueryService implements QueryService {
       ...options,
       budget: this.#budget,
       // Never a kept answer: a stream looks for what has changed.
-      read: async (plan, signal) => (await this.#read(plan, signal)).now,
+      read: async (plan, signal, claim) => (await this.#read(plan, signal, claim, 0)).now,
     });
   }
 
@@ -245,7 +273,7 @@ class InfluxQueryService implements QueryService {
   /** What a query takes at most, in bytes, as far as that is known. Of those who share a ranking only one pays for its table. */
   #planned(plan: Plan, { fresh = false }: Call): number {
     const bytes = plannedBytes(plan);
-    if (plan.kind !== 'top' || (!fresh && this.answers.has(rankingKey(plan, this.#script(plan))))) return bytes;
+    if (!growsTable(plan) || (!fresh && this.answers.has(keyOf(plan, this.#script(plan))))) return bytes;
     return bytes + this.#rankings.expected(plan);
   }
 
@@ -299,10 +327,11 @@ class InfluxQueryService implements QueryService {
         hint: `Use one of ${ID_PRESETS.join(', ')}.`,
       });
     const { preset } = plan;
-    return this.#admitted(plannedBytes(plan), call, async (asker) => {
-      const { value: series, ageMs } = await this.#series(plan, asker);
+    const planned = this.#planned(plan, call);
+    return this.#admitted(planned, call, async (asker) => {
+      const { value: series, ageMs } = await this.#series(plan, asker, planned);
       const times = Float64Array.from(plan.now.windows, (window) => window.startMs);
-      asker.claim.shrink(plannedBytes(plan) - answerBytes([times, ...series.map(({ values }) => values)]));
+      asker.claim.shrink(planned - answerBytes([times, ...series.map(({ values }) => values)]));
       return {
         preset,
         id: plan.ids[0] ?? input.id,
@@ -320,12 +349,21 @@ class InfluxQueryService implements QueryService {
   async top(input: TopInput, call: Call = {}): Promise<TopResult & { readonly ageMs: number }> {
     const { of, types, n, from, to } = input;
     const plan = planQuery({ refId: 'A', preset: 'top', of, types, n }, contextOf({ from, to }));
-    if (plan.kind !== 'top') throw new Error('The preset "top" has a plan of its own.');
+    const { value, ageMs } = await this.#table(plan, call);
+    return { top: value.top, ageMs };
+  }
+
+  async who(input: WhoInput, call: Call = {}): Promise<WhoAnswer> {
+    const { of, id, types, n, from, to } = input;
+    const plan = planQuery({ refId: 'A', preset: 'who', of, ids: [id], types, n }, contextOf({ from, to }));
+    const { value, ageMs } = await this.#table(plan, call);
+    return { who: value.top, people: value.distinct, ageMs };
+  }
+
+  async #table(plan: Plan, call: Call): Promise<Answer<Counterparts>> {
+    if (plan.kind !== 'top') throw new Error('Tables have a plan of their own.');
     const planned = this.#planned(plan, call);
-    return this.#admitted(planned, call, async (asker) => {
-      const { value, ageMs } = await this.#ranking(plan, asker, planned);
-      return { top: value.top, ageMs };
-    });
+    return this.#admitted(planned, call, (asker) => this.#ranking(plan, asker, planned));
   }
 
   async types(
@@ -373,7 +411,7 @@ class InfluxQueryService implements QueryService {
   #script(plan: Plan): Flux {
     switch (plan.kind) {
       case 'series':
-        return countScript([...plan.now.streams, ...(plan.compare?.earlier.streams ?? [])], this.#schema);
+        return seriesScript([...plan.now.streams, ...(plan.compare?.earlier.streams ?? [])], this.#schema);
       case 'top':
         return idScript({ ...plan, preset: plan.of }, this.#schema);
       default:
@@ -385,25 +423,34 @@ class InfluxQueryService implements QueryService {
     const flux = this.#script(plan).text;
     switch (plan.kind) {
       case 'series':
-        return await this.#seriesFrame(plan, flux, asker);
+        return await this.#seriesFrame(plan, flux, asker, planned);
       case 'top': {
-        const { value, ageMs } = await this.#ranking(plan, asker, planned);
-        return { value: topFrame(plan, value, flux, ageMs), ageMs };
+        const { of, id, types } = plan;
+        const [{ value, ageMs }, lacking] = await Promise.all([
+          this.#ranking(plan, asker, planned),
+          id === undefined ? 0 : this.#lacking({ ...plan, preset: of, ids: [id], types }, asker),
+        ]);
+        const notices = lacking > 0 ? [lackingNotice(lacking)] : [];
+        return { value: topFrame(plan, { ...value, notices }, flux, ageMs), ageMs };
       }
       default:
         return plan satisfies never;
     }
   }
 
-  async #seriesFrame(plan: SeriesPlan, flux: string, asker: Asker): Promise<Answer<Frame>> {
-    const { value: series, ageMs } = await this.#series(plan, asker);
+  async #seriesFrame(plan: SeriesPlan, flux: string, asker: Asker, planned: number): Promise<Answer<Frame>> {
+    const paired = pairedBy(plan);
+    const [{ value: series, ageMs }, lacking] = await Promise.all([
+      this.#series(plan, asker, planned),
+      paired === undefined ? 0 : this.#lacking({ ...plan.now, ...plan, preset: paired }, asker),
+    ]);
     const nowMs = this.#now();
     const unused = typesWithout(plan, series);
     const [knownTypes, keptSinceMs] = await Promise.all([
       unused.length === 0 ? undefined : this.#typesEver(),
       this.#retention?.cutoffMs(roleOf(plan.preset), nowMs, NEVER),
     ]);
-    const notices = seriesNotices(plan, series, { nowMs, keptSinceMs, knownTypes });
+    const notices = seriesNotices(plan, series, { nowMs, keptSinceMs, knownTypes, lacking });
     return { value: seriesFrame(plan, series, flux, { nowMs, notices, ageMs }), ageMs };
   }
 
@@ -418,12 +465,31 @@ class InfluxQueryService implements QueryService {
     return this.#known.types;
   }
 
-  async #series(plan: SeriesPlan, asker: Asker): Promise<Answer<ValueSeries[]>> {
+  /** Points of some ids in a range that lack a counterpart's field. */
+  async #lacking(asked: Parameters<typeof lackingScript>[0], asker: Asker): Promise<number> {
+    const script = lackingScript(asked, this.#schema);
+    const { value } = await this.answers.ask(
+      { key: script.text, toMs: asked.toMs, read: (signal) => this.#readLacking(script, signal), bytesOf: () => 0 },
+      asker,
+    );
+    return value;
+  }
+
+  async #readLacking(script: Flux, signal: AbortSignal): Promise<number> {
+    const counts = new Map([STORED, PAIRED].map((name) => [name, 0]));
+    const reader = new CountReader((result) => (_, count) => counts.set(result, (counts.get(result) ?? 0) + count));
+    await this.#influx.bytes(script, (chunk) => reader.push(chunk), signal);
+    reader.end();
+    return Math.max(0, (counts.get(STORED) ?? 0) - (counts.get(PAIRED) ?? 0));
+  }
+
+  /** @param planned bytes that the claim has for it, its table included */
+  async #series(plan: SeriesPlan, asker: Asker, planned: number): Promise<Answer<ValueSeries[]>> {
     const { value, ageMs } = await this.answers.ask(
       {
-        key: countKey(plan, this.#script(plan).text),
+        key: keyOf(plan, this.#script(plan)),
         toMs: Math.max(plan.now.toMs, plan.compare?.earlier.toMs ?? 0),
-        read: (signal) => this.#read(plan, signal),
+        read: (signal, claim) => this.#read(plan, signal, claim, planned - plannedBytes(plan)),
         bytesOf: ({ now, earlier = [] }) => answerBytes([...now, ...earlier].map(({ counts }) => counts)),
       },
       asker,
@@ -433,33 +499,62 @@ class InfluxQueryService implements QueryService {
     return { value: series, ageMs };
   }
 
-  /** Runs the plan's script and adds up its counts. */
-  async #read(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
+  /**
+   * Runs the plan's script and adds up its counts, or counts its people.
+   * @param expected bytes that the claim has for a table of people
+   */
+  async #read(plan: SeriesPlan, signal: AbortSignal, claim: Claim, expected: number): Promise<Counted> {
     const now = new Counts(plan, plan.now);
     const earlier = plan.compare === undefined ? undefined : new Counts(plan, plan.compare.earlier);
-    const sinks = new Map<string, { counts: Counts; id: string | undefined }>();
-    for (const stream of plan.now.streams) sinks.set(stream.name, { counts: now, id: stream.ids[0] });
-    if (earlier !== undefined)
-      for (const stream of plan.compare?.earlier.streams ?? [])
-        sinks.set(stream.name, { counts: earlier, id: stream.ids[0] });
-    const reader = new CountReader((result, type) => {
+    const sinks = new Map<string, Sink>();
+    for (const stream of plan.now.streams) sinks.set(stream.name, { stream, reading: plan.now, counts: now });
+    if (earlier !== undefined && plan.compare !== undefined)
+      for (const stream of plan.compare.earlier.streams)
+        sinks.set(stream.name, { stream, reading: plan.compare.earlier, counts: earlier });
+    const sinkOf = (result: string): Sink => {
       const sink = sinks.get(result);
       if (sink === undefined) throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
-      return sink.counts.handler(sink.id, type);
-    });
-    await this.#influx.bytes(this.#script(plan), (chunk) => reader.push(chunk), signal);
-    reader.end();
+      return sink;
+    };
+    const run = async (reader: Pick<CountReader, 'push' | 'end'>): Promise<void> => {
+      await this.#influx.bytes(this.#script(plan), (chunk) => reader.push(chunk), signal);
+      reader.end();
+    };
+    if (growsTable(plan))
+      await this.#growing(plan, claim, expected, (memory) => {
+        const people = new Map<Counts, Uniques>();
+        const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
+          const known = people.get(counts);
+          if (known !== undefined) return known;
+          const made = new Uniques({ counts, windows, groups: groupsOf(plan.now.windows, windows), memory });
+          people.set(counts, made);
+          return made;
+        };
+        return run(
+          new ValueReader((result, type) => {
+            const sink = sinkOf(result);
+            return uniquesOf(sink).handler(result, sink.stream.window, sink.stream.ids[0], type);
+          }),
+        );
+      });
+    else
+      await run(
+        new CountReader((result, type) => {
+          const { counts, stream } = sinkOf(result);
+          return counts.handler(stream.ids[0], type);
+        }),
+      );
     for (const reading of [now, earlier])
       if (reading !== undefined && reading.size > MAX_SERIES) throw tooManySeries(reading.size);
     return { now: now.series(), earlier: earlier?.series() };
   }
 
   /** @param planned bytes that the claim has for it, its table included */
-  async #ranking(plan: TopPlan, asker: Asker, planned: number): Promise<Answer<Ranking>> {
+  async #ranking(plan: TopPlan, asker: Asker, planned: number): Promise<Answer<Counterparts>> {
     const script = this.#script(plan);
     return this.answers.ask(
       {
-        key: rankingKey(plan, script),
+        key: keyOf(plan, script),
         toMs: plan.toMs,
         read: (signal, claim) => this.#readRanking(plan, script, signal, claim, planned - plannedBytes(plan)),
         bytesOf: ({ top }) => answerBytes([top.map(({ id }) => id)]),
@@ -468,35 +563,47 @@ class InfluxQueryService implements QueryService {
     );
   }
 
-  /** The table of ids grows as they come, beyond what was expected of it where it must. */
   async #readRanking(
     plan: TopPlan,
     script: Flux,
     signal: AbortSignal,
     claim: Claim,
     expected: number,
-  ): Promise<Ranking> {
-    let [table, most, reserved] = [0, 0, expected];
-    const counter = new IdCounter(plan.of, {
-      memory: (change) => {
-        if (table + change > reserved) {
-          try {
-            claim.grow(table + change - reserved);
-          } catch (error) {
-            this.#rankings.wasRefused(plan, table);
-            throw error;
-          }
-          reserved = table + change;
-        }
-        table += change;
-        most = Math.max(most, table);
-      },
-    });
-    try {
+  ): Promise<Counterparts> {
+    return this.#growing(plan, claim, expected, async (memory) => {
+      // At the other end of an interaction is always a user.
+      const counter = new IdCounter(plan.id === undefined ? idKindOf(plan.of) : 'user', { memory });
       await this.#influx.bytes(script, (chunk) => counter.push(chunk), signal);
       counter.end();
-      this.#rankings.was(plan, most);
       return { top: counter.top(plan.n), distinct: counter.distinct };
+    });
+  }
+
+  /** A table grows as ids come, beyond what was expected of it where it must. */
+  async #growing<T>(
+    plan: Plan,
+    claim: Claim,
+    expected: number,
+    work: (memory: (change: number) => void) => Promise<T>,
+  ): Promise<T> {
+    let [table, most, reserved] = [0, 0, expected];
+    const memory = (change: number): void => {
+      if (table + change > reserved) {
+        try {
+          claim.grow(table + change - reserved);
+        } catch (error) {
+          this.#rankings.wasRefused(plan, table);
+          throw error;
+        }
+        reserved = table + change;
+      }
+      table += change;
+      most = Math.max(most, table);
+    };
+    try {
+      const done = await work(memory);
+      this.#rankings.was(plan, most);
+      return done;
     } finally {
       // What was planned goes back with the rest of the query.
       claim.shrink(reserved - expected);
@@ -526,7 +633,15 @@ function countKey(plan: SeriesPlan, script: string): string {
   return JSON.stringify([everyText(plan), compare?.text, zone.name, windows, [...groupBy].sort(), types, script]);
 }
 
-const rankingKey = ({ n }: TopPlan, script: Flux): string => JSON.stringify([n, script.text]);
+function keyOf(plan: Plan, script: Flux): string {
+  return plan.kind === 'series' ? countKey(plan, script.text) : JSON.stringify([plan.n, script.text]);
+}
+
+/** The bucket whose counterparts a plan needs, if any. */
+function pairedBy({ preset, calc }: SeriesPlan): IdPreset | undefined {
+  if (preset === 'pair') return 'made';
+  return countsPeople(calc) && isIdPreset(preset) ? preset : undefined;
+}
 
 function contextOf(request: Omit<QueryRequest, 'queries'>): PlanContext {
   return {

@@ -1,4 +1,5 @@
 import { MAX_SERIES } from '../../../contract/limits.ts';
+import { countsPeople } from '../../../contract/query.ts';
 import type { Plan, SeriesPlan } from './plan.ts';
 import { SLAB_BYTES } from './slabs.ts';
 
@@ -30,6 +31,9 @@ export const TYPES_BYTES = 1_048_576;
 /** Of a window as a live stream remembers it, and of one that waits for a subscriber. */
 export const LIVE_WINDOW_BYTES = 320;
 export const INBOX_WINDOW_BYTES = 64;
+
+/** Whether different ids are counted, in a table whose size no plan knows. */
+export const growsTable = (plan: Plan): boolean => plan.kind === 'top' || countsPeople(plan.calc);
 
 /** Series that the plan can have at most; those beyond {@link MAX_SERIES} are counted but not kept. */
 function seriesAtMost({ ids, types, groupBy }: Pick<SeriesPlan, 'ids' | 'types' | 'groupBy'>): number {
@@ -67,7 +71,14 @@ export function plannedBytes(plan: Plan): number {
     case 'series': {
       const series = seriesAtMost(plan) * (plan.compare === undefined ? 1 : 2);
       const values = series * plan.now.windows.length * CELL;
-      return QUERY + readBytes(plan) + series * SERIES + values + Math.min(SLAB_BYTES, values);
+      return (
+        QUERY +
+        (growsTable(plan) ? RANKING_BYTES : 0) +
+        readBytes(plan) +
+        series * SERIES +
+        values +
+        Math.min(SLAB_BYTES, values)
+      );
     }
     case 'top':
       return QUERY + RANKING_BYTES + plan.n * ROW;

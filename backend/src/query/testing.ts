@@ -1,6 +1,6 @@
 import type { InteractionsResult, QueryResponse, TopResult } from '../../../contract/answers.ts';
 import { interactionsJson, queryJson } from './render.ts';
-import type { InteractionsAnswer, QueryAnswer, QueryService } from './service.ts';
+import type { InteractionsAnswer, QueryAnswer, QueryService, WhoAnswer } from './service.ts';
 
 /** Makers for tests; nothing in production imports this file. */
 
@@ -10,13 +10,14 @@ export const readQueryAnswer = (answer: QueryAnswer): QueryResponse =>
 export const readInteractions = (answer: InteractionsAnswer): InteractionsResult =>
   JSON.parse(Buffer.concat([...interactionsJson(answer)]).toString()) as InteractionsResult;
 
-type Arguments<M extends 'query' | 'interactions' | 'top' | 'types'> = Parameters<QueryService[M]>;
+type Arguments<M extends 'query' | 'interactions' | 'top' | 'who' | 'types'> = Parameters<QueryService[M]>;
 
 /** A query service whose answers have gone over the wire. */
 export interface ReadService extends Pick<QueryService, 'translate' | 'live' | 'wake' | 'answers'> {
   query(...given: Arguments<'query'>): Promise<QueryResponse>;
   interactions(...given: Arguments<'interactions'>): Promise<InteractionsResult>;
   top(...given: Arguments<'top'>): Promise<TopResult>;
+  who(...given: Arguments<'who'>): Promise<Omit<WhoAnswer, 'ageMs'>>;
   types(...given: Arguments<'types'>): Promise<readonly string[]>;
 }
 
@@ -24,6 +25,10 @@ export const overTheWire = (service: QueryService): ReadService => ({
   query: async (...given) => readQueryAnswer(await service.query(...given)),
   interactions: async (...given) => readInteractions(await service.interactions(...given)),
   top: async (...given) => ({ top: (await service.top(...given)).top }),
+  who: async (...given) => {
+    const { who, people } = await service.who(...given);
+    return { who, people };
+  },
   types: async (...given) => (await service.types(...given)).types,
   translate: (request) => service.translate(request),
   live: (input, signal) => service.live(input, signal),

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { IdPreset } from '../schema/buckets.ts';
+import type { IdKind } from '../../../contract/ids.ts';
 import { IdCounter } from './top.ts';
 
-function count(text: string, chunkBytes = 7, of: IdPreset = 'made', mostIds?: number): IdCounter {
-  const counter = new IdCounter(of, mostIds === undefined ? {} : { mostIds });
+function count(text: string, chunkBytes = 7, kind: IdKind = 'user', mostIds?: number): IdCounter {
+  const counter = new IdCounter(kind, mostIds === undefined ? {} : { mostIds });
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += chunkBytes) counter.push(bytes.subarray(at, at + chunkBytes));
   counter.end();
@@ -89,8 +89,8 @@ describe('counting ids', () => {
   });
 
   it('refuses more different ids than memory is meant for', () => {
-    expect(count(answer([['1', '2', '1']]), 7, 'made', 2).distinct).toBe(2);
-    expect(() => count(answer([['1', '2', '1', '3']]), 7, 'made', 2)).toThrow('More than 2 different ids');
+    expect(count(answer([['1', '2', '1']]), 7, 'user', 2).distinct).toBe(2);
+    expect(() => count(answer([['1', '2', '1', '3']]), 7, 'user', 2)).toThrow('More than 2 different ids');
   });
 
   it('throws what InfluxDB says when it breaks off half-way', () => {

@@ -1,4 +1,3 @@
-import { isIdPreset } from '../../../contract/presets.ts';
 import { problemText, quoted, type Problem } from '../../../contract/problem.ts';
 import { readQuery, type QueryFields } from '../../../contract/query.ts';
 import { idsProblem, typesProblem } from '../../../contract/rules.ts';
@@ -68,15 +67,15 @@ export function parseQuery(asked: AskedQuery): QueryFields {
       all.length > shown.length ? `${shown.join(' ')} And ${all.length - shown.length} more.` : shown.join(' '),
     );
   }
-  const { preset, ids, types, filters = [] } = values;
-  const problem = idsProblem(preset, ids) ?? typesProblem(types);
+  const { types, filters = [] } = values;
+  const problem = idsProblem(values) ?? typesProblem(types);
   if (problem !== undefined) throw badRequest(problem);
   if (filters.length > 0)
     throw bad(
       'The query carries ad-hoc filters, which only a dashboard applies.',
       'Write the types into the query, and remove the filters.',
     );
-  return { ...values, ids: isIdPreset(preset) ? ids : [] };
+  return { ...values, ids: values.ids.filter((id) => id !== '') };
 }
 
 /** Problems of one query that are told at once. */

@@ -3,7 +3,6 @@ import { byRole, RANKED_ROLES, ROLES, type BucketRole, type IdRole, type RankedR
 import type { PrefixScheme } from '../../../contract/prefix.ts';
 
 /** Everything that writer and reader of InfluxDB must agree on. The buckets and their fields are those of contract/roles.ts. */
-export type { IdPreset } from '../../../contract/presets.ts';
 export { prefixOf, prefixSchemeText, type PrefixScheme } from '../../../contract/prefix.ts';
 export { BUCKET_ROLES, type BucketRole } from '../../../contract/roles.ts';
 

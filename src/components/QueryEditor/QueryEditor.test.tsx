@@ -237,6 +237,40 @@ it('asks a ranking of whom and how many', async () => {
   expect(screen.queryByLabelText('Interval')).toBeNull();
 });
 
+it('asks of two users in which direction, and of no different people', async () => {
+  const { user } = open({ preset: 'made', ids: ['88', '677', '5'], calc: 'unique' });
+  await user.click(screen.getByLabelText('Two users'));
+  expect(last).toMatchObject({ preset: 'pair', ids: ['88', '677'], calc: 'count' });
+  await user.click(field('Direction'));
+  await user.click(await screen.findByRole('option', { name: /Both ways/ }));
+  expect(last.direction).toBe('both');
+  await user.click(field('Calculation'));
+  expect(await screen.findByRole('option', { name: /Total/ })).toBeTruthy();
+  expect(screen.queryByRole('option', { name: /Reach|Unique/ })).toBeNull();
+  await user.click(screen.getByLabelText('Made by user'));
+  expect(last).not.toHaveProperty('direction');
+});
+
+it('asks who, of a user or a share', async () => {
+  const { user } = open({ preset: 'received', ids: ['88', '677'] });
+  await user.click(screen.getByLabelText('Who'));
+  expect(last).toMatchObject({ preset: 'who', ids: ['88'] });
+  expect(screen.queryByLabelText('Interval')).toBeNull();
+  await user.click(field('Ranking'));
+  await user.click(await screen.findByRole('option', { name: /Who interacted with a share/ }));
+  expect(last).toMatchObject({ preset: 'who', of: 'share', ids: [] });
+  expect(screen.getByLabelText('Shares')).toBeTruthy();
+});
+
+it('shows different people in windows, and reach without them', async () => {
+  const { user } = open({ preset: 'received', ids: ['88'], calc: 'unique' });
+  expect(field('Interval')).toBeTruthy();
+  await user.click(field('Calculation'));
+  await user.click(await screen.findByRole('option', { name: /Reach/ }));
+  expect(last.calc).toBe('reach');
+  expect(screen.queryByLabelText('Interval')).toBeNull();
+});
+
 describe('the options', () => {
   const toggle = () => screen.getByRole('button', { name: /^Options/ });
 
@@ -301,7 +335,9 @@ describe('a saved query that the backend refuses', () => {
 
   it('shows why, in the backend’s words, and is not corrected by changing something else', async () => {
     const { user, datasource } = open(wrong);
-    expect(problem()).toContain('preset "likes" is not known. Use one of made, received, share, everyone, top.');
+    expect(problem()).toContain(
+      'preset "likes" is not known. Use one of made, received, share, everyone, pair, who, top.',
+    );
     expect(problem()).toContain('"window" is not a field of a query.');
     for (const radio of screen.getAllByRole('radio')) expect(radio).toHaveProperty('checked', false);
     await openOptions();
@@ -324,6 +360,7 @@ it('has a control for every field of a query', () => {
     { preset: 'made', legend: '{{user}}' },
     { preset: 'share' },
     { preset: 'top' },
+    { preset: 'pair' },
   ];
   const shown = editors.flatMap((fields) => {
     const { unmount } = render(<Editor saved={query(fields)} datasource={dataSource(BACKEND)} />);

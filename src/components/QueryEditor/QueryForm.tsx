@@ -3,8 +3,8 @@ import { css } from '@emotion/css';
 import type { GrafanaTheme2, QueryEditorProps } from '@grafana/data';
 import { Combobox, RadioButtonGroup, Switch, useStyles2 } from '@grafana/ui';
 import { problemText } from '../../../contract/problem.ts';
-import { isIdPreset, PRESET_NAMES, type Preset } from '../../../contract/presets.ts';
-import { CALCULATION_NAMES, DEFAULT_TOP, LABELS } from '../../../contract/query.ts';
+import { isSeriesPreset, isTablePreset, PRESET_NAMES, subjectOf, type Preset } from '../../../contract/presets.ts';
+import { CALCULATION_NAMES, countsPeople, DEFAULT_TOP, isSingle, LABELS } from '../../../contract/query.ts';
 import { describeOptions } from '../../query/describe.ts';
 import { changeSaved, readSaved, withoutProblems, type Change } from '../../query/saved.ts';
 import { isValid, validateQuery } from '../../query/validate.ts';
@@ -19,10 +19,12 @@ import {
   calculationOptions,
   INCOMPLETE_OPTIONS,
   COMPARE_SUGGESTIONS,
+  DIRECTION_OPTIONS,
   LEGEND_SUGGESTIONS,
   presetOptions,
   RANKING_OPTIONS,
   timezoneOptions,
+  WHO_OPTIONS,
   WINDOW_SUGGESTIONS,
 } from '../fields/options.ts';
 import type { Suggestion } from '../fields/Suggestions.tsx';
@@ -55,19 +57,25 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   };
   const change = (fields: Change<UserpulseQuery>) => put(changeSaved(saved, fields));
   const changePreset = (preset: Preset) =>
-    change({ preset, ids: idsWith(preset), ...(preset !== 'top' && { of: undefined, n: undefined }) });
+    change({
+      preset,
+      ids: idsWith(preset, query.of),
+      ...(!isTablePreset(preset) && { of: undefined, n: undefined }),
+      ...(preset === 'pair' ? countsPeople(query.calc) && { calc: undefined } : { direction: undefined }),
+    });
   const rangeMs = range && range.to.valueOf() - range.from.valueOf();
   const { maxDataPoints, intervalMs, timezone, scopedVars } = data?.request ?? {};
   const problems = validateQuery({ ...query, ...stripUndefined(draft) }, isTemplate, {
     rangeMs,
     replaced: datasource.applyTemplateVariables(query, scopedVars ?? {}),
   });
-  const wrongCount = query.preset === 'top' ? refused.get('n') : undefined;
+  const table = isTablePreset(query.preset);
+  const wrongCount = table ? refused.get('n') : undefined;
   // What has no control that could say it.
   const elsewhere = wrongCount ? new Map([...refused].filter(([field]) => field !== 'n')) : refused;
   const complete = refused.size === 0 && isValid(problems);
 
-  const idPreset = isIdPreset(query.preset) ? query.preset : undefined;
+  const idPreset = subjectOf(query.preset, query.of ?? DEFAULT_TOP.of);
 
   const translate = useCallback(
     () =>
@@ -80,8 +88,8 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   );
 
   const id = (field: string) => `userpulse-${saved.refId}-${field}`;
-  const series = query.preset !== 'top';
-  const windows = series && query.calc !== 'total';
+  const series = isSeriesPreset(query.preset);
+  const windows = series && !isSingle(query.calc);
   // What is wrong is never folded away. What opened for it stays open, or it would close on whoever is correcting it.
   const wrongOption =
     problems.compareTo !== undefined || problems.legend !== undefined || OPTIONS.some((field) => refused.has(field));
@@ -131,14 +139,24 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
             onChange={(ids) => change({ ids })}
           />
         )}
-        {query.preset === 'top' && (
+        {query.preset === 'pair' && (
+          <EditorField htmlFor={id('direction')} label={text.direction.label} help={text.direction.help} width={18}>
+            <Combobox
+              id={id('direction')}
+              options={DIRECTION_OPTIONS}
+              value={refused.has('direction') ? null : (query.direction ?? 'to')}
+              onChange={({ value }) => change({ direction: value })}
+            />
+          </EditorField>
+        )}
+        {table && (
           <>
             <EditorField htmlFor={id('of')} label={text.of.label} help={text.of.help} width={32}>
               <Combobox
                 id={id('of')}
-                options={RANKING_OPTIONS}
+                options={query.preset === 'who' ? WHO_OPTIONS : RANKING_OPTIONS}
                 value={refused.has('of') ? null : (query.of ?? DEFAULT_TOP.of)}
-                onChange={({ value }) => change({ of: value })}
+                onChange={({ value }) => change({ of: value, ids: idsWith(query.preset, value) })}
               />
             </EditorField>
             <EditorField
@@ -180,7 +198,9 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
           <EditorField htmlFor={id('calc')} label={text.calc.label} help={text.calc.help} width={18}>
             <Combobox
               id={id('calc')}
-              options={calculationOptions(CALCULATION_NAMES)}
+              options={calculationOptions(
+                CALCULATION_NAMES.filter((calc) => query.preset !== 'pair' || !countsPeople(calc)),
+              )}
               value={refused.has('calc') ? null : query.calc}
               onChange={({ value }) => change({ calc: value })}
             />

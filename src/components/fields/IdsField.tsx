@@ -12,6 +12,7 @@ import { useIdSuggestions } from './useIdSuggestions.ts';
 interface Props {
   readonly id: string;
   readonly datasource: EditorServices;
+  /** Whose ids: these are suggested. */
   readonly preset: IdPreset;
   readonly ids: readonly string[];
   readonly range: TimeRange | undefined;

@@ -1,5 +1,12 @@
 import { PRESETS, RANKED_PRESETS, type Preset } from '../../../contract/presets.ts';
-import { CALCULATIONS, INCOMPLETE_NAMES, INCOMPLETE_WINDOWS, type Calculation } from '../../../contract/query.ts';
+import {
+  CALCULATIONS,
+  DIRECTION_NAMES,
+  DIRECTIONS,
+  INCOMPLETE_NAMES,
+  INCOMPLETE_WINDOWS,
+  type Calculation,
+} from '../../../contract/query.ts';
 import type { Suggestion } from './Suggestions.tsx';
 
 export const presetOptions = <P extends Preset>(presets: readonly P[]) =>
@@ -15,6 +22,11 @@ export const calculationOptions = <C extends Calculation>(calculations: readonly
   });
 
 export const INCOMPLETE_OPTIONS = INCOMPLETE_NAMES.map((value) => ({ value, ...INCOMPLETE_WINDOWS[value] }));
+
+export const DIRECTION_OPTIONS = DIRECTION_NAMES.map((value) => ({ value, ...DIRECTIONS[value] }));
+
+/** Whose people `who` lists, and which. */
+export const WHO_OPTIONS = RANKED_PRESETS.map((value) => ({ value, label: PRESETS[value].ids.people }));
 
 /** Who can be ranked, and by what. */
 export const RANKING_OPTIONS = RANKED_PRESETS.map((value) => ({ value, label: PRESETS[value].ids.ranking }));

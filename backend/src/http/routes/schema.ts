@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { byKind } from '../../../../contract/ids.ts';
-import { idKindOf, isIdPreset, PRESET_NAMES, PRESETS } from '../../../../contract/presets.ts';
-import { CALCULATION_NAMES, CALCULATIONS, LABELS } from '../../../../contract/query.ts';
+import { askedIds, isSeriesPreset, PRESET_NAMES, PRESETS } from '../../../../contract/presets.ts';
+import { CALCULATION_NAMES, CALCULATIONS, DEFAULT_TOP, LABELS } from '../../../../contract/query.ts';
 import { formatDuration } from '../../query/duration.ts';
 import { AUTO_LADDER_MS } from '../../query/every.ts';
 import { prefixSchemeText, schemeOfKind, type Schema } from '../../schema/buckets.ts';
@@ -17,8 +17,8 @@ export const describeSchema = (schema: Schema): z.output<typeof schemaResponse> 
   presets: PRESET_NAMES.map((name) => ({
     name,
     description: PRESETS[name].description,
-    ids: isIdPreset(name) ? idKindOf(name) : 'none',
-    live: name !== 'top',
+    ids: name === 'who' ? 'of' : (askedIds(name, DEFAULT_TOP.of)?.kind ?? 'none'),
+    live: isSeriesPreset(name),
   })),
   calculations: CALCULATION_NAMES.map((name) => ({ name, description: CALCULATIONS[name].description })),
   groupBy: [...LABELS],

@@ -20,8 +20,8 @@ export function registerStreamTickets(app: App, v1: V1): void {
       },
     },
     handler: async (request, reply) => {
-      const { preset, ids = [], types = [], every, timezone } = request.body;
-      const question = { preset, ids, types, every, timezone };
+      const { ids = [], types = [], ...asked } = request.body;
+      const question = { ...asked, ids, types };
       v1.service.live(question, UNREAD);
       const { ticket, expiresAtMs } = v1.tickets.issue(question);
       return sendJson(reply, {

@@ -101,6 +101,10 @@ export function registerStream(app: App, v1: V1): void {
   });
 }
 
+/** `id,type`, in any order; `none` because an empty parameter could as well mean that nothing was said. */
+const labelsOf = (groupBy: string): string[] =>
+  groupBy.trim() === 'none' ? [] : groupBy.split(',').map((label) => label.trim());
+
 /** @throws UserpulseError bad_request, unauthorized */
 function questionOf(
   { tickets }: V1,
@@ -112,8 +116,18 @@ function questionOf(
     readonly query: z.output<typeof streamQuery>;
   },
 ): StreamQuestion {
-  const { ticket, preset = '', ids, types, every = '', timezone } = query;
-  if (ticket === undefined) return { preset, ids, types, every, timezone };
+  const { ticket, preset = '', ids, types, every = '', calc, groupBy, direction, timezone } = query;
+  if (ticket === undefined)
+    return {
+      preset,
+      ids,
+      types,
+      every,
+      calc,
+      groupBy: groupBy === undefined ? undefined : labelsOf(groupBy),
+      direction,
+      timezone,
+    };
   if (headers.authorization !== undefined) {
     throw new UserpulseError('bad_request', 'The request has an Authorization header and a ticket.', {
       hint: 'Send one of them.',

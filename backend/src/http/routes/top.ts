@@ -1,7 +1,7 @@
-import { topQuery, topResponse, typesQuery, typesResponse } from '../schemas.ts';
+import { topQuery, topResponse, typesQuery, typesResponse, whoQuery, whoResponse } from '../schemas.ts';
 import { answerQuery, errors, QUERY_ERRORS, type App, type V1 } from '../v1.ts';
 
-/** `GET /v1/top` and `GET /v1/types`. */
+/** `GET /v1/top`, `GET /v1/who` and `GET /v1/types`. */
 export function registerTop(app: App, v1: V1): void {
   app.route({
     method: 'GET',
@@ -18,6 +18,24 @@ export function registerTop(app: App, v1: V1): void {
     handler: async (request, reply) => {
       const result = await answerQuery(v1, 'top', request, reply, (call) => v1.service.top(request.query, call));
       return reply.send({ top: [...result.top] });
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/who',
+    schema: {
+      tags: ['interactions'],
+      summary: 'Who interacted most with a user or a share, or with whom a user interacted most',
+      querystring: whoQuery,
+      response: {
+        200: { description: 'Most first.', content: { 'application/json': { schema: whoResponse } } },
+        ...errors(...QUERY_ERRORS),
+      },
+    },
+    handler: async (request, reply) => {
+      const result = await answerQuery(v1, 'who', request, reply, (call) => v1.service.who(request.query, call));
+      return reply.send({ who: [...result.who], people: result.people });
     },
   });
 

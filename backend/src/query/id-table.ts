@@ -1,0 +1,166 @@
+import { UserpulseError } from '../errors.ts';
+
+/** A key of three words, and how often it was added. */
+export interface Entry {
+  readonly high: number;
+  readonly middle: number;
+  readonly low: number;
+  readonly count: number;
+}
+
+const before = (a: Entry, b: Entry): boolean =>
+  a.count !== b.count
+    ? a.count > b.count
+    : a.high !== b.high
+      ? a.high < b.high
+      : a.middle !== b.middle
+        ? a.middle < b.middle
+        : a.low < b.low;
+
+/** Words of a place in the table: three of the key and the count, which lie side by side because each look at a place is a cache miss. */
+const WORDS = 4;
+
+/** Parts of the table. Each grows by itself, so that the copy that growing takes is of one part only. */
+const PARTS = 16;
+
+/** Counts by 96-bit key. Each takes at most 64 bytes. */
+export class IdTable {
+  readonly #most: number;
+  readonly #memory: (change: number) => void;
+  readonly #what: string;
+  readonly #parts = Array.from({ length: PARTS }, () => new Part());
+  size = 0;
+
+  /**
+   * @param most bound of different keys
+   * @param what its keys are, for the message
+   * @param memory told how many bytes more or less the table takes than at first; what it throws ends the counting
+   */
+  constructor(most: number, memory: (change: number) => void, what = 'ids') {
+    this.#most = most;
+    this.#what = what;
+    this.#memory = memory;
+  }
+
+  /** @returns whether the key is new. @throws UserpulseError bad_request; what `memory` throws */
+  add(high: number, middle: number, low: number): boolean {
+    const mixed = hash(high, middle, low);
+    const part = this.#parts[mixed >>> 28];
+    if (part?.add(mixed, high, middle, low) !== true) return false;
+    this.size++;
+    if (this.size > this.#most)
+      throw new UserpulseError(
+        'bad_request',
+        `More than ${this.#most.toLocaleString('en-US')} different ${this.#what} would have to be told apart.`,
+        { hint: 'Ask for a shorter range or for fewer types.' },
+      );
+    if (part.isFull) {
+      this.#memory(part.bytes * 2);
+      this.#memory(-part.grow());
+    }
+    return true;
+  }
+
+  /** Forgets all keys, and keeps its memory. */
+  clear(): void {
+    this.size = 0;
+    for (const part of this.#parts) part.clear();
+  }
+
+  top(n: number): Entry[] {
+    const best: Entry[] = [];
+    for (const part of this.#parts) part.addTo(best, n);
+    return best;
+  }
+}
+
+/** Open addressing in a flat array, at most half full. A count of 0 marks a free place. */
+class Part {
+  #mask = (1 << 8) - 1;
+  #places = new Uint32Array(WORDS << 8);
+  #size = 0;
+
+  get isFull(): boolean {
+    return this.#size * 2 > this.#mask;
+  }
+
+  get bytes(): number {
+    return this.#places.byteLength;
+  }
+
+  clear(): void {
+    this.#places.fill(0);
+    this.#size = 0;
+  }
+
+  /** @returns whether the key is new */
+  add(mixed: number, high: number, middle: number, low: number): boolean {
+    const at = this.#find(mixed, high, middle, low);
+    const count = this.#places[at + 3] ?? 0;
+    this.#places[at + 3] = count + 1;
+    if (count > 0) return false;
+    this.#put(at, high, middle, low);
+    this.#size++;
+    return true;
+  }
+
+  #put(at: number, high: number, middle: number, low: number): void {
+    this.#places[at] = high;
+    this.#places[at + 1] = middle;
+    this.#places[at + 2] = low;
+  }
+
+  /** Where the place of a key begins, or the free one where it belongs. */
+  #find(mixed: number, high: number, middle: number, low: number): number {
+    const places = this.#places;
+    const mask = this.#mask;
+    let place = mixed & mask;
+    for (;;) {
+      const at = place * WORDS;
+      if (places[at + 3] === 0 || (places[at + 2] === low && places[at + 1] === middle && places[at] === high))
+        return at;
+      place = (place + 1) & mask;
+    }
+  }
+
+  /** @returns bytes that it took before, and that are free now */
+  grow(): number {
+    const old = this.#places;
+    this.#mask = this.#mask * 2 + 1;
+    this.#places = new Uint32Array(old.length * 2);
+    for (let at = 0; at < old.length; at += WORDS) {
+      const [high = 0, middle = 0, low = 0, count = 0] = [old[at], old[at + 1], old[at + 2], old[at + 3]];
+      if (count === 0) continue;
+      const to = this.#find(hash(high, middle, low), high, middle, low);
+      this.#put(to, high, middle, low);
+      this.#places[to + 3] = count;
+    }
+    return old.byteLength;
+  }
+
+  /** Puts those that belong among the first `n` where they belong. */
+  addTo(best: Entry[], n: number): void {
+    const places = this.#places;
+    for (let at = 0; at < places.length; at += WORDS) {
+      const count = places[at + 3] ?? 0;
+      const last = best[n - 1];
+      // Most ids are far from the first n: look at their key only where it can matter.
+      if (count === 0 || (last !== undefined && count < last.count)) continue;
+      const [high = 0, middle = 0, low = 0] = [places[at], places[at + 1], places[at + 2]];
+      const entry = { high, middle, low, count };
+      if (last !== undefined && !before(entry, last)) continue;
+      let place = best.length;
+      for (let other = best[place - 1]; other !== undefined && before(entry, other); other = best[place - 1]) place--;
+      best.splice(place, 0, entry);
+      if (best.length > n) best.pop();
+    }
+  }
+}
+
+/** Mixes the words so that ids that differ in few digits fall on different places (murmur3's finalizer). */
+function hash(high: number, middle: number, low: number): number {
+  let h = Math.imul(high ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(middle ^ (high >>> 15), 0xc2b2ae35) ^ low;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
