@@ -31,6 +31,8 @@ export async function startBackend(influx: InfluxAccess): Promise<Backend> {
       INFLUX_TOKEN: influx.token,
       USERPULSE_LISTEN: `${LOOPBACK}:${port}`,
       USERPULSE_LOG_LEVEL: 'warn',
+      // Else whoever asks again is answered without InfluxDB.
+      USERPULSE_CACHE_MS: '0',
     }),
   });
   return { url, server, stop: () => server.stop() };

@@ -30,8 +30,8 @@ func isTimeSeries(frame *data.Frame) bool {
 	return frame.Meta != nil && (frame.Meta.Type == data.FrameTypeTimeSeriesWide || frame.Meta.Type == data.FrameTypeNumericWide)
 }
 
-// seriesName fills the template's {{id}}, {{type}}, {{compare}} and {{preset}}. A label the series lacks is empty; where nothing is left, or without a
-// template, the name is the backend's own default: "88 retweet", "88 retweet (1w before)", "interactions" for a series without id and type.
+// seriesName fills the template's {{id}}, {{to}}, {{type}}, {{compare}} and {{preset}}. A label the series lacks is empty; where nothing is left, or without a
+// template, the name is the backend's own default: "88 retweet", "88 → 677 retweet", "88 retweet (1w before)", "interactions" for a series without id and type.
 func seriesName(template, preset string, labels data.Labels) string {
 	if template != "" {
 		filled := placeholder.ReplaceAllStringFunc(template, func(match string) string {
@@ -53,6 +53,9 @@ func seriesName(template, preset string, labels data.Labels) string {
 	for _, name := range []string{"id", "type"} {
 		if value := labels[name]; value != "" {
 			parts = append(parts, value)
+		}
+		if to := labels["to"]; name == "id" && to != "" {
+			parts = append(parts, "→", to)
 		}
 	}
 	if len(parts) == 0 {

@@ -18,6 +18,8 @@ func TestSeriesName(t *testing.T) {
 		{"", full, "88 retweet"},
 		{"", earlier, "88 retweet (1w before)"},
 		{"", data.Labels{"id": "88"}, "88"},
+		{"", data.Labels{"id": "88", "to": "677", "type": "reply"}, "88 → 677 reply"},
+		{"{{id}} to {{to}}", data.Labels{"id": "88", "to": "677"}, "88 to 677"},
 		{"", nil, "interactions"},
 		{"", data.Labels{"compare": "1w"}, "interactions (1w before)"},
 		{"{{type}} by {{ id }}", full, "retweet by 88"},

@@ -146,6 +146,9 @@ func (l *liveWindows) frame() *data.Frame {
 		field.Labels = data.Labels{}
 		if key.id != "" {
 			field.Labels["id"] = key.id
+			if to := l.query.counterpart(key.id); to != "" {
+				field.Labels["to"] = to
+			}
 		}
 		if key.kind != "" {
 			field.Labels["type"] = key.kind

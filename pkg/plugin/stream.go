@@ -39,6 +39,19 @@ type liveQuery struct {
 	parameters url.Values
 }
 
+// counterpart is whom an id's interactions were made to, where the query is about two users.
+func (q liveQuery) counterpart(id string) string {
+	if q.Preset != "pair" {
+		return ""
+	}
+	for _, other := range q.IDs {
+		if other != id {
+			return other
+		}
+	}
+	return ""
+}
+
 // applied are the fields of a live query that the gateway applies to what the backend streams. All others are parameters of the backend's stream.
 var applied = map[string]bool{"groupBy": true, "legend": true}
 

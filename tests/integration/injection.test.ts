@@ -15,7 +15,8 @@ import {
   time,
   type Flux,
 } from '../../backend/src/flux/literals.ts';
-import { seriesScript, idScript, typesScript } from '../../backend/src/flux/translate.ts';
+import { idScript, lackingScript, seriesScript, typesScript } from '../../backend/src/flux/translate.ts';
+import { CALCULATION_NAMES } from '../../contract/query.ts';
 import { AUTHORIZED, testServer } from '../../backend/src/http/testing.ts';
 import type { App } from '../../backend/src/http/v1.ts';
 import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
@@ -211,20 +212,25 @@ function foreign(file: Node, asked: Schema): string[] {
   const literal = (at: Node): void => {
     if (!LITERALS.includes(at.type)) no('no literal', at);
   };
-  /** `r.column == literal`, or `!=`, joined by `and` and `or`. */
+  /** What our beginnings of a pair look like, and nothing that could be anything else: one id or several, none or some counterpart. */
+  const beginning = (at: Node): void => {
+    if (at.type !== 'RegexpLiteral' || !/^\^(\(\?:)?[0-9a-f:|]+\)?(\[1-9\])?$/.test(String(at['value'])))
+      no('no beginning of a pair', at);
+  };
+  /** `r.column == literal`, `!=`, or `=~` a beginning, joined by `and` and `or`. */
   const predicate = (at: Node): void => {
     if (at.type === 'ParenExpression') predicate(child(at, 'expression'));
     else if (at.type === 'LogicalExpression') {
       predicate(child(at, 'left'));
       predicate(child(at, 'right'));
     } else {
-      if (at.type !== 'BinaryExpression' || !['==', '!='].includes(String(at['operator']))) {
+      if (at.type !== 'BinaryExpression' || !['==', '!=', '=~'].includes(String(at['operator']))) {
         no('no comparison', at);
         return;
       }
       const left = child(at, 'left');
       if (!COLUMNS.some((column) => name(left) === `r.${column}`)) no('no column of ours', left);
-      literal(child(at, 'right'));
+      (at['operator'] === '=~' ? beginning : literal)(child(at, 'right'));
     }
   };
   const call = (at: Node): void => {
@@ -354,6 +360,23 @@ describe('the escapers alone', () => {
               odd,
             ),
             idScript({ preset: 'received', types: texts, ...range }, schema),
+            idScript({ preset: 'received', id: USER, types: texts, ...range }, schema),
+            seriesScript(
+              [
+                {
+                  kind: 'people',
+                  name,
+                  preset: 'received',
+                  ids: [USER],
+                  types: texts,
+                  ...range,
+                  timed: true,
+                  typed: true,
+                },
+              ],
+              schema,
+            ),
+            lackingScript({ preset: 'received', ids: [USER], types: texts, ...range }, schema),
             typesScript(range, { ...odd, buckets: { ...odd.buckets, total: name } }),
           ];
           for (const script of scripts) {
@@ -417,7 +440,8 @@ const query = (preset: string, ids: fc.Arbitrary<string[]> | undefined) =>
       ...(ids === undefined ? {} : { ids }),
       types: list('like'),
       every: mostly('1h'),
-      calc: fc.constantFrom('count', 'rate', 'cumulative', 'total').chain(mostly),
+      calc: fc.constantFrom(...CALCULATION_NAMES).chain(mostly),
+      direction: mostly('both'),
       groupBy: fc.array(fc.constantFrom('id', 'type').chain(mostly), { maxLength: 2 }),
       compareTo: mostly('1d'),
       of: mostly('received'),
@@ -439,6 +463,8 @@ const body = fc.record(
         query('share', list(SHARE)),
         query('everyone', undefined),
         query('top', undefined),
+        query('pair', fc.tuple(mostly(USER), mostly('88'))),
+        query('who', fc.tuple(mostly(USER))),
       ),
       { selector: ({ refId }) => refId, minLength: 1, maxLength: 4 },
     ),
@@ -468,6 +494,16 @@ const inputs: readonly (readonly [what: string, url: fc.Arbitrary<string>])[] = 
     queryString({ of: mostly('received'), types: list('like'), ...RANGE, n: mostly('3') }).map(
       (query) => `/v1/top?${query}`,
     ),
+  ],
+  [
+    '/v1/who',
+    queryString({
+      of: mostly('received'),
+      id: mostly(USER),
+      types: list('like'),
+      ...RANGE,
+      n: mostly('3'),
+    }).map((query) => `/v1/who?${query}`),
   ],
   ['/v1/types', queryString(RANGE).map((query) => `/v1/types?${query}`)],
 ];
@@ -524,6 +560,9 @@ describe('hostile text in', () => {
       ids: list(USER),
       types: list('like'),
       every: mostly('10s'),
+      calc: mostly('unique'),
+      groupBy: mostly('id,type'),
+      direction: mostly('to'),
       timezone: mostly('Europe/Paris'),
     });
     let opened = 0;

@@ -176,6 +176,13 @@ export function kindsOf({ size, fromMs, toMs }: LoadWorld): readonly Kind[] {
       },
     },
     {
+      name: 'active users of each day',
+      path: '/v1/query',
+      body: { ...range, queries: [{ refId: 'A', preset: 'everyone', calc: 'unique', every: '1d', groupBy: [] }] },
+      // Each interaction is by a user of its own.
+      judge: (text) => judgeResults(text, (frame) => judgeFrame(frame, 1, size.types * size.windows)),
+    },
+    {
       name: 'types',
       path: `/v1/types?${address}`,
       judge: (text) => {

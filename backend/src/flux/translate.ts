@@ -40,7 +40,7 @@ export interface PeopleStream extends StreamBase {
   readonly preset: Exclude<SeriesPreset, 'pair'>;
   /** Empty for `everyone`. */
   readonly ids: readonly string[];
-  /** Whether rows have their time. It doubles what InfluxDB writes, and is not needed where the stream is one window. */
+  /** Whether rows have their time. It triples how long InfluxDB takes to write them, and is not needed where the stream is one window. */
   readonly timed: boolean;
   /** Whether rows have their type. */
   readonly typed: boolean;
@@ -120,7 +120,7 @@ function points(bucket: string, { types, fromMs, toMs }: Omit<StreamBase, 'name'
 
 /**
  * Who took part, a row for each interaction. Of an id its counterparts, as `id:counterpart`; of everyone the makers. InfluxDB's own `distinct`
- * takes ten times as long as counting the rows here, as soon as there are windows.
+ * over windows takes many times as long as counting the rows here (docs/adr/0018-counterparts.md).
  */
 export function peopleStream(stream: PeopleStream, schema: Schema): Flux {
   const { preset, ids, timed, typed } = stream;

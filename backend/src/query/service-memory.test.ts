@@ -10,7 +10,7 @@ const NOW = Date.parse('2026-02-01T00:00:00Z');
 const DAY = { from: '2026-01-05T00:00:00Z', to: '2026-01-06T00:00:00Z' };
 const MIB = 1_048_576;
 
-/** A service over an InfluxDB that answers when told to: counts with one like at one o'clock, rankings with so many ids. */
+/** A service over an InfluxDB that answers when told to: counts with one like at one o'clock, rankings and people with so many ids. */
 function worldOf({ maxBytes = 100 * MIB, keepMs = 30_000, ids = 0 } = {}) {
   const budget = new QueryBudget({ maxBytes, running: 10, waiting: 10, waitMs: 60_000 });
   const scripts: string[] = [];
@@ -22,12 +22,12 @@ function worldOf({ maxBytes = 100 * MIB, keepMs = 30_000, ids = 0 } = {}) {
       scripts.push(script.text);
       await closed;
       const name = /yield\(name: "([^"]*)"\)/.exec(script.text)?.[1];
-      if (name !== undefined)
+      if (name !== undefined && script.text.includes('fn: count'))
         onChunk(Buffer.from(`,result,table,_time,_value,type\r\n,${name},0,2026-01-05T01:00:00Z,1,like\r\n\r\n`));
       else
         onChunk(
           Buffer.from(
-            `,result,table,_value\r\n${Array.from({ length: ids }, (_, i) => `,_result,0,${i}\r\n`).join('')}\r\n`,
+            `,result,table,_value\r\n${Array.from({ length: ids }, (_, i) => `,${name ?? '_result'},0,${i + 1}\r\n`).join('')}\r\n`,
           ),
         );
     },
@@ -160,6 +160,26 @@ describe('the memory of a request', () => {
     holder.release();
     expect((await again).top).toHaveLength(10);
     expect([fresh.budget.bytes, fresh.budget.running]).toEqual([0, 0]);
+  });
+
+  it('of different people grows with them, is known the next time, and is given back', async () => {
+    const { service, plain, budget } = worldOf({ maxBytes: 24 * MIB, ids: 100_000, keepMs: 0 });
+    const query = ask({ preset: 'everyone', ids: [], calc: 'reach', groupBy: [] });
+    await expect(service.query(query)).resolves.toMatchObject({
+      results: { A: { frames: [{ data: { values: [[100_000]] } }] } },
+    });
+    expect([budget.bytes, budget.running]).toEqual([0, 0]);
+    const other = budget.claim();
+    await other.admit(20 * MIB);
+    const waits = plain.query(query);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(budget.waiting).toBe(1);
+    other.release();
+    await waits;
+    const small = worldOf({ maxBytes: 4 * MIB, ids: 100_000 });
+    const { results } = await small.service.query(query);
+    expect(results['A']).toMatchObject({ errorCode: 'answer_too_large', status: 413 });
+    expect([small.budget.bytes, small.budget.running]).toEqual([0, 0]);
   });
 
   it('of a ranking that is being read is not asked for again by those who share it', async () => {

@@ -426,6 +426,10 @@ describe('a query', () => {
         { refId: 'every', preset: 'everyone', every: '0s' },
         { refId: 'windows', preset: 'everyone', every: '1s' },
         { refId: 'calc', preset: 'everyone', calc: 'mean' },
+        { refId: 'pairs', preset: 'pair', ids: ['1', '2'], calc: 'unique' },
+        { refId: 'alone', preset: 'pair', ids: ['1'] },
+        { refId: 'same', preset: 'pair', ids: ['1', '1'] },
+        { refId: 'whos', preset: 'who', of: 'share', ids: ['88'] },
         { refId: 'group', preset: 'everyone', groupBy: ['user'] },
         {
           refId: 'series',
@@ -438,7 +442,7 @@ describe('a query', () => {
         { refId: 'n', preset: 'top', of: 'made', n: 0.5 },
       ],
     });
-    expect(Object.keys(results)).toHaveLength(17);
+    expect(Object.keys(results)).toHaveLength(21);
     expect(Object.entries(results).map(([refId, r]) => [refId, 'error' in r ? r.errorCode : 'ok'])).toEqual([
       ['ok', 'ok'],
       ['__proto__', 'ok'],
@@ -452,6 +456,10 @@ describe('a query', () => {
       ['every', 'bad_request'],
       ['windows', 'too_many_windows'],
       ['calc', 'bad_request'],
+      ['pairs', 'bad_request'],
+      ['alone', 'bad_request'],
+      ['same', 'bad_request'],
+      ['whos', 'bad_request'],
       ['group', 'bad_request'],
       ['series', 'bad_request'],
       ['many', 'bad_request'],
@@ -462,6 +470,9 @@ describe('a query', () => {
       status: 400,
       frames: [],
       error: expect.stringContaining('Use every "10s"'),
+    });
+    expect(results['pairs']).toMatchObject({
+      error: expect.stringContaining('calc "unique" counts different people, and preset "pair" is about two'),
     });
     expect(results['preset']).toMatchObject({
       error: expect.stringContaining('made, received, share, everyone, pair, who, top'),
