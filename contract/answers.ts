@@ -60,6 +60,12 @@ export interface TopResult {
   readonly top: readonly { readonly id: string; readonly count: number }[];
 }
 
+/** Answer of `GET /v1/who`: users, most first, and how many different ones there are in all. */
+export interface WhoResult {
+  readonly who: TopResult['top'];
+  readonly people: number;
+}
+
 /** Answer of `GET /v1/types`: sorted. */
 export interface TypesResult {
   readonly types: readonly string[];

@@ -265,7 +265,7 @@ export function readQuery(given: unknown): Reading<typeof QUERY_FIELDS> {
 }
 
 /** What a dashboard variable may list. */
-export const VARIABLE_LISTS = ['types', 'top', 'prefixes'] as const;
+export const VARIABLE_LISTS = ['types', 'top', 'who', 'prefixes'] as const;
 export type VariableList = (typeof VARIABLE_LISTS)[number];
 
 /** The query of a dashboard variable. */
@@ -273,6 +273,10 @@ export const VARIABLE_FIELDS = {
   version: QUERY_FIELDS.version,
   list: { form: { kind: 'choice', of: VARIABLE_LISTS }, fallback: 'types', description: 'What is listed.' },
   of: { ...QUERY_FIELDS.of, fallback: DEFAULT_TOP.of },
+  id: {
+    form: { kind: 'text', maxLength: 200 },
+    description: 'For who: the user or share whose people are listed; a variable stands for one.',
+  },
   n: { ...QUERY_FIELDS.n, fallback: 20 },
   types: QUERY_FIELDS.types,
 } as const satisfies FieldTable;

@@ -17,6 +17,7 @@ import { DEFAULT_QUERY } from './query/defaults.ts';
 import { describeQuery } from './query/describe.ts';
 import { FILTER_KEY, filterTypes, needsKnownTypes } from './query/filters.ts';
 import {
+  expandSet,
   expandTypes,
   hasBuiltIn,
   interpolateQuery,
@@ -166,6 +167,12 @@ export class UserpulseDataSource
 
   expandTypes(types: readonly string[], scopedVars: ScopedVars): string[] {
     return expandTypes(types, (text, format) => this.templateSrv.replace(text, scopedVars, format));
+  }
+
+  expandIds(ids: readonly string[], scopedVars: ScopedVars): string[] {
+    return expandSet(ids, (text, format) => this.templateSrv.replace(text, scopedVars, format)).filter(
+      (id) => id !== '',
+    );
   }
 
   variableNames(): string[] {

@@ -1,5 +1,5 @@
 import type { TimeRange } from '@grafana/data';
-import type { TopResult, TypesResult } from '../contract/answers.ts';
+import type { TopResult, TypesResult, WhoResult } from '../contract/answers.ts';
 import { parsePrefixScheme, type PrefixScheme } from '../contract/prefix.ts';
 import { idKindOf, type IdPreset, type RankedPreset } from '../contract/presets.ts';
 import type { UserpulseQuery } from './types.ts';
@@ -72,6 +72,12 @@ export class Resources {
   async top({ of, n, types = [], range }: TopRequest): Promise<TopResult['top']> {
     const params = { of, n, ...(types.length > 0 && { types: types.join(',') }), ...rangeParams(range) };
     return (await this.client.getResource<TopResult>('top', params, QUIET)).top;
+  }
+
+  /** The people at the other end of an id's interactions, those with the most first. */
+  async who({ id, of, n, types = [], range }: TopRequest & { readonly id: string }): Promise<WhoResult['who']> {
+    const params = { of, id, n, ...(types.length > 0 && { types: types.join(',') }), ...rangeParams(range) };
+    return (await this.client.getResource<WhoResult>('who', params, QUIET)).who;
   }
 
   /** Which characters of an id are its prefix tag; the backend decides. */

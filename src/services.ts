@@ -22,6 +22,8 @@ export interface EditorServices {
   applyTemplateVariables(saved: UserpulseQuery, scopedVars: ScopedVars): UserpulseQuery;
   /** A set of types with its variables replaced. */
   expandTypes(types: readonly string[], scopedVars: ScopedVars): string[];
+  /** A set of ids with its variables replaced. */
+  expandIds(ids: readonly string[], scopedVars: ScopedVars): string[];
   /** The Flux of a query as it would run with these settings. */
   translate(saved: UserpulseQuery, settings: TranslateSettings): Promise<string>;
 }

@@ -176,8 +176,14 @@ export const texts = {
       options: {
         types: { label: 'Interaction types', description: 'Types that occur in the time range' },
         top: { label: 'Top users or shares', description: 'Ids with the most interactions in the time range' },
+        who: { label: 'People around one', description: 'Users who had most to do with one user or share' },
         prefixes: { label: 'Prefixes', description: 'Prefix tags of the leading ids, for your own Flux' },
       } satisfies Record<VariableList, { label: string; description: string }>,
+    },
+    id: {
+      label: 'User or share',
+      placeholder: 'One id, or $user',
+      help: 'The user or share whose people are listed: an id, or a variable that stands for one.',
     },
   },
   annotation: {

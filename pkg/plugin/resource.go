@@ -23,6 +23,7 @@ type resource struct {
 var resources = map[string]resource{
 	"types":     {method: http.MethodGet},
 	"top":       {method: http.MethodGet},
+	"who":       {method: http.MethodGet},
 	"schema":    {method: http.MethodGet},
 	"translate": {method: http.MethodPost},
 	// It names InfluxDB's address and organisation, stream, archive and checkpoint.
@@ -39,7 +40,7 @@ func (d *Datasource) CallResource(ctx context.Context, request *backend.CallReso
 	path := strings.Trim(request.Path, "/")
 	asked, known := resources[path]
 	if !known {
-		return sendError(sender, http.StatusNotFound, "not_found", fmt.Sprintf("There is no resource %q. There are types, top, schema, health and translate.", path))
+		return sendError(sender, http.StatusNotFound, "not_found", fmt.Sprintf("There is no resource %q. There are types, top, who, schema, health and translate.", path))
 	}
 	method := asked.method
 	if request.Method != method {

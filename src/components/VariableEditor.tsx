@@ -9,7 +9,7 @@ import type { UserpulseOptions, UserpulseQuery, UserpulseVariableQuery } from '.
 import { useState } from 'react';
 import { ErrorBoundary } from './ErrorBoundary.tsx';
 import { EditorField, EditorRow } from './fields/EditorField.tsx';
-import { RANKING_OPTIONS } from './fields/options.ts';
+import { RANKING_OPTIONS, WHO_OPTIONS } from './fields/options.ts';
 import { TextInput } from './fields/TextInput.tsx';
 import { TypesSelect } from './fields/TypesSelect.tsx';
 import { RefusedAlert } from './RefusedAlert.tsx';
@@ -49,11 +49,22 @@ function VariableForm({ query: saved, onChange, datasource }: Props) {
             <EditorField htmlFor={id('of')} label={texts.query.of.label} help={texts.query.of.help} width={34}>
               <Combobox
                 id={id('of')}
-                options={RANKING_OPTIONS}
+                options={query.list === 'who' ? WHO_OPTIONS : RANKING_OPTIONS}
                 value={query.of}
                 onChange={({ value }) => change({ of: value })}
               />
             </EditorField>
+            {query.list === 'who' && (
+              <EditorField htmlFor={id('id')} label={text.id.label} help={text.id.help} width={28}>
+                <TextInput
+                  id={id('id')}
+                  label={text.id.label}
+                  placeholder={text.id.placeholder}
+                  value={query.id ?? ''}
+                  onCommit={(typed) => change({ id: typed })}
+                />
+              </EditorField>
+            )}
             <EditorField
               htmlFor={id('n')}
               label={texts.query.n.label}

@@ -162,6 +162,17 @@ describe('a variable', () => {
     await user.type(field('How many'), '50{Tab}');
     expect(last).toMatchObject({ version: 1, list: 'top', of: 'share', n: 50 });
   });
+
+  it('lists the people around one, who may be a variable', async () => {
+    render(<Page />);
+    const user = userEvent.setup({ delay: null, pointerEventsCheck: PointerEventsCheckLevel.Never });
+    await user.click(field('List'));
+    await user.click(await screen.findByRole('option', { name: /People around one/ }));
+    await user.type(field('User or share'), '$user{Enter}');
+    await user.click(field('Ranking'));
+    await user.click(await screen.findByRole('option', { name: /With whom a user interacted/ }));
+    expect(last).toMatchObject({ list: 'who', id: '$user', of: 'made' });
+  });
 });
 
 describe('an annotation', () => {

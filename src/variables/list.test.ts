@@ -14,11 +14,12 @@ const BACKEND = {
       { id: '88', count: 7 },
     ],
   },
+  who: { who: [{ id: '677', count: 3 }], people: 1 },
   schema: { prefix: { user: 'first:4', share: 'last:6' } },
 };
 
 async function values(query: object, backend: Record<string, unknown> = BACKEND) {
-  const datasource = dataSource(backend, { kind: ['like', 'view'] });
+  const datasource = dataSource(backend, { kind: ['like', 'view'], user: '88', several: ['88', '677'] });
   const asked = { ...request([]), targets: [query] } as unknown as DataQueryRequest<UserpulseVariableQuery>;
   const { data } = await lastValueFrom(datasource.variables.query(asked));
   const fields = (data[0] as DataFrame).fields.map((field) => [field.name, [...(field.values as string[])]]);
@@ -38,6 +39,15 @@ it('offers the leading ids by their interactions, of types that may be a variabl
   expect(asked[0]).toMatchObject({ path: 'top', body: { of: 'made', n: 3, types: 'like,view' } });
 });
 
+it('offers the people around one user, who may be a variable', async () => {
+  const { value, asked } = await values({ list: 'who', id: '$user', of: 'received', n: 5 });
+  expect(value).toEqual(['677']);
+  expect(asked[0]).toMatchObject({ path: 'who', body: { of: 'received', id: '88', n: 5 } });
+  await expect(values({ list: 'who', id: '$several' })).rejects.toThrow('takes one user ID, not 2.');
+  await expect(values({ list: 'who' })).rejects.toThrow('needs a user ID.');
+  await expect(values({ list: 'who', id: '88', of: 'share' })).rejects.toThrow('"88" is not a valid share ID.');
+});
+
 it('offers each prefix once, by the scheme that the backend has', async () => {
   expect((await values({ list: 'prefixes', of: 'made' })).value).toEqual(['1445', '88']);
   expect((await values({ list: 'prefixes', of: 'share' })).value).toEqual(['14454', '14459', '88']);
@@ -49,7 +59,7 @@ it('offers types for a query that is only a word, as provisioned files may have 
 
 it('refuses a query that is wrong instead of offering something else', async () => {
   await expect(values({ list: 'shares' })).rejects.toThrow(
-    'list "shares" is not known. Use one of types, top, prefixes.',
+    'list "shares" is not known. Use one of types, top, who, prefixes.',
   );
   await expect(values({ list: 'top', of: 'everyone' })).rejects.toThrow('of "everyone" is not known.');
   await expect(values({ list: 'top', n: '5' })).rejects.toThrow('n must be a whole number from 1 to 1000');

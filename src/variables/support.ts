@@ -2,6 +2,8 @@ import { createDataFrame, CustomVariableSupport, FieldType } from '@grafana/data
 import type { DataQueryRequest, DataQueryResponse } from '@grafana/data';
 import { from, map, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
+import { problemText } from '../../contract/problem.ts';
+import { idsProblem } from '../../contract/rules.ts';
 import { VariableEditor } from '../components/VariableEditor.tsx';
 import { DEFAULT_VARIABLE_QUERY } from '../query/defaults.ts';
 import { problemsText, readSavedVariable } from '../query/saved.ts';
@@ -33,7 +35,11 @@ export class UserpulseVariableSupport extends CustomVariableSupport<
     const { query, problems } = readSavedVariable(request.targets[0]);
     if (problems.size > 0) return throwError(() => new Error(problemsText(problems)));
     const types = this.datasource.expandTypes(query.types, request.scopedVars);
-    return from(listValues({ ...query, types }, this.datasource.resources, request.range)).pipe(
+    const ids = query.list === 'who' ? this.datasource.expandIds([query.id ?? ''], request.scopedVars) : [];
+    const problem = query.list === 'who' ? idsProblem({ preset: 'who', ids, of: query.of }) : undefined;
+    if (problem !== undefined) return throwError(() => new Error(problemText(problem)));
+    const [id = ''] = ids;
+    return from(listValues({ ...query, id, types }, this.datasource.resources, request.range)).pipe(
       map((values) => ({
         data: [
           createDataFrame({

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { TopResult } from '../../../contract/answers.ts';
+import type { TopResult, WhoResult } from '../../../contract/answers.ts';
 import { MAX_SERIES } from '../../../contract/limits.ts';
 import { countsPeople } from '../../../contract/query.ts';
 import { ID_PRESETS, idKindOf, isIdPreset, roleOf, type IdPreset } from '../../../contract/presets.ts';
@@ -68,12 +68,7 @@ export interface WhoInput {
   readonly n?: number | undefined;
 }
 
-/** Counterparts of an id, those with the most interactions first, and how many different ones there are. */
-export interface WhoAnswer {
-  readonly who: TopResult['top'];
-  readonly people: number;
-  readonly ageMs: number;
-}
+export type WhoAnswer = WhoResult & { readonly ageMs: number };
 
 export interface LiveInput {
   readonly preset: string;

@@ -1,6 +1,6 @@
-import type { InteractionsResult, QueryResponse, TopResult } from '../../../contract/answers.ts';
+import type { InteractionsResult, QueryResponse, TopResult, WhoResult } from '../../../contract/answers.ts';
 import { interactionsJson, queryJson } from './render.ts';
-import type { InteractionsAnswer, QueryAnswer, QueryService, WhoAnswer } from './service.ts';
+import type { InteractionsAnswer, QueryAnswer, QueryService } from './service.ts';
 
 /** Makers for tests; nothing in production imports this file. */
 
@@ -17,7 +17,7 @@ export interface ReadService extends Pick<QueryService, 'translate' | 'live' | '
   query(...given: Arguments<'query'>): Promise<QueryResponse>;
   interactions(...given: Arguments<'interactions'>): Promise<InteractionsResult>;
   top(...given: Arguments<'top'>): Promise<TopResult>;
-  who(...given: Arguments<'who'>): Promise<Omit<WhoAnswer, 'ageMs'>>;
+  who(...given: Arguments<'who'>): Promise<WhoResult>;
   types(...given: Arguments<'types'>): Promise<readonly string[]>;
 }
 
