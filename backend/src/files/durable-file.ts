@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join, basename } from 'node:path';
 
 /**
  * Files that are either whole or absent after a power cut: written under a temporary name and flushed, then renamed, and the folder's entry
- * flushed too. A crash may leave the temporary file (`.NAME.tmp`), which the next attempt overwrites.
+ * flushed too. A crash may leave the temporary file: of a replaced file `.NAME.tmp`, which the next attempt overwrites, and of a created one
+ * `.NAME.UUID.tmp`, which nobody reads.
  */
 
 /** Creates a folder and its missing parents, and makes their entries durable. */
@@ -18,17 +20,17 @@ export async function makeFolder(folder: string): Promise<void> {
 
 /** Replaces a file, or creates it. */
 export async function replaceFile(path: string, chunks: readonly Uint8Array[]): Promise<void> {
-  const temporary = await writeTemporary(path, chunks);
+  const temporary = await writeTemporary(path, '', chunks);
   await rename(temporary, path);
   await syncFolder(dirname(path));
 }
 
 /**
- * Creates a file that must not exist yet.
+ * Creates a file that must not exist yet. Others may do so at the same time: one of the files becomes it, whole.
  * @returns false where it exists; it stays as it is
  */
 export async function createFile(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
-  const temporary = await writeTemporary(path, chunks);
+  const temporary = await writeTemporary(path, `.${randomUUID()}`, chunks);
   try {
     // Unlike rename, link fails where the name exists.
     await link(temporary, path);
@@ -53,8 +55,8 @@ export async function removeFile(path: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-async function writeTemporary(path: string, chunks: readonly Uint8Array[]): Promise<string> {
-  const temporary = join(dirname(path), `.${basename(path)}.tmp`);
+async function writeTemporary(path: string, suffix: string, chunks: readonly Uint8Array[]): Promise<string> {
+  const temporary = join(dirname(path), `.${basename(path)}${suffix}.tmp`);
   const file = await open(temporary, 'w', 0o640);
   try {
     for (const chunk of chunks) await file.writeFile(chunk);
