@@ -177,7 +177,7 @@ interface What {
 const IDS_PER_STREAM = 5;
 const MOST_STREAMS = 40;
 /** Windows of everyone that are read one by one, so that no row needs its time; more are read in one go. */
-const MOST_WINDOW_STREAMS = 100;
+const MOST_WINDOW_STREAMS = 200;
 
 function streamsOf(
   what: What,
