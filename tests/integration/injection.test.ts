@@ -193,7 +193,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   keep: ['columns'],
   yield: ['name'],
   first: [],
-  group: [],
+  group: ['columns'],
   distinct: ['column'],
 };
 const LITERALS = ['StringLiteral', 'IntegerLiteral', 'DateTimeLiteral', 'DurationLiteral', 'UnsignedIntegerLiteral'];
@@ -251,8 +251,11 @@ function foreign(file: Node, asked: Schema): string[] {
         if (!allowed.includes(key)) no('no argument of ours', property);
         else if (key === 'fn' && callee === 'filter') predicate(child(value, 'body'));
         else if (key === 'predicate') predicate(child(value, 'body'));
-        else if (key === 'fn' || key === 'createEmpty') {
-          if (name(value) !== (key === 'fn' ? 'count' : 'false')) no('no value of ours', value);
+        else if (key === 'fn') {
+          // Counts, and sums of the counts of split totals.
+          if (!['count', 'sum'].includes(name(value))) no('no value of ours', value);
+        } else if (key === 'createEmpty') {
+          if (name(value) !== 'false') no('no value of ours', value);
         } else if (key === 'columns') children(value, 'elements').forEach(literal);
         else literal(value);
         if (key === 'bucket' && !Object.values(asked.buckets).includes(String(value['value'])))
