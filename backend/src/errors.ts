@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'archive_unsupported'
   | 'archive_conflict'
   | 'archive_damaged'
+  | 'archive_locked'
   | 'checkpoint_unusable'
   | 'checkpoint_locked'
   | 'checkpoint_trimmed'
@@ -66,6 +67,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   archive_unsupported: 503,
   archive_conflict: 503,
   archive_damaged: 503,
+  archive_locked: 503,
   checkpoint_unusable: 503,
   checkpoint_locked: 503,
   checkpoint_trimmed: 503,

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import { parseRfc3339 } from '../../backend/src/event/timestamp.ts';
 import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 import { parts, temporaryFolder } from '../support/parts.ts';
 import { askClickhouse, askDuckdb, expectReadable, theClickhouse } from '../support/strict-readers.ts';
+import { recipe } from '../support/recipes.ts';
 import { archiveObjects } from '../support/stored.ts';
 
 const { world } = worldsOfEachTest();
@@ -72,13 +73,6 @@ function hostileLines(): string[] {
     return eventLine(1_000 + n, extra === '' ? '"x":0' : extra);
   });
   return [...fixed, ...random].filter(isEvent);
-}
-
-/** The code of a section of docs/archive.md, in the order of its blocks. */
-async function recipe(heading: string): Promise<string[]> {
-  const page = await readFile(new URL('../../docs/archive.md', import.meta.url), 'utf8');
-  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`));
-  return [...(section ?? '').matchAll(/```sql\n(.*?)```/gs)].map((match) => (match[1] ?? '').trim().replace(/;$/, ''));
 }
 
 describe('DuckDB and ClickHouse', { timeout: 300_000 }, () => {

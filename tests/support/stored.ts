@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { TABLE_PREFIX } from '../../backend/src/archive/keys.ts';
 import { PROBE_PREFIX } from '../../backend/src/archive/s3-probe.ts';
 import { listKeys, parts, readObject } from './parts.ts';
 import type { PointField } from './oracle.ts';
@@ -56,10 +57,10 @@ async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string
   if (rest !== '') yield rest;
 }
 
-/** Key and content of every object, dead letters included, in the order of keys. */
+/** Key and content of every object, dead letters included, in the order of keys. Tables are left out. */
 export async function* archiveObjects(place: ArchivePlace): AsyncGenerator<readonly [key: string, content: Buffer]> {
   if (place.kind === 's3') {
-    const keys = await listKeys(place.bucket);
+    const keys = (await listKeys(place.bucket)).filter((key) => !key.startsWith(`raw/${TABLE_PREFIX}/`));
     // Some at a time: each is small and takes a round trip.
     for (let at = 0; at < keys.length; at += 16) {
       const some = keys.slice(at, at + 16);
@@ -74,7 +75,10 @@ export async function* archiveObjects(place: ArchivePlace): AsyncGenerator<reado
   }
   const entries = await readdir(place.folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  for (const path of paths.sort()) yield [path.slice(place.folder.length + 1), await readFile(path)];
+  for (const path of paths.sort()) {
+    const key = path.slice(place.folder.length + 1);
+    if (!key.startsWith(`${TABLE_PREFIX}/`)) yield [key, await readFile(path)];
+  }
 }
 
 export interface StoredLine {

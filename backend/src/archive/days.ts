@@ -1,4 +1,4 @@
-import { dayText, REJECTED_PREFIX } from './keys.ts';
+import { dayText, REJECTED_PREFIX, tableKey } from './keys.ts';
 
 /** UTC days, counted from 1970-01-01, both included. */
 export interface DayRange {
@@ -25,4 +25,10 @@ export const keysOf = ({ from, to }: DayRange): readonly [string, string] => [`$
 export const rejectedKeysOf = (days: DayRange): readonly [string, string] => {
   const [from, to] = keysOf(days);
   return [`${REJECTED_PREFIX}/${from}`, `${REJECTED_PREFIX}/${to}`];
+};
+
+/** The same for tables. */
+export const tableKeysOf = ({ from, to }: DayRange): readonly [string, string] => {
+  const folder = (day: number): string => tableKey(day).slice(0, tableKey(day).lastIndexOf('/'));
+  return [`${folder(from)}/`, `${folder(to)}0`];
 };

@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserpulseError } from '../errors.ts';
 import { isCode } from '../files/durable-file.ts';
-import type { ArchiveReader, StoredObject } from './archive-reader.ts';
+import { replaced, type ArchiveReader, type StoredObject } from './archive-reader.ts';
+import { fileVersion } from './file-version.ts';
 
 /** The archive as files below a folder. */
 export class FileArchiveReader implements ArchiveReader {
@@ -35,6 +36,33 @@ export class FileArchiveReader implements ArchiveReader {
     }
   }
 
+  async slice(
+    { key, version }: StoredObject,
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const path = join(this.#folder, key);
+    try {
+      signal.throwIfAborted();
+      const file = await open(path);
+      try {
+        if (fileVersion(await file.stat()) !== version) throw replaced(path);
+        const bytes = new Uint8Array(to - from);
+        for (let at = 0; at < bytes.length;) {
+          const { bytesRead } = await file.read(bytes, at, bytes.length - at, from + at);
+          if (bytesRead === 0) throw replaced(path);
+          at += bytesRead;
+        }
+        return bytes;
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw this.#failure(path, error, signal);
+    }
+  }
+
   /** Files of a folder and below with keys in the range. Folders that cannot hold any are not opened. */
   async *#walk(folder: string, from: string, to: string, signal: AbortSignal): AsyncGenerator<StoredObject> {
     signal.throwIfAborted();
@@ -46,7 +74,10 @@ export class FileArchiveReader implements ArchiveReader {
       if (entry.name.startsWith('.') || key >= to) continue;
       if (entry.isDirectory()) {
         if (key >= from || from.startsWith(key)) yield* this.#walk(key, from, to, signal);
-      } else if (key >= from) yield { key, bytes: (await stat(join(this.#folder, key))).size };
+      } else if (key >= from) {
+        const found = await stat(join(this.#folder, key));
+        yield { key, bytes: found.size, version: fileVersion(found) };
+      }
     }
   }
 

@@ -10,6 +10,9 @@ export interface SegmentRange {
 /** Dead letters are below this, beside the years. */
 export const REJECTED_PREFIX = '_rejected';
 
+/** The table of events is below this, beside the years: a Hive-style partition for each day. */
+export const TABLE_PREFIX = 'events';
+
 const DAY_MS = 86_400_000;
 
 /** UTC day, counted from 1970-01-01. Time in ms since 1970 has no leap seconds, so all days are equally long. */
@@ -47,3 +50,18 @@ export function parseArchiveKey(key: string): ParsedKey | undefined {
 /** @param day of arrival, from {@link dayOf} */
 export const rejectedKey = (day: number, range: SegmentRange, codec: CodecName): string =>
   `${REJECTED_PREFIX}/${archiveKey(day, range, codec)}`;
+
+/** `events/year=YYYY/month=MM/day=DD/events.parquet` */
+export function tableKey(day: number): string {
+  const [year, month, date] = dayText(day).split('/');
+  return `${TABLE_PREFIX}/year=${year}/month=${month}/day=${date}/events.parquet`;
+}
+
+const TABLE_KEY = /^events\/year=(\d{4})\/month=(\d\d)\/day=(\d\d)\/events\.parquet$/;
+
+/** The inverse of {@link tableKey}; undefined for what is no table. */
+export function parseTableKey(key: string): number | undefined {
+  const [, year, month, date] = TABLE_KEY.exec(key) ?? [];
+  const day = Date.parse(`${year}-${month}-${date}T00:00:00Z`) / DAY_MS;
+  return Number.isInteger(day) && tableKey(day) === key ? day : undefined;
+}

@@ -10,8 +10,8 @@ import { errorOf } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import { Retries, retrying, type RetryOptions, type Verdict } from '../retry.ts';
-import type { ArchiveReader, StoredObject } from './archive-reader.ts';
-import { s3Location } from './s3.ts';
+import { replaced, type ArchiveReader, type StoredObject } from './archive-reader.ts';
+import { isTaken, s3Location } from './s3.ts';
 
 /** Attempts in a row without a byte in between after which reading is given up. */
 const MAX_ATTEMPTS = 6;
@@ -39,10 +39,10 @@ export class S3ArchiveReader implements ArchiveReader {
         token === undefined ? { StartAfter: this.#prefix + from } : { ContinuationToken: token },
         signal,
       );
-      for (const { Key, Size } of page.Contents ?? []) {
+      for (const { Key, Size, ETag } of page.Contents ?? []) {
         const key = Key?.slice(this.#prefix.length) ?? '';
         if (key >= to) return;
-        if (key >= from) yield { key, bytes: Size ?? 0 };
+        if (key >= from) yield { key, bytes: Size ?? 0, version: ETag ?? '' };
       }
       token = page.NextContinuationToken;
     } while (token !== undefined);
@@ -76,6 +76,27 @@ export class S3ArchiveReader implements ArchiveReader {
     }
   }
 
+  slice(object: StoredObject, from: number, to: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const { key, version } = object;
+    return retrying(
+      async () => {
+        const { Body } = await this.#target.s3.send(
+          new GetObjectCommand({
+            Bucket: this.#bucket,
+            Key: this.#prefix + key,
+            Range: `bytes=${from}-${to - 1}`,
+            IfMatch: version,
+          }),
+          { abortSignal: signal },
+        );
+        const bytes = new Uint8Array((await Body?.transformToByteArray()) ?? []);
+        if (bytes.length !== to - from) throw new Error(`S3 answered ${bytes.length} of ${to - from} bytes.`);
+        return bytes;
+      },
+      this.#retryOptions(signal, key),
+    );
+  }
+
   #listPage(
     where: Pick<ListObjectsV2CommandInput, 'StartAfter' | 'ContinuationToken'>,
     signal: AbortSignal,
@@ -89,6 +110,8 @@ export class S3ArchiveReader implements ArchiveReader {
   }
 
   #classify(error: unknown, failures: number, key: string | undefined): Verdict {
+    // 412: only slices name the version that they want.
+    if (isTaken(error)) return { kind: 'give_up', error: replaced(this.#url(key)) };
     if (error instanceof Error && error.name === 'NoSuchKey') {
       return {
         kind: 'give_up',

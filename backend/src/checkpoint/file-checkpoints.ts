@@ -44,7 +44,13 @@ export class FileCheckpointStore implements CheckpointStore {
     try {
       await makeFolder(this.#folder);
       await refuseMoved(this.#folder);
-      this.#lock = await FileLock.acquire(join(this.#folder, LOCK_FILE), this.#name);
+      this.#lock = await FileLock.acquire(join(this.#folder, LOCK_FILE), {
+        code: 'checkpoint_locked',
+        what: this.#name,
+        holder: 'ingest',
+        hint: 'Stop that process, or use a separate checkpoint and stream.',
+        lost: 'This ingest stops, because only one may write to a checkpoint. The next one reads again what it had not finished.',
+      });
       return await readFolder(this.#folder, stream);
     } catch (error) {
       await this.close();
@@ -61,7 +67,7 @@ export class FileCheckpointStore implements CheckpointStore {
   }
 
   async removeShard(shardId: string): Promise<void> {
-    await this.#lock?.check(this.#name);
+    await this.#lock?.check();
     await removeFile(join(this.#folder, fileOf(shardId)));
     await removeFile(join(this.#folder, shardId + RELEASE));
   }
@@ -83,7 +89,7 @@ export class FileCheckpointStore implements CheckpointStore {
   async #write(file: string, content: string): Promise<void> {
     // Ingest has ended, and closed it: nothing to try again.
     if (this.#lock === undefined) throw new UserpulseError('aborted', `${this.#name} is closed.`);
-    await this.#lock.check(this.#name);
+    await this.#lock.check();
     await replaceFile(join(this.#folder, file), [Buffer.from(content)]);
   }
 }

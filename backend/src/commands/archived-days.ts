@@ -6,10 +6,10 @@ import { dayText } from '../archive/keys.ts';
 import { UserpulseError } from '../errors.ts';
 import { counted, formatNumber, roughDuration } from '../format.ts';
 import type { Refused } from '../replay/batch-writer.ts';
-import type { Plan } from '../replay/day-plan.ts';
 import { ReplayState, type ReplayTarget } from '../replay/state.ts';
 import type { LineCounts } from '../replay/stats.ts';
 import { prefixSchemeText, schemeOfKind, type Schema } from '../schema/buckets.ts';
+import type { ReplaySource } from '../table/replay-source.ts';
 import { collected, dayArgument } from './arguments.ts';
 import type { CommandContext } from './context.ts';
 
@@ -79,7 +79,7 @@ export async function openState(
 export function tellPlan(
   context: CommandContext,
   options: DayRange,
-  { days, foreign }: Plan,
+  { days, foreign, fromTables }: ReplaySource,
   archive: string,
   ...more: readonly string[]
 ): void {
@@ -94,6 +94,9 @@ export function tellPlan(
   const lines = [
     `${counted(objects, 'object')} of ${counted(days.length, 'day')} (${range}), ${(bytes / 1e6).toFixed(1)} MB, from ${archive}`,
   ];
+  if (fromTables > 0) {
+    lines.push(`Reading ${counted(fromTables, 'day')} from tables too, because objects have been removed.`);
+  }
   if (foreign.length > 0) {
     lines.push(
       `Skipping ${counted(foreign.length, 'object')} that ingest did not write, the first: ${foreign[0] ?? ''}`,

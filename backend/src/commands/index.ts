@@ -1,5 +1,6 @@
 import type { RegisterCommand } from './context.ts';
 
+import { registerCompact } from './compact.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerIngest } from './ingest.ts';
@@ -12,7 +13,7 @@ import { registerServe } from './serve.ts';
 import { registerSetup } from './setup.ts';
 import { registerStart } from './start.ts';
 
-/** In the order in which `userpulse --help` shows them: setup, ingest, serve, start, produce, replay, repair, dead-letters, release, leases, doctor. */
+/** In the order in which `userpulse --help` shows them. */
 export const commands: readonly RegisterCommand[] = [
   registerSetup,
   registerIngest,
@@ -21,6 +22,7 @@ export const commands: readonly RegisterCommand[] = [
   registerProduce,
   registerReplay,
   registerRepair,
+  registerCompact,
   registerDeadLetters,
   registerRelease,
   registerLeases,

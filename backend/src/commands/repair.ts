@@ -15,7 +15,7 @@ import { Progress } from '../progress.ts';
 import { repair } from '../repair/repair-days.ts';
 import { reportText } from '../repair/report.ts';
 import { RepairStats } from '../repair/stats.ts';
-import { planDays } from '../replay/day-plan.ts';
+import { planWithTables } from '../table/replay-source.ts';
 import {
   failWhereIncomplete,
   openState,
@@ -122,7 +122,7 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
     } as const;
     const state = options.dryRun ? undefined : await openState(context, options, target, schema);
     const without = new Set(options.without);
-    const plan = await planDays(reader, options, without, context.stop);
+    const plan = await planWithTables(reader, options, without, context.stop);
     state?.plan(options, plan.days);
     tellPlan(context, options, plan, reader.url);
     const startMs = systemClock.now();
@@ -132,6 +132,7 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
     try {
       refused = await repair({
         reader,
+        read: plan.read,
         days: plan.days,
         without,
         schema,

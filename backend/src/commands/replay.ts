@@ -9,12 +9,12 @@ import { systemClock } from '../clock.ts';
 import { formatNumber } from '../format.ts';
 import { hasCheckpoints, readCheckpoints } from '../checkpoint/open-checkpoints.ts';
 import { Progress } from '../progress.ts';
-import { planDays, type Plan } from '../replay/day-plan.ts';
 import { replay } from '../replay/replay-days.ts';
 import { reportText } from '../replay/report.ts';
 import type { ReplayState } from '../replay/state.ts';
 import { ReplayStats } from '../replay/stats.ts';
 import type { Relocation } from '../schema/offsets.ts';
+import { planWithTables, type ReplaySource } from '../table/replay-source.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
 import {
   failWhereIncomplete,
@@ -121,7 +121,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
       state = await openState(context, options, target, schema);
     }
     const reader = openArchiveReader(archive);
-    const plan = await planDays(reader, options, new Set(options.without), context.stop);
+    const plan = await planWithTables(reader, options, new Set(options.without), context.stop);
     state?.plan(options, plan.days);
     // After the listing: the relocation of an event is saved before the event is archived.
     const relocations = await readRelocations(context, config.checkpoint);
@@ -139,7 +139,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     let refused: Awaited<ReturnType<typeof replay>>;
     try {
       refused = await replay({
-        reader,
+        read: plan.read,
         days: plan.days,
         schema: { ...schema, totalsSplitFromMs: await readTotalsSplit(reader, context.stop) },
         relocations: relocations ?? [],
@@ -184,7 +184,7 @@ async function readRelocations(context: CommandContext, checkpoint: URL): Promis
   return [...shards.values()].flatMap(({ relocations }) => relocations);
 }
 
-const reportJson = (stats: ReplayStats, plan: Plan, seconds: number) => ({
+const reportJson = (stats: ReplayStats, plan: ReplaySource, seconds: number) => ({
   days: plan.days.length,
   objects: stats.objects,
   lines: stats.lines,

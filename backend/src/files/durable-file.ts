@@ -20,8 +20,12 @@ export async function makeFolder(folder: string): Promise<void> {
 
 /** Replaces a file, or creates it. */
 export async function replaceFile(path: string, chunks: readonly Uint8Array[]): Promise<void> {
-  const temporary = await writeTemporary(path, '', chunks);
-  await rename(temporary, path);
+  await moveFile(await writeTemporary(path, '', chunks), path);
+}
+
+/** Gives a file that has been flushed its place, in the same file system, instead of what is there. */
+export async function moveFile(from: string, path: string): Promise<void> {
+  await rename(from, path);
   await syncFolder(dirname(path));
 }
 

@@ -2,12 +2,25 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { UserpulseError } from '../errors.ts';
+import { UserpulseError, type ErrorCode } from '../errors.ts';
 import { isCode } from './durable-file.ts';
 
 /** Interval of the holder's heartbeat, and the silence after which it counts as gone, in ms. */
 const HEARTBEAT_MS = 2_000;
 const SILENT_MS = 15_000;
+
+/** What a lock is for, as its errors say it. */
+export interface LockWords {
+  readonly code: ErrorCode;
+  /** What is locked. */
+  readonly what: string;
+  /** Who holds such a lock: `ingest`. */
+  readonly holder: string;
+  /** What to do where another one holds it; a sentence. */
+  readonly hint: string;
+  /** What it means where another one has taken it over; sentences. */
+  readonly lost: string;
+}
 
 const holderSchema = z.object({
   token: z.string(),
@@ -26,11 +39,13 @@ type Holder = z.infer<typeof holderSchema>;
 export class FileLock {
   readonly #path: string;
   readonly #token: string;
+  readonly #words: LockWords;
   #heartbeat: NodeJS.Timeout | undefined;
 
-  private constructor(path: string, token: string) {
+  private constructor(path: string, token: string, words: LockWords) {
     this.#path = path;
     this.#token = token;
+    this.#words = words;
     this.#heartbeat = setInterval(() => {
       const now = new Date();
       // A missed heartbeat alone does no harm; check() decides before anything is written.
@@ -39,8 +54,8 @@ export class FileLock {
     this.#heartbeat.unref();
   }
 
-  /** @throws UserpulseError `checkpoint_locked` */
-  static async acquire(path: string, what: string): Promise<FileLock> {
+  /** @throws UserpulseError with the code of `words` where a living process holds it */
+  static async acquire(path: string, words: LockWords): Promise<FileLock> {
     const me: Holder = { token: randomUUID(), pid: process.pid, host: hostname(), started: await startOf(process.pid) };
     const mine = `${path}.${me.token}`;
     await writeFile(mine, JSON.stringify(me), { flush: true });
@@ -49,7 +64,7 @@ export class FileLock {
         try {
           // Unlike rename, link fails where the name exists.
           await link(mine, path);
-          return new FileLock(path, me.token);
+          return new FileLock(path, me.token, words);
         } catch (error) {
           if (!isCode(error, 'EEXIST')) throw error;
         }
@@ -57,11 +72,9 @@ export class FileLock {
         if (holder === undefined) continue;
         if (await isAlive(holder, path)) {
           throw new UserpulseError(
-            'checkpoint_locked',
-            `${what} is in use by another ingest: process ${holder.pid} on host ${holder.host}.`,
-            {
-              hint: `Stop that process, or use a separate checkpoint and stream. If it is certain that the process is gone, delete ${path}.`,
-            },
+            words.code,
+            `${words.what} is in use by another ${words.holder}: process ${holder.pid} on host ${holder.host}.`,
+            { hint: `${words.hint} If it is certain that the process is gone, delete ${path}.` },
           );
         }
         await removeStale(path, holder.token);
@@ -71,18 +84,17 @@ export class FileLock {
     }
   }
 
-  /** @throws UserpulseError `checkpoint_locked` where another process has taken the lock */
-  async check(what: string): Promise<void> {
-    const holder = await read(this.#path);
-    if (holder?.token === this.#token) return;
+  /** @throws UserpulseError with the code of its words where another process has taken the lock */
+  async check(): Promise<void> {
+    const found = await read(this.#path);
+    if (found?.token === this.#token) return;
+    const { code, what, holder, lost } = this.#words;
     throw new UserpulseError(
-      'checkpoint_locked',
-      holder === undefined
-        ? `The lock ${this.#path} was removed while this ingest was using it.`
-        : `${what} has been taken over by process ${holder.pid} on host ${holder.host}, because this ingest did not respond for too long.`,
-      {
-        hint: 'This ingest stops, because only one may write to a checkpoint. The next one reads again what it had not finished.',
-      },
+      code,
+      found === undefined
+        ? `The lock ${this.#path} was removed while this ${holder} was using it.`
+        : `${what} has been taken over by process ${found.pid} on host ${found.host}, because this ${holder} did not respond for too long.`,
+      { hint: lost },
     );
   }
 

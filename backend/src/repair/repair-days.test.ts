@@ -9,7 +9,7 @@ import { ModelInflux, ModelPoints } from '../../../tests/support/models/sinks.ts
 import { NO_DIFFERENCE, Oracle, ROLES, type TestEvent } from '../../../tests/support/oracle.ts';
 import { seeded } from '../../../tests/support/seeded.ts';
 import { FileArchiveReader } from '../archive/file-reader.ts';
-import { planDays } from '../replay/day-plan.ts';
+import { planWithTables } from '../table/replay-source.ts';
 import { ReplayState } from '../replay/state.ts';
 import { baseOffset } from '../schema/identity.ts';
 import { repair } from './repair-days.ts';
@@ -68,12 +68,13 @@ async function world(events: readonly TestEvent[]) {
   ) => {
     const reader = new FileArchiveReader(pathToFileURL(folder));
     const signal = options.signal ?? new AbortController().signal;
-    const { days } = await planDays(reader, DAYS, new Set(), signal);
+    const { days, read } = await planWithTables(reader, DAYS, new Set(), signal);
     options.state?.plan(DAYS, days);
     const stats = new RepairStats();
     const seen: number[] = [];
     const refused = await repair({
       reader,
+      read,
       days,
       without: new Set(),
       schema: SIMULATED_SCHEMA,

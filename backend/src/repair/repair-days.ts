@@ -1,19 +1,22 @@
 import type { ArchiveReader } from '../archive/archive-reader.ts';
+import type { ReadLines } from '../archive/day-lines.ts';
+import { cutDay, DAY_SECONDS, type ArchivedDay, type Slice } from '../archive/day-plan.ts';
 import { dayText } from '../archive/keys.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { StoredField, StoredPoints, TimeRange } from '../influx/stored-points.ts';
 import { BatchWriter, type Refused } from '../replay/batch-writer.ts';
 import { sliceDay, sliceEvents, type DaySlice } from '../replay/day-events.ts';
-import { cutDay, DAY_SECONDS, planDays, type ArchivedDay, type Slice } from '../replay/day-plan.ts';
 import type { ReplayState } from '../replay/state.ts';
 import { BUCKET_ROLES, type Schema } from '../schema/buckets.ts';
 import { GrowingTable } from '../schema/growing-table.ts';
 import { identityOf } from '../schema/identity.ts';
+import { planWithTables } from '../table/replay-source.ts';
 import { RolePoints, type SliceEvent } from './role-points.ts';
 import type { RepairStats } from './stats.ts';
 
 export interface RepairOptions {
   readonly reader: ArchiveReader;
+  readonly read: ReadLines;
   readonly days: readonly ArchivedDay[];
   /** Keys that are left out. */
   readonly without: ReadonlySet<string>;
@@ -90,7 +93,7 @@ async function repairDay(
     }
   }
   // A late event that was archived meanwhile may have been placed beside us.
-  const now = await planDays(reader, { from: day.day, to: day.day }, without, signal);
+  const now = await planWithTables(reader, { from: day.day, to: day.day }, without, signal);
   if (now.days[0]?.digest !== day.digest) stats.changedDays.push(text);
 }
 

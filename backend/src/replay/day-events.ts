@@ -1,11 +1,11 @@
-import type { ArchiveReader, StoredObject } from '../archive/archive-reader.ts';
+import type { StoredObject } from '../archive/archive-reader.ts';
+import { linesInOrder, parseLine, type ReadLines } from '../archive/day-lines.ts';
 import type { InteractionEvent } from '../event/event.ts';
-import { cutDay, DAY_SECONDS, WHOLE_DAY, type ArchivedDay, type Slice } from './day-plan.ts';
-import { linesInOrder, parseLine } from './objects.ts';
+import { cutDay, DAY_SECONDS, WHOLE_DAY, type ArchivedDay, type Slice } from '../archive/day-plan.ts';
 import type { LineCounts } from './stats.ts';
 
 export interface DayReading {
-  readonly reader: ArchiveReader;
+  readonly read: ReadLines;
   /** Maximum concurrent objects. */
   readonly parallel: number;
   /** Maximum events of a slice; more where they are of one second. */
@@ -53,10 +53,10 @@ export async function* sliceEvents(
   { day, objects, fromMs, toMs, countsInvalid }: DaySlice,
   onObject: (read: number) => void,
 ): AsyncGenerator<readonly InteractionEvent[], void, void> {
-  const { reader, parallel, signal, stats } = options;
-  let read = 0;
-  for await (const { object, lines, firstLine } of linesInOrder(reader, objects, parallel, signal, () =>
-    onObject(++read),
+  const { parallel, signal, stats } = options;
+  let ended = 0;
+  for await (const { object, lines, firstLine } of linesInOrder(options.read, objects, parallel, signal, () =>
+    onObject(++ended),
   )) {
     signal.throwIfAborted();
     const events: InteractionEvent[] = [];
@@ -88,7 +88,7 @@ async function surveyDay(options: DayReading, day: ArchivedDay): Promise<Survey>
   const perSecond = new Uint32Array(DAY_SECONDS);
   const spans = new Map<string, { first: number; last: number }>();
   for await (const { object, lines, firstLine } of linesInOrder(
-    options.reader,
+    options.read,
     day.objects,
     options.parallel,
     options.signal,

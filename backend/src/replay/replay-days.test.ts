@@ -9,7 +9,8 @@ import { ModelInflux } from '../../../tests/support/models/sinks.ts';
 import { NO_DIFFERENCE, Oracle, ROLES, type TestEvent } from '../../../tests/support/oracle.ts';
 import { seeded } from '../../../tests/support/seeded.ts';
 import { FileArchiveReader } from '../archive/file-reader.ts';
-import { planDays } from './day-plan.ts';
+import { objectLines } from '../archive/object-lines.ts';
+import { planDays } from '../archive/day-plan.ts';
 import { replay } from './replay-days.ts';
 import { ReplayState } from './state.ts';
 import { ReplayStats } from './stats.ts';
@@ -55,7 +56,7 @@ async function world(events: readonly TestEvent[]) {
     const stats = new ReplayStats();
     const seen: number[] = [];
     const refused = await replay({
-      reader,
+      read: (key, stop) => objectLines(reader, key, stop),
       days,
       schema: SIMULATED_SCHEMA,
       relocations: [],

@@ -1,17 +1,17 @@
-import type { ArchiveReader } from '../archive/archive-reader.ts';
+import type { ReadLines } from '../archive/day-lines.ts';
 import type { Schema } from '../schema/buckets.ts';
 import type { Relocation } from '../schema/offsets.ts';
 import { dayText } from '../archive/keys.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import { PointAllocator } from './point-allocator.ts';
 import { sliceDay, sliceEvents } from './day-events.ts';
-import { DAY_SECONDS, type ArchivedDay } from './day-plan.ts';
+import { DAY_SECONDS, type ArchivedDay } from '../archive/day-plan.ts';
 import type { ReplayState } from './state.ts';
 import type { ReplayStats } from './stats.ts';
 import { BatchWriter, type Refused } from './batch-writer.ts';
 
 export interface ReplayOptions {
-  readonly reader: ArchiveReader;
+  readonly read: ReadLines;
   readonly days: readonly ArchivedDay[];
   readonly schema: Schema;
   /** See {@link PointAllocator}. */

@@ -6,7 +6,7 @@ import { UserpulseError } from '../errors.ts';
 import type { DayRange } from '../archive/days.ts';
 import { dayText } from '../archive/keys.ts';
 import { isCode, makeFolder, replaceFile } from '../files/durable-file.ts';
-import type { ArchivedDay } from './day-plan.ts';
+import type { ArchivedDay } from '../archive/day-plan.ts';
 
 /** What identifies a replay or a repair: with another archive, other buckets, another scheme or other types it is another one. */
 export interface ReplayTarget {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ArchiveReader } from '../archive/archive-reader.ts';
+import type { ArchiveReader } from './archive-reader.ts';
 import { cutDay, DAY_SECONDS, planDays } from './day-plan.ts';
 
 describe('cutDay', () => {
@@ -40,11 +40,12 @@ describe('planDays', () => {
     url: 'model://archive',
     // eslint-disable-next-line @typescript-eslint/require-await
     list: async function* (from, to) {
-      for (const key of [...keys].sort()) if (key >= from && key < to) yield { key, bytes: 10 };
+      for (const key of [...keys].sort()) if (key >= from && key < to) yield { key, bytes: 10, version: '1' };
     },
     read: () => {
       throw new Error('Nothing is read.');
     },
+    slice: () => Promise.reject(new Error('Nothing is read.')),
   });
   const go = new AbortController().signal;
   const key = (day: string, shard: number, first: number): string =>
@@ -70,5 +71,23 @@ describe('planDays', () => {
     expect((await plan(two)).days[0]!.digest).toBe(before.days[0]!.digest);
     expect((await plan(two, [two[0]!])).days[0]!.digest).not.toBe(before.days[0]!.digest);
     expect((await plan(two, [two[0]!])).days[0]!.objects).toHaveLength(1);
+  });
+
+  it('names what only a table holds, and takes a day for the same before and after its objects were removed', async () => {
+    const keys = [key('01', 1, 9), key('01', 0, 100), key('01', 0, 20), key('02', 0, 5)];
+    const days = { from: 15_522, to: 15_523 };
+    const held = new Map([[15_522, keys.slice(0, 3)]]);
+    const plan = async (listed: readonly string[], without: readonly string[] = []) =>
+      (await planDays(reader(listed), days, new Set(without), go, held)).days;
+    const before = await plan(keys);
+    expect(before.map(({ removed }) => removed)).toEqual([[], []]);
+    const after = await plan([key('01', 0, 20)]);
+    expect(after).toHaveLength(1);
+    expect(after[0]).toMatchObject({
+      digest: before[0]!.digest,
+      removed: [key('01', 1, 9), key('01', 0, 100)],
+      bytes: 10,
+    });
+    expect((await plan([], [key('01', 1, 9)]))[0]!.removed).toEqual([key('01', 0, 20), key('01', 0, 100)]);
   });
 });

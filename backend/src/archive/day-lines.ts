@@ -1,8 +1,7 @@
-import { objectLines } from '../archive/object-lines.ts';
-import type { ArchiveReader, StoredObject } from '../archive/archive-reader.ts';
+import type { StoredObject } from './archive-reader.ts';
 import type { InteractionEvent, RejectionCode } from '../event/event.ts';
 import { parseEvent, type ArrivalRule } from '../event/parse.ts';
-import { dayOf } from '../archive/keys.ts';
+import { dayOf } from './keys.ts';
 
 /**
  * Each line was compared with its time of arrival when it arrived. The archive holds only what passed, without that time, so lines are not
@@ -30,6 +29,9 @@ export interface ObjectChunk {
   readonly firstLine: number;
 }
 
+/** Reads the lines of an object, some at a time, as views that are valid until the next are requested; see object-lines.ts. */
+export type ReadLines = (key: string, signal: AbortSignal) => AsyncGenerator<readonly Uint8Array[], void, void>;
+
 /**
  * The lines of several objects, in the order of the objects. While one is processed, the next ones are fetched and decompressed as far as
  * their buffers allow, so that nothing waits for S3 or for decompression.
@@ -37,7 +39,7 @@ export interface ObjectChunk {
  * @param onEnd called when an object has been read to its end
  */
 export async function* linesInOrder(
-  reader: ArchiveReader,
+  read: ReadLines,
   objects: readonly StoredObject[],
   parallel: number,
   signal: AbortSignal,
@@ -49,7 +51,7 @@ export async function* linesInOrder(
     while (next < objects.length || open.length > 0) {
       for (; open.length < parallel && next < objects.length; next++) {
         const object = objects[next];
-        if (object !== undefined) open.push(begin(reader, object, signal));
+        if (object !== undefined) open.push(begin(read, object, signal));
       }
       const current = open[0];
       if (current === undefined) return;
@@ -66,8 +68,8 @@ export async function* linesInOrder(
   }
 }
 
-function begin(reader: ArchiveReader, object: StoredObject, signal: AbortSignal) {
-  const lines = objectLines(reader, object.key, signal);
+function begin(read: ReadLines, object: StoredObject, signal: AbortSignal) {
+  const lines = read(object.key, signal);
   const first = lines.next();
   // A failure is thrown when it is this object's turn; until then it must not count as unhandled.
   first.catch(() => undefined);
