@@ -17,7 +17,7 @@ import { UserpulseProcess } from '../../tools/userpulse.ts';
 import { writeArchive } from '../support/archive.ts';
 import { userpulse, UserpulseServer } from '../support/cli.ts';
 import { runInProcess, type CommandEnd } from '../support/command.ts';
-import { testEvent, testEvents, type IngestWorld, type TestEvent } from '../support/ingest-world.ts';
+import { testEvent, testEvents, type IngestWorld } from '../support/ingest-world.ts';
 import {
   createBuckets,
   createS3Bucket,
@@ -48,7 +48,7 @@ const replay = (env: Readonly<Record<string, string>>, ...args: string[]): Promi
 const ONE_DAY = ['--day', '2012-07-01'];
 
 /** Events of one day, whose lines are written in many ways, some sent twice, with members of their own. */
-function someEvents(): { readonly events: readonly TestEvent[]; readonly lines: readonly string[] } {
+function someLines(): readonly string[] {
   const events = [...testEvents(300), testEvent({ receiverId: '9223372036854775807', occurredAt: 1_341_187_199_999 })];
   const lines = events.map((event, n) => {
     const { receiverId, ...rest } = event;
@@ -60,7 +60,17 @@ function someEvents(): { readonly events: readonly TestEvent[]; readonly lines: 
     const id = n % 2 === 0 ? `"${receiverId ?? ''}"` : receiverId;
     return JSON.stringify({ ...rest, ...extra, occurredAt: time }).replace(/}$/, `,"receiverId": ${id ?? 'null'}}`);
   });
-  return { events, lines: [...lines, ...lines.slice(0, 40)] };
+  // What texts may hold at the least convenient places.
+  const odd = ['\ufeffx', '\u0000', '\u0001\u0007', '😀', '"\\', ' ', '$&', "'", '\u2028', '%f'].map((eventId) =>
+    JSON.stringify({
+      ...testEvent(),
+      eventId,
+      occurredAt: '2012-07-01T10:00Z',
+      receiverId: '',
+      shareId: 'ab'.repeat(12),
+    }),
+  );
+  return [...lines, ...odd, ...lines.slice(0, 40)];
 }
 
 /** Every archived line by its object and number. */
@@ -82,7 +92,7 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
     'gives DuckDB, ClickHouse and the API the same counts, and every line back (%s archive)',
     async (kind) => {
       const w = await world({ archive: kind, shards: 2 });
-      const { lines } = someEvents();
+      const lines = someLines();
       const ingest = w.ingest();
       await w.putBytes([...lines, 'no event'].map((line) => Buffer.from(line)));
       await w.untilDurable();
@@ -93,7 +103,7 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
 
       const first = await compact(w.env(), ...ONE_DAY);
       expect(first.error).toBeUndefined();
-      expect(first.stdout).toContain(`2012/07/01: wrote and verified ${TABLE}, 341 lines of`);
+      expect(first.stdout).toContain(`2012/07/01: wrote and verified ${TABLE}, 351 lines of`);
       expect(await archivedLines(w)).toEqual(before);
       const place = await readable(w);
 
@@ -106,7 +116,8 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
       expect(await askClickhouse(clickhouse[1] ?? '')).toEqual(counts);
       expect(textsOf(await askDuckdb('SELECT object, line_number, line FROM lines'))).toEqual(before);
       expect(textsOf(await askClickhouse('SELECT object, toString(line_number), line FROM lines'))).toEqual(before);
-      const columns = ['event_id', 'type', 'actor_id', 'receiver_id', 'share_id'].join(', ');
+      // As hex: DuckDB's client in JavaScript drops a byte order mark at the beginning of a text.
+      const columns = ['hex(event_id)', 'type', 'actor_id', 'receiver_id', 'share_id'].join(', ');
       expect(textsOf(await askDuckdb(`SELECT ${columns}, epoch_ms(occurred_at) FROM events`))).toEqual(
         textsOf(await askClickhouse(`SELECT ${columns}, toUnixTimestamp64Milli(occurred_at) FROM events`)),
       );
@@ -126,7 +137,7 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
           String(frame.data.values[n]?.[0]),
         ]);
         expect(totals?.sort()).toEqual([...counts].sort());
-        expect(counts.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(301);
+        expect(counts.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(311);
       } finally {
         await server.stop();
       }
@@ -136,17 +147,18 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
       const removal = await compact(w.env(), ...ONE_DAY, '--remove', '--json');
       expect(removal.error).toBeUndefined();
       const { days } = JSON.parse(removal.stdout) as { days: { removed: number; objects: number; result: string }[] };
-      expect(days).toMatchObject([{ result: 'unchanged', rows: 341 }]);
+      expect(days).toMatchObject([{ result: 'unchanged', rows: 351 }]);
       expect(days[0]?.removed).toBe(days[0]?.objects);
       expect(await archivedLines(w)).toEqual([]);
       const fresh = await createBuckets('fresh');
       const replayed = await replay(w.env(fresh.env), '--from', '2012/07/01', '--to', '2012/07/01');
       expect(replayed.error).toBeUndefined();
       expect(replayed.stderr).toContain('Reading 1 day from tables too');
-      expect(replayed.stdout).toContain('Replayed 301 events from 341 lines');
+      expect(replayed.stdout).toContain('Replayed 311 events from 351 lines');
       const into = await replay(w.env(), '--from', '2012/07/01', '--to', '2012/07/01');
       expect(into.error).toBeUndefined();
       expect(await w.storedPoints('total')).toEqual(points);
+      if (kind === 's3') expect(await readdir(join(cwd, 'userpulse-data', 'compact'))).toEqual([]);
     },
   );
 

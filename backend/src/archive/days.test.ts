@@ -1,7 +1,7 @@
 import { CODEC_NAMES } from './codecs.ts';
 import { describe, expect, it } from 'vitest';
-import { archiveKey, parseArchiveKey, rejectedKey } from './keys.ts';
-import { keysOf, parseDay, rejectedKeysOf } from './days.ts';
+import { archiveKey, parseArchiveKey, parseTableKey, rejectedKey, tableKey } from './keys.ts';
+import { keysOf, parseDay, rejectedKeysOf, tableKeysOf } from './days.ts';
 
 describe('parseDay', () => {
   it.each([
@@ -38,6 +38,26 @@ describe('keys of days', () => {
     expect(within('2012-12-31', '2012-12-31')).toEqual(keys.slice(1, 4));
     expect(within('2013-01-01', '9999-12-31')).toEqual(keys.slice(4));
     expect(rejectedKeysOf({ from: 15_522, to: 15_522 })[0]).toBe('_rejected/2012/07/01/');
+  });
+
+  it('of tables are read back, in the order of days, and are never among those of events', () => {
+    const days = ['2000-01-01', '2012-06-30', '2012-07-01', '2012-12-31', '9999-12-31'].map((day) => parseDay(day)!);
+    const keys = days.map(tableKey);
+    expect(keys[2]).toBe('events/year=2012/month=07/day=01/events.parquet');
+    expect(keys.map(parseTableKey)).toEqual(days);
+    expect([...keys].sort()).toEqual(keys);
+    const within = ([from, to]: readonly [string, string]): string[] => keys.filter((key) => key >= from && key < to);
+    expect(within(tableKeysOf({ from: days[1]!, to: days[2]! }))).toEqual(keys.slice(1, 3));
+    expect(within(keysOf({ from: days[0]!, to: days[4]! }))).toEqual([]);
+    expect(keys.map(parseArchiveKey)).toEqual(keys.map(() => undefined));
+    for (const foreign of [
+      'events/year=2012/month=7/day=1/events.parquet',
+      'events/year=2012/month=02/day=31/events.parquet',
+      'events/year=2012/month=07/day=01/part-0.parquet',
+      'x/events/year=2012/month=07/day=01/events.parquet',
+    ]) {
+      expect(parseTableKey(foreign)).toBeUndefined();
+    }
   });
 
   it('are read back as they were made', () => {
