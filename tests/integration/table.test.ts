@@ -11,6 +11,7 @@ import { S3ArchiveReader } from '../../backend/src/archive/s3-reader.ts';
 import { S3Tables } from '../../backend/src/archive/s3-tables.ts';
 import { systemClock } from '../../backend/src/clock.ts';
 import { registerCompact } from '../../backend/src/commands/compact.ts';
+import { registerRepair } from '../../backend/src/commands/repair.ts';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
 import { queryResponse } from '../../backend/src/http/schemas.ts';
 import { UserpulseProcess } from '../../tools/userpulse.ts';
@@ -158,6 +159,20 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
       const into = await replay(w.env(), '--from', '2012/07/01', '--to', '2012/07/01');
       expect(into.error).toBeUndefined();
       expect(await w.storedPoints('total')).toEqual(points);
+      // Repair removes what the archive has no event for: it must see those that only the table has.
+      const repaired = await runInProcess(
+        registerRepair,
+        ['repair', '--from', '2012/07/01', '--to', '2012/07/01', '--json'],
+        w.env(),
+        { cwd },
+      );
+      expect(repaired.error).toBeUndefined();
+      const changed = { missing: 0, replaced: 0, removed: 0 };
+      expect(JSON.parse(repaired.stdout)).toMatchObject({
+        events: 311,
+        changedDays: [],
+        points: { made: changed, received: changed, share: changed, total: { ...changed, wanted: 311 } },
+      });
       if (kind === 's3') expect(await readdir(join(cwd, 'userpulse-data', 'compact'))).toEqual([]);
     },
   );
