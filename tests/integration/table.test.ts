@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { S3ArchiveTarget } from '../../backend/src/archive/archive-check.ts';
 import type { StoredObject } from '../../backend/src/archive/archive-reader.ts';
@@ -285,6 +286,29 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
     // An answer that was lost: the same content is there already.
     await writeFile(stale, newer);
     await tables.put(TABLE, stale, before, go);
+  });
+
+  it('puts a large table into S3 in parts, under the same conditions', async () => {
+    const bucket = await createS3Bucket();
+    const tables = new S3Tables(target(bucket), cwd, systemClock);
+    const path = join(cwd, 'large.parquet');
+    const write = async (): Promise<Buffer> => {
+      const content = randomBytes(20 * 1024 * 1024);
+      await writeFile(path, content);
+      return content;
+    };
+    await write();
+    await tables.put(TABLE, path, undefined, go);
+    const [first] = await listed(bucket);
+    const second = await write();
+    await expect(tables.put(TABLE, path, undefined, go)).rejects.toMatchObject({ code: 'archive_conflict' });
+    await tables.put(TABLE, path, first, go);
+    expect((await readObject(bucket, `raw/${TABLE}`)).equals(second)).toBe(true);
+    await write();
+    await expect(tables.put(TABLE, path, first, go)).rejects.toMatchObject({ code: 'archive_conflict' });
+    expect((await readObject(bucket, `raw/${TABLE}`)).equals(second)).toBe(true);
+    const { Uploads = [] } = await s3().send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+    expect(Uploads).toEqual([]);
   });
 
   it('says what is wrong, and how to go on', async () => {
