@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -77,13 +78,16 @@ func fakeAnswer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
+var saves atomic.Int64
+
+// Each call is a newer save of the data source. The SDK keeps the instance of a save and tells saves apart by the millisecond alone, so two of one test must not share one.
 func settings(url string) backend.PluginContext {
 	return backend.PluginContext{
 		OrgID: 1, PluginID: "userpulse-interactions-datasource",
 		DataSourceInstanceSettings: &backend.DataSourceInstanceSettings{
 			ID: 1, UID: "userpulse", Name: "Userpulse", Type: "userpulse-interactions-datasource", URL: url,
 			JSONData:                json.RawMessage(`{"timeout":5}`),
-			DecryptedSecureJSONData: map[string]string{"apiToken": "secret"}, Updated: time.Now(),
+			DecryptedSecureJSONData: map[string]string{"apiToken": "secret"}, Updated: time.Unix(saves.Add(1), 0),
 		},
 	}
 }
