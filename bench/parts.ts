@@ -7,6 +7,7 @@ type Parts = Readonly<Record<string, () => Promise<BenchPart>>>;
 export const PARTS: Parts = {
   ingest: () => import('./ingest/part.ts').then((m) => m.part),
   query: () => import('./query/part.ts').then((m) => m.part),
+  growth: () => import('./growth/part.ts').then((m) => m.part),
   gateway: () => import('./gateway/part.ts').then((m) => m.part),
 };
 

@@ -38,6 +38,7 @@ export async function countPoints(influx: InfluxAccess, bucket: string): Promise
   const rows = await queryRows(
     influx,
     `from(bucket: ${JSON.stringify(bucket)}) |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
+      |> filter(fn: (r) => r._measurement == "interaction")
       |> count() |> group(columns: ["type", "prefix", "part"]) |> max() |> toFloat() |> group() |> sum()`,
   );
   return rows.reduce((sum, row) => sum + Number(row['_value']), 0);

@@ -399,6 +399,12 @@ const settings = {
     '30000',
     'How long an answer about a range that ended more than an hour ago may be given again, in ms; `0` = never.',
   ],
+  rollup: [
+    'USERPULSE_ROLLUP',
+    z.enum(['on', 'off'], 'must be on or off'),
+    'on',
+    'Whether hours are counted once they are over, and queries of everyone and rankings read the counts instead of the points: `on` or `off`. Answers are the same.',
+  ],
   corsOrigins: [
     'USERPULSE_CORS_ORIGINS',
     originList,

@@ -18,7 +18,11 @@ export interface Backend {
   stop(): Promise<void>;
 }
 
-export async function startBackend(influx: InfluxAccess): Promise<Backend> {
+/** @param settings that differ from the benchmark's */
+export async function startBackend(
+  influx: InfluxAccess,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Backend> {
   const [port = 0] = await freePorts(1);
   const url = `http://${LOOPBACK}:${port}`;
   const server = await startService({
@@ -33,6 +37,7 @@ export async function startBackend(influx: InfluxAccess): Promise<Backend> {
       USERPULSE_LOG_LEVEL: 'warn',
       // Else whoever asks again is answered without InfluxDB.
       USERPULSE_CACHE_MS: '0',
+      ...settings,
     }),
   });
   return { url, server, stop: () => server.stop() };

@@ -41,6 +41,7 @@ const replay = (env: Readonly<Record<string, string>>, ...args: string[]): Promi
 async function points(bucket: string): Promise<string[]> {
   const rows = await influxRows(
     `from(bucket: "${bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
+      |> filter(fn: (r) => r._measurement == "interaction")
       |> map(fn: (r) => ({_time: r._time, type: r.type, prefix: if exists r.prefix then r.prefix else "", field: r._field, value: string(v: r._value)})) |> group()`,
   );
   return rows.map((r) => ['_time', 'type', 'prefix', 'field', 'value'].map((c) => String(r[c])).join(' ')).sort();

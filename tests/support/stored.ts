@@ -11,13 +11,14 @@ import type { PointField } from './oracle.ts';
 export type ArchivePlace =
   { readonly kind: 'file'; readonly folder: string } | { readonly kind: 's3'; readonly bucket: string };
 
-/** Every field of every point of a bucket. */
+/** Every field of every interaction's point in a bucket. */
 export async function* storedPoints(bucket: string): AsyncGenerator<PointField> {
   const { url, org, token } = parts().influx;
   const answer = await fetch(new URL(`/api/v2/query?org=${encodeURIComponent(org)}`, url), {
     method: 'POST',
     headers: { authorization: `Token ${token}`, 'content-type': 'application/vnd.flux', accept: 'application/csv' },
     body: `from(bucket: ${JSON.stringify(bucket)}) |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
+      |> filter(fn: (r) => r._measurement == "interaction")
       |> drop(columns: ["_start", "_stop", "_measurement"])`,
   });
   if (!answer.ok || answer.body === null) throw new Error(`InfluxDB answered ${answer.status}: ${await answer.text()}`);

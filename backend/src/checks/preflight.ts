@@ -111,6 +111,11 @@ export async function preflightReplay(on: ServeDependencies, options: StartOptio
   await start(influxChecks(on, ['write']), options, 'cannot replay');
 }
 
+/** Checks what `rollup` reads and writes. @throws UserpulseError naming each invalid setting */
+export async function preflightRollup(on: ServeDependencies, options: StartOptions): Promise<void> {
+  await start(influxChecks(on, ['read', 'write']), options, 'cannot count hours');
+}
+
 /** Checks what `repair` reads and, unless it is a dry run, writes. @throws UserpulseError naming each invalid setting */
 export async function preflightRepair(
   on: ServeDependencies,

@@ -9,6 +9,7 @@ import { registerProduce } from './produce.ts';
 import { registerRelease } from './release.ts';
 import { registerRepair } from './repair.ts';
 import { registerReplay } from './replay.ts';
+import { registerRollup } from './rollup.ts';
 import { registerServe } from './serve.ts';
 import { registerSetup } from './setup.ts';
 import { registerStart } from './start.ts';
@@ -22,6 +23,7 @@ export const commands: readonly RegisterCommand[] = [
   registerProduce,
   registerReplay,
   registerRepair,
+  registerRollup,
   registerCompact,
   registerDeadLetters,
   registerRelease,

@@ -16,6 +16,9 @@ import { createIngestMetrics } from '../ingest/metrics.ts';
 import { ingestReadiness, NOT_BEGUN } from '../ingest/status.ts';
 import { KinesisSource } from '../kinesis/stream-source.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
+import type { PointSink } from '../influx/point-sink.ts';
+import { HourMarks } from '../rollup/hour-marks.ts';
+import { markedSink } from '../rollup/marked.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
@@ -142,7 +145,7 @@ export function createIngestParts(
   const schema = schemaOf(config);
   const kinesis = createKinesisClient({ maxAttempts: 1 });
   const archiveAt = archiveTarget(config, context.aws, { maxAttempts: 1 });
-  let sink: InfluxSink | undefined;
+  let sink: PointSink | undefined;
   return {
     dependencies: {
       influx,
@@ -156,7 +159,7 @@ export function createIngestParts(
       limitHeapGrowth();
       const clock = systemClock;
       const metrics = createIngestMetrics(registry);
-      sink = new InfluxSink({
+      const influxSink = new InfluxSink({
         target: influx,
         buckets: schema.buckets,
         clock,
@@ -166,6 +169,7 @@ export function createIngestParts(
         onAnswer: (bucket, seconds) => metrics.writeSeconds.observe({ bucket }, seconds),
         onExpired: (bucket, points) => metrics.pointsExpired.inc({ bucket }, points),
       });
+      sink = markedSink(influxSink, new HourMarks(influxSink, clock));
       const archive = openArchiveWriter(archiveAt, {
         codec: DEFAULT_CODEC,
         clock,

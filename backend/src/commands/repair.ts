@@ -9,12 +9,16 @@ import { UserpulseError } from '../errors.ts';
 import { formatNumber } from '../format.ts';
 import { InfluxPoints } from '../influx/influx-points.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
+import type { PointSink } from '../influx/point-sink.ts';
 import { HttpInfluxReader } from '../influx/reader.ts';
+import type { StoredPoints } from '../influx/stored-points.ts';
 import { limitHeapGrowth } from '../memory/heap.ts';
 import { Progress } from '../progress.ts';
 import { repair } from '../repair/repair-days.ts';
 import { reportText } from '../repair/report.ts';
 import { RepairStats } from '../repair/stats.ts';
+import { HourMarks } from '../rollup/hour-marks.ts';
+import { markedPoints, markedSink } from '../rollup/marked.ts';
 import { planWithTables } from '../table/replay-source.ts';
 import {
   failWhereIncomplete,
@@ -92,7 +96,7 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
   const stats = new RepairStats();
   limitHeapGrowth();
   const influxReader = new HttpInfluxReader({ ...influx, timeoutMs: QUERY_TIMEOUT_MS });
-  let sink: InfluxSink | undefined;
+  let sink: PointSink | undefined;
   try {
     warnOfProxies(context.env, logger);
     await preflightRepair(
@@ -102,8 +106,15 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
     );
     const reader = openArchiveReader(archive);
     const schema = { ...schemaOf(config), totalsSplitFromMs: await readTotalsSplit(reader, context.stop) };
+    let points: StoredPoints = new InfluxPoints({
+      target: influx,
+      reader: influxReader,
+      schema,
+      clock: systemClock,
+      logger,
+    });
     if (!options.dryRun) {
-      sink = new InfluxSink({
+      const influxSink = new InfluxSink({
         target: influx,
         buckets: schema.buckets,
         clock: systemClock,
@@ -113,6 +124,9 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
         onAnswer: () => undefined,
         onExpired: (role, points) => (stats.points[role].expired += points),
       });
+      const marks = new HourMarks(influxSink, systemClock);
+      sink = markedSink(influxSink, marks);
+      points = markedPoints(points, marks);
     }
     const target = {
       command: 'repair',
@@ -136,7 +150,7 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
         days: plan.days,
         without,
         schema,
-        points: new InfluxPoints({ target: influx, reader: influxReader, schema, clock: systemClock, logger }),
+        points,
         sink,
         state,
         maxLines: config.batchMaxLines,

@@ -14,8 +14,11 @@ import { reportText } from '../replay/report.ts';
 import type { ReplayState } from '../replay/state.ts';
 import { ReplayStats } from '../replay/stats.ts';
 import type { Relocation } from '../schema/offsets.ts';
+import { HourMarks } from '../rollup/hour-marks.ts';
+import { markedSink } from '../rollup/marked.ts';
 import { planWithTables, type ReplaySource } from '../table/replay-source.ts';
 import { InfluxSink } from '../influx/influx-sink.ts';
+import type { PointSink } from '../influx/point-sink.ts';
 import {
   failWhereIncomplete,
   openState,
@@ -92,7 +95,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
   const schema = schemaOf(config);
   const archive = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const stats = new ReplayStats();
-  let sink: InfluxSink | undefined;
+  let sink: PointSink | undefined;
   try {
     let state: ReplayState | undefined;
     if (!options.dryRun) {
@@ -103,7 +106,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         { influx, buckets: schema.buckets },
         { signal: context.stop, deadlineMs: config.startDeadlineMs, logger },
       );
-      sink = new InfluxSink({
+      const influxSink = new InfluxSink({
         target: influx,
         buckets: schema.buckets,
         clock: systemClock,
@@ -113,6 +116,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         onAnswer: () => undefined,
         onExpired: (_role, points) => (stats.expired += points),
       });
+      sink = markedSink(influxSink, new HourMarks(influxSink, systemClock));
       const target = {
         archive: config.archive.href,
         influx: `${influx.host} ${influx.org}`,

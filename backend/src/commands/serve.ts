@@ -42,6 +42,7 @@ export const SERVE_SETTINGS = [
   'queryTimeoutMs',
   'queryMaxBytes',
   'cacheMs',
+  'rollup',
   'corsOrigins',
   'streamTicketMs',
   'userRequestsPerMinute',
@@ -71,6 +72,7 @@ Environment:
   USERPULSE_QUERY_TIMEOUT_MS                 longest time of a query, default 30000
   USERPULSE_QUERY_MAX_BYTES                  memory for all queries together, default 100663296 (96 MiB)
   USERPULSE_CACHE_MS                         how long answers about the past are given again, default 30000
+  USERPULSE_ROLLUP                           whether counts of whole hours are used, default on
   USERPULSE_CORS_ORIGINS                     origins whose pages may ask /v1, none by default
   USERPULSE_STREAM_TICKET_MS                 how long a stream ticket is good, default 300000
   USERPULSE_USER_REQUESTS_PER_MINUTE         of one Grafana user, where the data source sends the name; no limit by default
@@ -177,6 +179,7 @@ export async function createServing(options: {
     retention,
     budget,
     keepMs: config.cacheMs,
+    hours: config.rollup === 'on',
   });
   const checks = dependencyChecks({
     influx,

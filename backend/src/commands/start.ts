@@ -7,6 +7,7 @@ import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
 import { createIngestParts, INGEST_SETTINGS } from './ingest.ts';
 import { createServing, SERVE_SETTINGS } from './serve.ts';
+import { startRollup } from './rollup.ts';
 import { untilStopped } from './until.ts';
 import { warnOfProxies } from './proxies.ts';
 
@@ -39,6 +40,7 @@ async function start(context: CommandContext): Promise<void> {
   collectDefaultMetrics({ register: registry });
   const parts = createIngestParts(context, config);
   let ingesting: Ingest | undefined;
+  let rollup: ReturnType<typeof startRollup> | undefined;
   try {
     const { kinesis, stream, archive, checkpoint } = parts.dependencies;
     await preflightStart(parts.dependencies, { signal: context.stop, deadlineMs: config.startDeadlineMs, logger });
@@ -68,10 +70,15 @@ async function start(context: CommandContext): Promise<void> {
         onWritten: () => serving.service.wake(),
       });
       logger.info({ url, stream: config.stream, version: VERSION }, 'ingesting and serving');
+      if (config.rollup === 'on') {
+        rollup = startRollup(config, { registry, logger });
+        void rollup.run(context.stop);
+      }
       // Queries are answered while ingest drains; /readyz says meanwhile that nothing more should be sent here.
       await ingesting.done;
       logger.info('stopping: finishing the requests that run');
     } finally {
+      await rollup?.close();
       await serving.close();
     }
   } finally {

@@ -151,16 +151,18 @@ export function idScript(
     readonly types: readonly string[];
     readonly fromMs: number;
     readonly toMs: number;
+    /** Whether rows have their type. */
+    readonly typed?: boolean;
   },
   schema: Schema,
 ): Flux {
-  const { preset, id } = read;
+  const { preset, id, typed = false } = read;
   const test: PointTest =
     id === undefined
       ? { prefixes: [], field: TOTAL_FIELD[preset], value: (value) => hasId(value, preset) }
       : counterpartTest(preset, [id], schema);
   return flux`${points(schema.buckets[id === undefined ? 'total' : preset], read, test)}
-  |> keep(columns: ["_value"])`;
+  |> keep(columns: [${join(['_value', ...(typed ? [TYPE_TAG] : [])].map(string), flux`, `)}])`;
 }
 
 /** Every field of every point of a bucket in a range, with its tags: tables of one series and field each, ordered by time. */

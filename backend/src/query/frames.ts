@@ -308,8 +308,8 @@ const agedBy = (ageMs: number): { readonly ageMs?: number } => (ageMs > 0 ? { ag
 /** What a table shows. */
 export interface Ranking {
   readonly top: TopResult['top'];
-  /** Different ids that were counted, also those behind the first `n`. */
-  readonly distinct: number;
+  /** Different counterparts that were counted, also those behind the first `n`; undefined where ids themselves are ranked. */
+  readonly distinct: number | undefined;
   readonly notices: readonly Notice[];
 }
 
@@ -320,7 +320,7 @@ export function topFrame(plan: TopPlan, { top, distinct, notices }: Ranking, flu
       meta: {
         type: 'table',
         executedQueryString: flux,
-        custom: { distinct, ...agedBy(ageMs) },
+        custom: { ...(distinct === undefined ? {} : { distinct }), ...agedBy(ageMs) },
         ...(notices.length === 0 ? {} : { notices }),
         preferredVisualisationType: 'table',
       },

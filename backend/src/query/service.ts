@@ -10,6 +10,7 @@ import { idScript, lackingScript, PAIRED, seriesScript, STORED, typesScript } fr
 import type { Schema } from '../schema/buckets.ts';
 import { CountReader, ValueReader } from '../influx/count-reader.ts';
 import { Claim, unlimitedBudget, type QueryBudget } from './budget.ts';
+import { rankCounted, readCounted, usesHours, type CountedContext } from './counted-answers.ts';
 import { Counts, type Series } from './counts.ts';
 import { DAY_MS } from './duration.ts';
 import { groupsOf, seriesFrame, topFrame, valueSeries, type Frame, type Ranking, type ValueSeries } from './frames.ts';
@@ -168,6 +169,8 @@ export interface QueryServiceOptions {
   readonly budget?: QueryBudget | undefined;
   /** How long an answer about a closed range may be given again, in ms; default 0: never. */
   readonly keepMs?: number | undefined;
+  /** Whether hours that have been counted are believed instead of reading their points. */
+  readonly hours?: boolean | undefined;
 }
 
 /** A stream of a script, and where its rows are counted. */
@@ -207,6 +210,8 @@ class InfluxQueryService implements QueryService {
   readonly #retention: QueryServiceOptions['retention'];
   readonly #budget: QueryBudget;
   readonly #rankings: RankingSizes;
+  readonly #counted: CountedContext;
+  readonly #hours: boolean;
   readonly answers: SharedAnswers;
   #known: { readonly types: Promise<readonly string[] | undefined>; readonly untilMs: number } | undefined;
 
@@ -217,6 +222,8 @@ class InfluxQueryService implements QueryService {
     this.#logger = options.logger;
     this.#retention = options.retention;
     this.#budget = options.budget ?? unlimitedBudget();
+    this.#counted = options;
+    this.#hours = options.hours ?? false;
     this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.#live = new LiveHub({
@@ -352,7 +359,7 @@ class InfluxQueryService implements QueryService {
     const { of, id, types, n, from, to } = input;
     const plan = planQuery({ refId: 'A', preset: 'who', of, ids: [id], types, n }, contextOf({ from, to }));
     const { value, ageMs } = await this.#table(plan, call);
-    return { who: value.top, people: value.distinct, ageMs };
+    return { who: value.top, people: value.distinct ?? 0, ageMs };
   }
 
   async #table(plan: Plan, call: Call): Promise<Answer<Counterparts>> {
@@ -484,7 +491,10 @@ class InfluxQueryService implements QueryService {
       {
         key: keyOf(plan, this.#script(plan)),
         toMs: Math.max(plan.now.toMs, plan.compare?.earlier.toMs ?? 0),
-        read: (signal, claim) => this.#read(plan, signal, claim, planned - plannedBytes(plan)),
+        read: (signal, claim) =>
+          this.#hours && usesHours(plan)
+            ? this.#readCounted(plan, signal)
+            : this.#read(plan, signal, claim, planned - plannedBytes(plan)),
         bytesOf: ({ now, earlier = [] }) => answerBytes([...now, ...earlier].map(({ counts }) => counts)),
       },
       asker,
@@ -544,6 +554,21 @@ class InfluxQueryService implements QueryService {
     return { now: now.series(), earlier: earlier?.series() };
   }
 
+  /** As {@link #read}, of everyone, with the help of counted hours. */
+  async #readCounted(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
+    const read = async (reading: Reading): Promise<Series[]> => {
+      const counts = new Counts(plan, reading);
+      await readCounted(this.#counted, reading, counts, signal);
+      if (counts.size > MAX_SERIES) throw tooManySeries(counts.size);
+      return counts.series();
+    };
+    const [now, earlier] = await Promise.all([
+      read(plan.now),
+      plan.compare === undefined ? undefined : read(plan.compare.earlier),
+    ]);
+    return { now, earlier };
+  }
+
   /** @param planned bytes that the claim has for it, its table included */
   async #ranking(plan: TopPlan, asker: Asker, planned: number): Promise<Answer<Counterparts>> {
     const script = this.#script(plan);
@@ -566,12 +591,34 @@ class InfluxQueryService implements QueryService {
     expected: number,
   ): Promise<Counterparts> {
     return this.#growing(plan, claim, expected, async (memory) => {
+      const top = this.#hours && plan.id === undefined ? await this.#rankCounted(plan, memory, signal) : undefined;
+      if (top !== undefined) return { top, distinct: undefined };
       // At the other end of an interaction is always a user.
       const counter = new IdCounter(plan.id === undefined ? idKindOf(plan.of) : 'user', { memory });
       await this.#influx.bytes(script, (chunk) => counter.push(chunk), signal);
       counter.end();
-      return { top: counter.top(plan.n), distinct: counter.distinct };
+      return { top: counter.top(plan.n), distinct: plan.id === undefined ? undefined : counter.distinct };
     });
+  }
+
+  /** @returns undefined where counted hours do not help; what was taken of the memory is then given back */
+  async #rankCounted(
+    plan: TopPlan,
+    memory: (change: number) => void,
+    signal: AbortSignal,
+  ): Promise<Counterparts['top'] | undefined> {
+    let taken = 0;
+    const ranked = await rankCounted(
+      this.#counted,
+      plan,
+      (change) => {
+        memory(change);
+        taken += change;
+      },
+      signal,
+    );
+    if (ranked === undefined) memory(-taken);
+    return ranked;
   }
 
   /** A table grows as ids come, beyond what was expected of it where it must. */

@@ -25,7 +25,12 @@ describe('the planned size of a query', () => {
   it.each<[string, Readonly<Record<string, unknown>>, number, [number, number]]>([
     ['of one user in an hour of minutes', { preset: 'made', ids: ['1'], types: ['like'] }, 60, [0.2, 0.3]],
     ['of everyone, of whatever types there are', { preset: 'everyone' }, 11_000, [17, 22]],
-    ['of a few known types', { preset: 'everyone', types: ['a', 'b'] }, 11_000, [1.5, 3]],
+    [
+      'of a few known types, with the minutes of all types',
+      { preset: 'everyone', types: ['a', 'b'] },
+      11_000,
+      [1.5, 4],
+    ],
     ['of fifty users with two types', { preset: 'made', ids: ids(50), types: ['a', 'b'] }, 11_000, [17, 22]],
     ['of a thousand users, summed', { preset: 'made', ids: ids(1000), groupBy: [] }, 11_000, [1.5, 3]],
     ['with the day before', { preset: 'made', ids: ids(25), types: ['a', 'b'], compareTo: '1d' }, 11_000, [16, 24]],

@@ -1,6 +1,7 @@
 import { MAX_SERIES } from '../../../contract/limits.ts';
 import { countsPeople } from '../../../contract/query.ts';
-import type { Plan, SeriesPlan } from './plan.ts';
+import { fieldFor, wholeHours } from './counted.ts';
+import type { Plan, PlannedStream, SeriesPlan } from './plan.ts';
 import { SLAB_BYTES } from './slabs.ts';
 
 /*
@@ -24,6 +25,8 @@ const ID = 128;
 const SCRIPTS = 3;
 /** Of a ranking's row. */
 const ROW = 128;
+/** Of an hour's marks and counts, and of its counts by minute: of each of some five types. */
+const HOUR = { counts: 1_024, minutes: 6_000 } as const;
 /** Where a ranking's table begins; it takes more as it grows. */
 export const RANKING_BYTES = 1_048_576;
 /** Of a list of types, which are tags: few and short. */
@@ -42,6 +45,18 @@ function seriesAtMost({ ids, types, groupBy }: Pick<SeriesPlan, 'ids' | 'types' 
   return Math.min(most, MAX_SERIES);
 }
 
+/** Counted hours that streams may read. */
+const countedBytes = (streams: readonly PlannedStream[]): number =>
+  streams.reduce((sum, stream) => {
+    const field = stream.kind === 'counts' ? fieldFor(stream) : undefined;
+    return field === undefined ? sum : sum + hoursIn(stream) * HOUR[field];
+  }, 0);
+
+const hoursIn = (range: { readonly fromMs: number; readonly toMs: number }): number => {
+  const { first, end } = wholeHours(range);
+  return Math.max(0, end - first);
+};
+
 /**
  * Counts of all series of a reading, its windows and its script.
  * @param inEach windows that the range as asked has
@@ -58,6 +73,7 @@ export function readBytes(plan: SeriesPlan, inEach = plan.now.windows.length): n
   return readings.reduce(
     (sum, { windows, streams }) =>
       sum +
+      countedBytes(streams) +
       windows * (series * CELL + WINDOW) +
       Math.min(SLAB_BYTES, windows * series * CELL) +
       SCRIPTS * (streams.length * (STREAM + typesLength) + plan.ids.length * ID),
@@ -81,7 +97,7 @@ export function plannedBytes(plan: Plan): number {
       );
     }
     case 'top':
-      return QUERY + RANKING_BYTES + plan.n * ROW;
+      return QUERY + RANKING_BYTES + plan.n * ROW + (plan.id === undefined ? hoursIn(plan) * HOUR.counts : 0);
     default:
       return plan satisfies never;
   }

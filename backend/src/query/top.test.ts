@@ -88,6 +88,16 @@ describe('counting ids', () => {
     );
   });
 
+  it('takes no row for another where a header is longer', () => {
+    // The header's last field begins at 14, where the second row does, too.
+    const rows = ',result,table,_value\r\n,ids 1,0,10\r\n,ids 1,0,11\r\n,ids 1,0,12\r\n';
+    expect(
+      count(rows, 500)
+        .top(5)
+        .map(({ id }) => id),
+    ).toEqual(['10', '11', '12']);
+  });
+
   it('refuses more different ids than memory is meant for', () => {
     expect(count(answer([['1', '2', '1']]), 7, 'user', 2).distinct).toBe(2);
     expect(() => count(answer([['1', '2', '1', '3']]), 7, 'user', 2)).toThrow('More than 2 different ids');

@@ -91,8 +91,9 @@ export class IdCounter {
         this.#high = high;
         this.#middle = middle;
         this.#low = low;
+        // That of a header is longer, and could reach into the next row.
+        prefix = this.#expects === 'id' ? field : 0;
         this.#endLine(length, isId && digits > 0 && digits <= MOST_DIGITS);
-        prefix = field;
         field = 0;
         high = middle = low = digits = length = 0;
         isId = true;

@@ -1,3 +1,4 @@
+import { hourOf, type Hour } from './hour-marks.ts';
 import { renderLine, type Point } from './points.ts';
 
 const FIRST_BYTES = 4 * 1024;
@@ -16,6 +17,9 @@ export class LineBlock {
   #length = 0;
   /** End of each line, its newline included. */
   #ends: number[] = [];
+  readonly #hours = new Set<Hour>();
+  /** Of the line before: most are of one hour. */
+  #hour: Hour = -1;
 
   /** @param lines without newlines */
   static of(lines: Iterable<string>): LineBlock {
@@ -37,6 +41,7 @@ export class LineBlock {
     this.#bytes[end - 1] = NEWLINE;
     this.#length = end;
     this.#ends.push(end);
+    this.#noteHour(hourOf(msOf(line)));
   }
 
   /** As {@link push} of {@link renderLine}, without a text that would be garbage at once. */
@@ -61,6 +66,12 @@ export class LineBlock {
     bytes[end - 1] = NEWLINE;
     this.#length = end;
     this.#ends.push(end);
+    this.#noteHour(hourOf(ms));
+  }
+
+  /** Hours that the lines' times lie in. */
+  get hours(): ReadonlySet<Hour> {
+    return this.#hours;
   }
 
   /** Lines `from` to before `to`, at least one, with newlines between them. A view, valid until the next {@link push}. */
@@ -88,6 +99,14 @@ export class LineBlock {
   clear(): void {
     this.#length = 0;
     this.#ends = [];
+    this.#hours.clear();
+    this.#hour = -1;
+  }
+
+  #noteHour(hour: Hour): void {
+    if (hour === this.#hour) return;
+    this.#hour = hour;
+    this.#hours.add(hour);
   }
 
   #grow(needed: number): void {
@@ -96,6 +115,9 @@ export class LineBlock {
     this.#bytes = larger;
   }
 }
+
+/** Time of a line, which has more than six digits of ns; rounded down. */
+const msOf = (line: string): number => Number(line.slice(line.lastIndexOf(' ') + 1, -6));
 
 function writeDigits(bytes: Buffer, at: number, digits: number, value: number): void {
   let rest = value;
