@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
 import type { StreamRecord } from '../event/decode.ts';
-import { heldBytes, nextPauseMs, PageSize, readShard } from './shard-reader.ts';
+import { polling } from '../kinesis/polling-feed.ts';
+import { heldBytes, readShard } from './shard-reader.ts';
 import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 
 /** Kinesis whose clock is behind ours, with one empty shard that is closed: it refuses iterators at a time that has not come for it. */
@@ -29,7 +30,7 @@ const read = async (clock: VirtualClock, source: StreamSource, ms: number): Prom
     signal: new AbortController().signal,
     start: { kind: 'time', ms },
     after: { sequenceNumber: null, completeToMs: 0 },
-    pollIntervalMs: 250,
+    feed: polling(source, 250),
     budget: new ByteBudget(Infinity),
     pageBytes: 1_000_000,
     events: { retrying: () => undefined, succeeded: () => undefined, gap: () => undefined },
@@ -81,14 +82,15 @@ describe('a page larger than was reserved for it', () => {
         const budget = new ByteBudget(8_000);
         const read: StreamRecord[] = [];
         let ended = false;
+        const source = fakeSourceOf(records);
         const pages = readShard({
-          source: fakeSourceOf(records),
+          source,
           shardId: 'shardId-000000000000',
           clock: new VirtualClock(),
           signal: new AbortController().signal,
           start: { kind: 'trim_horizon' },
           after: { sequenceNumber: null, completeToMs: 0 },
-          pollIntervalMs: 250,
+          feed: polling(source, 250),
           budget,
           pageBytes,
           events: { retrying: () => undefined, succeeded: () => undefined, gap: () => undefined },
@@ -107,41 +109,5 @@ describe('a page larger than was reserved for it', () => {
         expect(read).toEqual(records);
       }),
     );
-  });
-});
-
-const quietRead = { bytes: 0, atTip: true, idleMs: 0, pollIntervalMs: 250, elapsedMs: 0 };
-
-describe('nextPauseMs', () => {
-  it.each([
-    ['polls at its interval when there is nothing more', {}, 250],
-    ['counts the interval from the begin of the last read', { elapsedMs: 100 }, 150],
-    ['does not wait after a slow read', { elapsedMs: 400 }, 0],
-    ['makes five reads a second when behind', { atTip: false }, 200],
-    ['keeps to 2 MB a second when behind', { atTip: false, bytes: 1_000_000 }, 500],
-    ['keeps to 2 MB a second at the tip, too', { bytes: 10_000_000 }, 5_000],
-    ['asks a quiet shard less often, but twice a second', { idleMs: 3_600_000 }, 500],
-    ['never asks more often than it was told to', { idleMs: 3_600_000, pollIntervalMs: 5_000 }, 5_000],
-  ])('%s', (_, change, expected) => {
-    expect(nextPauseMs({ ...quietRead, ...change })).toBe(expected);
-  });
-});
-
-describe('PageSize', () => {
-  it('asks for about as many records as give the page its bytes', () => {
-    const size = new PageSize(1_000_000);
-    expect(size.limit()).toBe(16);
-    size.seen(1_000, 200_000);
-    expect(size.limit()).toBe(5_000);
-    size.seen(10, 10_000_000);
-    expect(size.limit()).toBe(1);
-    size.seen(0, 0);
-    expect(size.limit()).toBe(1);
-  });
-
-  it('never asks for more than Kinesis gives', () => {
-    const size = new PageSize(1_000_000_000);
-    size.seen(100, 100);
-    expect(size.limit()).toBe(10_000);
   });
 });

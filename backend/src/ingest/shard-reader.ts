@@ -3,7 +3,8 @@ import type { Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import type { StreamRecord } from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
-import { SourceError, type Page, type Position, type StreamSource } from '../kinesis/stream-source.ts';
+import type { Begin, FeedPage, OpenFeed } from '../kinesis/shard-feed.ts';
+import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
 import { Retries, type BackoffPolicy } from '../retry.ts';
 
@@ -60,9 +61,9 @@ export interface ShardReaderOptions extends ReadContext {
   readonly start: Position;
   /** The last record read before, and the time (ms) up to which nothing is missing behind it. */
   readonly after: { readonly sequenceNumber: string | null; readonly completeToMs: number };
-  /** Pause (ms) between two reads of a shard that has nothing new. */
-  readonly pollIntervalMs: number;
-  /** Waited for before each read. */
+  /** How its pages come. */
+  readonly feed: OpenFeed;
+  /** Waited for before each page. */
   readonly budget: ByteBudget;
   readonly random?: () => number;
 }
@@ -71,13 +72,14 @@ export interface ShardReaderOptions extends ReadContext {
  * Reads a shard page by page, in order, until it ends or the signal is aborted.
  *
  * ```
- *                 iterator                 page
- *   positioning ──────────▶ asking ──────────────────▶ pausing (quota, poll interval)
- *     ▲   ▲                  │  ▲ ▲                       │ │
- *     │   └─ iterator expired ┘  │ └───────────────────────┘ │ no next iterator
- *     │                          │ throttled, network, 5xx:  ▼
- *     └── failed: back off ──────┴── back off              ended
+ *                  begun                    page
+ *   positioning ──────────▶ awaiting a page ────▶ handing it on
+ *     ▲   ▲                  │  ▲ ▲                  │ │
+ *     │   └ iterator expired ┘  │ └──────────────────┘ │ the shard's end
+ *     │                         │ throttled, network,  ▼
+ *     └── failed: back off ─────┴ 5xx: back off      ended
  * ```
+ * How the pages come is the feed's: it positions, waits and keeps to quotas.
  *
  * A position behind a known record is taken *at* that record, and that record must come first: that is the only way to see that the
  * stream has trimmed what was not read yet. Kinesis itself would go on silently with the oldest record it has.
@@ -91,14 +93,12 @@ export async function* readShard(options: ShardReaderOptions): AsyncGenerator<Re
 }
 
 async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, void, void> {
-  const { source, shardId, clock, signal, events, budget, pageBytes, pollIntervalMs } = options;
-  const size = new PageSize(pageBytes);
+  const { source, shardId, clock, signal, events } = options;
+  const feed = options.feed(options);
   let last = options.after.sequenceNumber;
   let completeToMs = options.after.completeToMs;
-  let iterator: string | undefined;
-  /** The record that must come first, after a new iterator was taken at it. */
+  /** The record that must come first, after reading has begun at it. */
   let expected: string | null = null;
-  let idleSinceMs: number | undefined;
   const retries = new Retries({
     clock,
     signal,
@@ -120,89 +120,72 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
     completeToMs = clock.now();
   };
 
-  const takeIterator = async (): Promise<string> => {
+  const begin: Begin = async (open) => {
     if (last === null) {
       if (completeToMs > 0) await checkGap();
       const { start } = options;
-      if (start.kind === 'at') {
-        const taken = await iteratorAt(source, shardId, start.sequenceNumber, signal);
-        if (taken !== undefined) return taken;
-      }
-      return source.iterator(shardId, start.kind === 'at' ? { kind: 'trim_horizon' } : start, signal);
+      const opened = start.kind === 'at' ? await openAt(open, start.sequenceNumber) : undefined;
+      return opened === undefined ? open(start.kind === 'at' ? { kind: 'trim_horizon' } : start) : opened.at;
     }
-    const taken = await iteratorAt(source, shardId, last, signal);
-    if (taken !== undefined) {
+    const opened = await openAt(open, last);
+    if (opened !== undefined) {
       expected = last;
-      return taken;
+      return opened.at;
     }
     await checkGap();
-    return source.iterator(shardId, { kind: 'trim_horizon' }, signal);
+    return open({ kind: 'trim_horizon' });
   };
 
   /** Sees to it that the record which must come first does; see above. */
-  const verify = async (page: Page, atTip: boolean): Promise<void> => {
+  const verify = async ({ records, atTip, ended }: FeedPage): Promise<void> => {
     if (expected === null) return;
-    const first = page.records[0];
+    const first = records[0];
     // An empty page in the middle of a shard is normal; at its end it means that nothing is left, that record included.
-    if (first === undefined && !atTip && page.next !== undefined) return;
+    if (first === undefined && !atTip && !ended) return;
     if (first?.sequenceNumber !== expected) await checkGap();
     expected = null;
   };
 
-  while (!signal.aborted) {
-    const reservation = await budget.reserve(pageBytes, signal);
-    const startedMs = clock.now();
-    let page: Page;
-    let atTip: boolean;
-    const limit = size.limit();
-    try {
-      iterator ??= await takeIterator();
-      page = await source.records(iterator, limit, signal);
-      // A page cut off by the limit says nothing about what lies behind it, whatever the lag; some servers report 0 there.
-      atTip = page.millisBehindLatest === 0 && page.records.length < limit;
-      await verify(page, atTip);
-    } catch (error) {
-      reservation.release();
-      if (error instanceof SourceError && error.kind === 'iterator_expired') {
-        iterator = undefined;
-        events.retrying(error.kind, error.message, shardId);
-      } else await retries.failed(error);
-      continue;
+  try {
+    while (!signal.aborted) {
+      let page: FeedPage;
+      try {
+        page = await feed.next(begin);
+        try {
+          await verify(page);
+        } catch (error) {
+          // Not taken: it is read again.
+          page.reservation.release();
+          feed.close();
+          throw error;
+        }
+      } catch (error) {
+        if (error instanceof SourceError && error.kind === 'iterator_expired') {
+          events.retrying(error.kind, error.message, shardId);
+        } else await retries.failed(error);
+        continue;
+      }
+      retries.succeeded();
+      events.succeeded(shardId);
+      const { millisBehindLatest, atTip, ended } = page;
+      const known = last;
+      const records =
+        known === null ? page.records : page.records.filter((r) => compareSequence(r.sequenceNumber, known) > 0);
+      const newest = records.at(-1);
+      if (newest !== undefined) {
+        last = newest.sequenceNumber;
+        completeToMs = Math.max(completeToMs, newest.approximateArrivalMs);
+      }
+      if (atTip) completeToMs = Math.max(completeToMs, page.askedMs);
+      for await (const { next, ...piece } of pieces(records, page.reservation, options)) {
+        if (next === undefined) yield { ...piece, millisBehindLatest, atTip, ended };
+        else
+          yield { ...piece, millisBehindLatest: clock.now() - next.approximateArrivalMs, atTip: false, ended: false };
+      }
+      if (ended) return;
     }
-    retries.succeeded();
-    events.succeeded(shardId);
-    iterator = page.next;
-    let bytes = 0;
-    for (const record of page.records) bytes += record.data.byteLength;
-    size.seen(page.records.length, bytes);
-    const known = last;
-    const records =
-      known === null ? page.records : page.records.filter((r) => compareSequence(r.sequenceNumber, known) > 0);
-    const newest = records.at(-1);
-    if (newest !== undefined) {
-      last = newest.sequenceNumber;
-      completeToMs = Math.max(completeToMs, newest.approximateArrivalMs);
-    }
-    if (atTip) completeToMs = Math.max(completeToMs, startedMs);
-    const ended = page.next === undefined;
-    for await (const { next, ...piece } of pieces(records, reservation, options)) {
-      const { millisBehindLatest } = page;
-      if (next === undefined) yield { ...piece, millisBehindLatest, atTip, ended };
-      else yield { ...piece, millisBehindLatest: clock.now() - next.approximateArrivalMs, atTip: false, ended: false };
-    }
-    if (ended) return;
-
-    if (records.length > 0 || !atTip) idleSinceMs = undefined;
-    else idleSinceMs ??= startedMs;
-    const nowMs = clock.now();
-    const pauseMs = nextPauseMs({
-      bytes,
-      atTip,
-      idleMs: idleSinceMs === undefined ? 0 : nowMs - idleSinceMs,
-      pollIntervalMs,
-      elapsedMs: nowMs - startedMs,
-    });
-    if (pauseMs > 0) await clock.sleep(pauseMs, signal);
+  } finally {
+    feed.close();
   }
 }
 
@@ -257,17 +240,15 @@ function fittingIn(
 }
 
 /**
- * An iterator at a record.
+ * Begins to read at a record.
  * @returns undefined where the server says that the record is gone; others go to the oldest record instead
  */
-export async function iteratorAt(
-  source: StreamSource,
-  shardId: string,
+async function openAt<T>(
+  open: (position: Position) => Promise<T>,
   sequenceNumber: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<{ readonly at: T } | undefined> {
   try {
-    return await source.iterator(shardId, { kind: 'at', sequenceNumber }, signal);
+    return { at: await open({ kind: 'at', sequenceNumber }) };
   } catch (error) {
     if (error instanceof SourceError && (error.kind === 'not_found' || error.kind === 'invalid')) return undefined;
     throw error;
@@ -309,62 +290,5 @@ function reasonToRetry(error: SourceError, stream: string, shardId: string): str
       );
     default:
       return error.kind satisfies never;
-  }
-}
-
-/**
- * Kinesis's quota for reading a shard: 5 GetRecords and 2 MB in a second, for all readers of the shard together.
- * https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
- */
-const MIN_CALL_INTERVAL_MS = 200;
-const BYTES_PER_SECOND = 2_000_000;
-
-/** A shard that has been empty for so long is asked less often, but often enough that what comes then is still seen within half a second. */
-const QUIET_AFTER_MS = 10_000;
-const QUIET_INTERVAL_MS = 500;
-
-/** Most records of one GetRecords. */
-const MAX_LIMIT = 10_000;
-/** Before anything is known of a shard's records: each may be an aggregate of a megabyte, and every shard begins at once. */
-const FIRST_LIMIT = 16;
-
-/**
- * How long to wait before the next read of a shard, in ms.
- * @param read.elapsedMs since the last read began
- * @param read.idleMs how long the shard has been at its end without anything new
- */
-export function nextPauseMs(read: {
-  readonly bytes: number;
-  readonly atTip: boolean;
-  readonly idleMs: number;
-  readonly pollIntervalMs: number;
-  readonly elapsedMs: number;
-}): number {
-  const quota = Math.max(MIN_CALL_INTERVAL_MS, (read.bytes / BYTES_PER_SECOND) * 1000);
-  const quiet = Math.max(read.pollIntervalMs, QUIET_INTERVAL_MS);
-  const poll = read.idleMs >= QUIET_AFTER_MS ? quiet : read.pollIntervalMs;
-  const interval = read.atTip ? Math.max(quota, poll) : quota;
-  return Math.max(0, Math.ceil(interval - read.elapsedMs));
-}
-
-/** How many records to ask for, so that a page comes near a number of bytes: Kinesis knows no limit in bytes below 10 MB. */
-export class PageSize {
-  readonly #target: number;
-  #mean: number | undefined;
-
-  constructor(targetBytes: number) {
-    this.#target = targetBytes;
-  }
-
-  limit(): number {
-    if (this.#mean === undefined) return FIRST_LIMIT;
-    return Math.min(MAX_LIMIT, Math.max(1, Math.floor(this.#target / Math.max(1, this.#mean))));
-  }
-
-  seen(records: number, bytes: number): void {
-    if (records === 0) return;
-    const mean = bytes / records;
-    // Quick to grow, slow to shrink: pages that are too large cost memory, pages that are too small cost a little time.
-    this.#mean = this.#mean === undefined || mean > this.#mean ? mean : this.#mean * 0.7 + mean * 0.3;
   }
 }

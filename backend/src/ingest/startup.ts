@@ -12,6 +12,7 @@ import {
   type StreamRecord,
 } from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
+import { polling } from '../kinesis/polling-feed.ts';
 import type { ShardInfo } from '../kinesis/stream-source.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
 import { Semaphore } from '../semaphore.ts';
@@ -163,7 +164,7 @@ async function* reread(
     shardId,
     start: { kind: 'at', sequenceNumber: from },
     after: { sequenceNumber: null, completeToMs: 0 },
-    pollIntervalMs: 0,
+    feed: polling(reading.source, 0),
     // The last run has bounded what is read here.
     budget: new ByteBudget(Infinity),
   });
