@@ -14,6 +14,7 @@ export const PARTS: Parts = {
 /** Studies behind a decision that has been made: run when they are named, and reported in docs/studies.md. */
 export const STUDIES: Parts = {
   stores: () => import('./studies/stores/part.ts').then((m) => m.part),
+  fanout: () => import('./studies/fanout/part.ts').then((m) => m.part),
   reach: () => import('./studies/reach/part.ts').then((m) => m.part),
   schemes: () => import('./studies/schemes/part.ts').then((m) => m.part),
 };

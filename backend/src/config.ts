@@ -333,6 +333,18 @@ const settings = {
     '60000',
     'Length of that window, in ms.',
   ],
+  read: [
+    'USERPULSE_READ',
+    z.enum(['polling', 'fanout'], 'must be polling or fanout'),
+    'polling',
+    'How ingest reads: `polling`, or `fanout` (enhanced fan-out), which needs a registered consumer and costs extra.',
+  ],
+  consumer: [
+    'USERPULSE_CONSUMER',
+    z.string().regex(/^[a-zA-Z0-9_.-]{1,128}$/, 'must be the name of a consumer: 1 to 128 of a-z A-Z 0-9 _ . -'),
+    'userpulse',
+    'With `fanout`: name of the consumer on the stream. Each checkpoint needs one of its own.',
+  ],
   pollIntervalMs: [
     'USERPULSE_POLL_INTERVAL_MS',
     wholeNumber(200, 60_000),

@@ -24,10 +24,14 @@ export const schemaOf = (config: Config<BucketSetting | 'userPrefix' | 'sharePre
   sharePrefix: config.sharePrefix,
 });
 
-export const streamTarget = (config: Config<'stream'>, aws: AwsPlaces): StreamTarget => ({
+export const streamTarget = (
+  config: Config<'stream'> & Partial<Config<'read' | 'consumer'>>,
+  aws: AwsPlaces,
+): StreamTarget => ({
   stream: config.stream,
   endpoint: aws.endpoints.kinesis,
   region: aws.region,
+  consumer: config.read === 'fanout' ? config.consumer : undefined,
 });
 
 /** The archive's bucket may lie in another region than the stream. A folder needs no AWS settings. */

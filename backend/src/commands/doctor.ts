@@ -32,6 +32,7 @@ Environment:
   ${BUCKET_SETTINGS_TEXT}
   USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
   USERPULSE_STREAM, USERPULSE_ARCHIVE, USERPULSE_CHECKPOINT, USERPULSE_ARCHIVE_MAX_AGE_MS
+  USERPULSE_READ, USERPULSE_CONSUMER
   USERPULSE_ARCHIVE_REGION, AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials`,
     )
     .action((options: { readonly json: boolean }) => doctor(context, options));
@@ -43,6 +44,8 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
     ...INFLUX_SETTINGS,
     ...SCHEMA_SETTINGS,
     'stream',
+    'read',
+    'consumer',
     'archive',
     'archiveRegion',
     'archiveMaxAgeMs',

@@ -1,6 +1,7 @@
 import type { RegisterCommand } from './context.ts';
 
 import { registerCompact } from './compact.ts';
+import { registerConsumer } from './consumer.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerIngest } from './ingest.ts';
@@ -28,5 +29,6 @@ export const commands: readonly RegisterCommand[] = [
   registerDeadLetters,
   registerRelease,
   registerLeases,
+  registerConsumer,
   registerDoctor,
 ];

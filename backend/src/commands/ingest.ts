@@ -2,7 +2,11 @@ import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { DEFAULT_CODEC } from '../archive/codecs.ts';
 import { openArchiveReader, openArchiveWriter } from '../archive/open-archive.ts';
 import { readTotalsSplit, splitTotals } from '../archive/totals-split.ts';
-import { createKinesisClient } from '../kinesis/client.ts';
+import { createKinesisClient, createSubscriptionClient } from '../kinesis/client.ts';
+import { StreamConsumer } from '../kinesis/consumer.ts';
+import { fanout } from '../kinesis/fanout-feed.ts';
+import { polling } from '../kinesis/polling-feed.ts';
+import { KinesisSubscriptions } from '../kinesis/subscriptions.ts';
 import { preflightIngest, type IngestDependencies } from '../checks/preflight.ts';
 import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
 import type { SettingName } from '../config.ts';
@@ -48,6 +52,8 @@ export const INGEST_SETTINGS = [
   'rejectMaxRatio',
   'rejectMinRecords',
   'rejectWindowMs',
+  'read',
+  'consumer',
   'pollIntervalMs',
   'batchMaxLines',
   'batchMaxAgeMs',
@@ -82,6 +88,7 @@ Environment:
   USERPULSE_START, USERPULSE_ON_TRIMMED      where a fresh checkpoint begins; what happens when the stream has lost records
   USERPULSE_REJECT_MAX_RATIO, USERPULSE_REJECT_MIN_RECORDS, USERPULSE_REJECT_WINDOW_MS
                                              when a shard is held because too much of it is rejected
+  USERPULSE_READ, USERPULSE_CONSUMER         how the stream is read, and with which registered consumer where by fan-out
   USERPULSE_POLL_INTERVAL_MS, USERPULSE_BATCH_MAX_LINES, USERPULSE_BATCH_MAX_AGE_MS, USERPULSE_BUFFER_MAX_BYTES,
   USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
   USERPULSE_START_DEADLINE_MS                how long a start waits for what does not answer yet
@@ -145,6 +152,16 @@ export function createIngestParts(
   const schema = schemaOf(config);
   const kinesis = createKinesisClient({ maxAttempts: 1 });
   const archiveAt = archiveTarget(config, context.aws, { maxAttempts: 1 });
+  const source = new KinesisSource(kinesis, config.stream);
+  const polled = polling(source, config.pollIntervalMs);
+  const pushing = config.read === 'fanout' ? createSubscriptionClient() : undefined;
+  const feed =
+    pushing === undefined
+      ? polled
+      : fanout({
+          subscriptions: new KinesisSubscriptions(pushing, new StreamConsumer(kinesis, config)),
+          polling: polled,
+        });
   let sink: PointSink | undefined;
   return {
     dependencies: {
@@ -183,7 +200,8 @@ export function createIngestParts(
         ? splitTotals({ reader, writer: archive }, now, signal)
         : readTotalsSplit(reader, signal));
       return startIngest({
-        source: new KinesisSource(kinesis, config.stream),
+        source,
+        feed,
         sink,
         archive,
         checkpoints: openCheckpoint(config.checkpoint, {
@@ -206,6 +224,7 @@ export function createIngestParts(
     close: async () => {
       await sink?.close();
       kinesis.destroy();
+      pushing?.destroy();
       if (archiveAt.kind === 's3') archiveAt.s3.destroy();
     },
   };

@@ -17,7 +17,6 @@ import { after, isAborted, systemClock, type Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import { sentence } from '../format.ts';
 import type { PointSink } from '../influx/point-sink.ts';
-import { polling } from '../kinesis/polling-feed.ts';
 import type { OpenFeed } from '../kinesis/shard-feed.ts';
 import type { ShardInfo, StreamSource } from '../kinesis/stream-source.ts';
 import { ByteBudget, segmentToSeal } from '../memory/byte-budget.ts';
@@ -48,7 +47,6 @@ export interface IngestSettings {
   readonly rejectMaxRatio: number;
   readonly rejectMinRecords: number;
   readonly rejectWindowMs: number;
-  readonly pollIntervalMs: number;
   readonly batchMaxLines: number;
   readonly batchMaxAgeMs: number;
   readonly bufferMaxBytes: number;
@@ -59,8 +57,8 @@ export interface IngestSettings {
 
 export interface IngestOptions {
   readonly source: StreamSource;
-  /** How new records are read; absent: by polling the source. What was read before is always polled again. */
-  readonly feed?: OpenFeed;
+  /** How new records are read. Those that an earlier run has read are always polled. */
+  readonly feed: OpenFeed;
   readonly sink: PointSink;
   readonly archive: ArchiveWriter;
   /** Of all shards, for this process alone; or leases, where several share the stream. */
@@ -130,7 +128,6 @@ class Ingestion {
   readonly #saves: SaveContext;
   readonly #calls: StreamCalls;
   readonly #reading: ReadContext;
-  readonly #feed: OpenFeed;
   readonly #shardContext: ShardContext;
   /** Aborted by a stop or a failure: nothing more is read. */
   readonly #stop = new AbortController();
@@ -157,7 +154,6 @@ class Ingestion {
       ...(options.offsetCapacity === undefined ? {} : { offsetCapacity: options.offsetCapacity }),
     });
     this.#calls = new StreamCalls({ source, clock, signal: stop, metrics, logger, onTrimmed: settings.onTrimmed });
-    this.#feed = options.feed ?? polling(source, settings.pollIntervalMs);
     this.#reading = { source, clock, signal: stop, pageBytes: pageBytes(settings), events: this.#calls };
     this.#saves = {
       url: options.checkpoints.url,
@@ -561,7 +557,7 @@ class Ingestion {
       signal,
       start,
       after: known,
-      feed: this.#feed,
+      feed: this.#o.feed,
       budget: this.#shardContext.unwritten,
     });
   }

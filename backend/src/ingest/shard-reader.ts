@@ -269,6 +269,7 @@ function reasonToRetry(error: SourceError, stream: string, shardId: string): str
   switch (error.kind) {
     case 'iterator_expired':
     case 'throttled':
+    case 'in_use':
     case 'network':
     case 'unavailable':
     case 'unauthorized':

@@ -5,11 +5,16 @@ import { ModelCheckpoints } from '../../../tests/support/models/checkpoints.ts';
 import { simulate, type CrashPoint, type Run } from '../../../tests/support/models/process.ts';
 import { ModelArchive, ModelInflux } from '../../../tests/support/models/sinks.ts';
 import { ModelStream, type ModelShard } from '../../../tests/support/models/stream.ts';
+import { ModelSubscriptions } from '../../../tests/support/models/subscriptions.ts';
 import { bytesOf, NO_DIFFERENCE, Oracle, ROLES, type TestEvent } from '../../../tests/support/oracle.ts';
 import { seeded } from '../../../tests/support/seeded.ts';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { UserpulseError } from '../errors.ts';
 import { aggregate } from '../event/kpl.ts';
+import { fanout } from '../kinesis/fanout-feed.ts';
+import { polling } from '../kinesis/polling-feed.ts';
+import type { OpenFeed } from '../kinesis/shard-feed.ts';
+import type { StreamSource } from '../kinesis/stream-source.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { baseOffset } from '../schema/identity.ts';
 import type { IngestSettings } from './ingest.ts';
@@ -49,6 +54,8 @@ class World {
   readonly random: () => number;
   /** Chance that an event falls on the place of another one. */
   collisions = 0.2;
+  /** How the stream is read; absent: by polling. */
+  fanout: ((source: StreamSource) => OpenFeed) | undefined;
   /** Objects that were written before the checkpoint knew of their range. */
   readonly unrecorded: string[] = [];
   readonly #put: TestEvent[] = [];
@@ -138,6 +145,7 @@ class World {
 
   start(options: { readonly crash?: CrashPoint; readonly settings?: Partial<IngestSettings> } = {}): Run {
     return simulate({
+      ...(this.fanout === undefined ? {} : { feed: this.fanout }),
       clock: this.clock,
       source: this.stream.source({
         random: this.random,
@@ -154,6 +162,19 @@ class World {
       latencyMs: (name) => this.random() * (name === 'saveShard' ? 400 : 40),
       ...options,
     });
+  }
+
+  /** @param tellsChildren see SubscriptionFaults */
+  readByFanout(tellsChildren: boolean): void {
+    const { random } = this;
+    const subscriptions = new ModelSubscriptions(this.stream, {
+      random,
+      inUse: 0.1,
+      broken: 0.03,
+      ended: 0.03,
+      tellsChildren,
+    });
+    this.fanout = (source) => fanout({ subscriptions, polling: polling(source, 250), random });
   }
 
   #checkParents(shardId: string): void {
@@ -198,10 +219,11 @@ class World {
 describe('ingest, killed at any of its writes', () => {
   // A failure names its seed; SIMULATION_SEEDS=1000 looks further than every run can afford to.
   const seeds = Array.from({ length: Number(process.env['SIMULATION_SEEDS'] ?? 25) }, (_, n) => n + 1);
-  it.each(seeds)(
-    'loses nothing and counts nothing twice through crashes, faults and resharding (seed %i)',
-    async (seed) => {
+  it.each(seeds.flatMap((seed) => (['polling', 'fanout'] as const).map((read) => ({ seed, read }))))(
+    'loses nothing and counts nothing twice through crashes, faults and resharding (seed $seed, $read)',
+    async ({ seed, read }) => {
       const world = new World(seed, 1 + (seed % 3));
+      if (read === 'fanout') world.readByFanout(seed % 2 === 0);
       for (let round = 0; round < 8; round++) {
         const crash: CrashPoint = {
           write: 1 + Math.floor(world.random() * 30),

@@ -144,3 +144,10 @@ export function numberIn(object: JsonObject, name: string): number | undefined {
   if (value == null) return undefined;
   throw new Error(`${name} in a response of GetRecords is not a number.`);
 }
+
+export function arrayIn(object: JsonObject, name: string): readonly unknown[] {
+  const value = object[name];
+  if (Array.isArray(value)) return value as readonly unknown[];
+  if (value == null) return [];
+  throw new Error(`${name} in a response of GetRecords is not an array.`);
+}

@@ -1,17 +1,25 @@
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { AwsCredentials } from '../aws/credentials.ts';
-import { requestHandler } from '../aws/request-handler.ts';
+import { requestHandler, StreamingHandler } from '../aws/request-handler.ts';
 import { KinesisProtocol } from './protocol.ts';
 
 /** Kinesis client. `maxAttempts` 1 leaves retries to the caller, who knows whether to slow down, get a new iterator or stop. */
-export function createKinesisClient(
+export const createKinesisClient = (
   options: { readonly maxAttempts?: number; readonly requestTimeoutMs?: number } = {},
+): KinesisClient => createClient(requestHandler(64, options.requestTimeoutMs), options.maxAttempts ?? 3);
+
+/** For SubscribeToShard, which Kinesis serves over HTTP/2 only. */
+export const createSubscriptionClient = (): KinesisClient => createClient(new StreamingHandler(), 1);
+
+function createClient(
+  handler: ReturnType<typeof requestHandler> | StreamingHandler,
+  maxAttempts: number,
 ): KinesisClient {
   const credentials = new AwsCredentials();
   const client = new KinesisClient({
     credentials: credentials.provider,
-    requestHandler: requestHandler(64, options.requestTimeoutMs),
-    maxAttempts: options.maxAttempts ?? 3,
+    requestHandler: handler,
+    maxAttempts,
     protocol: KinesisProtocol,
   });
   client.middlewareStack.add((next) => (args) => credentials.watch(() => next(args)), {

@@ -56,7 +56,7 @@ describe('readGetRecords', () => {
         ChildShards: [{ Records: [{ a: ']' }] }],
       }),
     );
-    const whole = readGetRecords(body);
+    const whole = readGetRecords(Buffer.from(body));
     expect(whole.Records).toHaveLength(2);
     fc.assert(
       fc.property(
@@ -89,6 +89,7 @@ describe('readGetRecords', () => {
       Records: [],
       NextShardIterator: undefined,
       MillisBehindLatest: undefined,
+      ChildShards: [],
     });
     expect(read({ Records: [] }).Records).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { BlockMemory } from '../memory/blocks.ts';
-import { numberIn, objectOf, recordMembers, stringIn, textOf } from './api-record.ts';
+import { arrayIn, numberIn, objectOf, recordMembers, stringIn, textOf } from './api-record.ts';
 
 /** A record of GetRecords, with members named as in the API and typed as in the SDK. */
 export interface ApiRecord {
@@ -14,13 +14,17 @@ export interface GetRecordsResponse {
   readonly Records: readonly ApiRecord[];
   readonly NextShardIterator: string | undefined;
   readonly MillisBehindLatest: number | undefined;
+  /** Given at the end of a shard only. Their members are not read. */
+  readonly ChildShards: readonly unknown[];
 }
 
-/** Parses the body of a GetRecords response at once; see {@link GetRecordsReader}. */
+/**
+ * Parses the body of a GetRecords response at once, or that of a SubscribeToShardEvent, which has the same members but for the iterator; see
+ * {@link GetRecordsReader}.
+ * @param body used up
+ */
 export function readGetRecords(body: Buffer): GetRecordsResponse {
-  const reader = new GetRecordsReader(Buffer.allocUnsafeSlow(body.length));
-  reader.push(body);
-  return reader.end();
+  return new GetRecordsReader(body, body.length).end();
 }
 
 /**
@@ -45,9 +49,14 @@ export class GetRecordsReader {
   #textBefore = '';
   readonly #records: ApiRecord[] = [];
 
-  /** @param memory free to use until {@link end}; a larger record gets more */
-  constructor(memory: Buffer) {
+  /**
+   * @param memory free to use until {@link end}; a larger record gets more
+   * @param length of what it holds of the body already
+   */
+  constructor(memory: Buffer, length = 0) {
     this.#memory = memory;
+    this.#length = length;
+    this.#scan();
   }
 
   /** The next bytes of the body; not kept. @throws Error where it is not such a response */
@@ -71,6 +80,7 @@ export class GetRecordsReader {
       Records: this.#records,
       NextShardIterator: stringIn(answer, 'NextShardIterator'),
       MillisBehindLatest: numberIn(answer, 'MillisBehindLatest'),
+      ChildShards: arrayIn(answer, 'ChildShards'),
     };
   }
 

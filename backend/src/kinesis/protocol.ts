@@ -9,19 +9,20 @@ type DeserializeResponse = AwsJson1_1Protocol['deserializeResponse'];
 const scratch = new SpareBuffers(192 * 1024, 16);
 
 /**
- * The SDK's protocol for Kinesis, except for responses of GetRecords: walking a schema for every member of every record, and a regular
- * expression over every byte of data, cost more than all that Userpulse does with an event. Requests, signatures, errors and all other
- * operations stay the SDK's.
+ * The SDK's protocol for Kinesis, except for what has records in it: walking a schema for every member of every record, and a regular
+ * expression over every byte of data, cost more than all that Userpulse does with an event. GetRecords is parsed here. Of SubscribeToShard the
+ * bytes are given as they arrive, because whoever reads them must know the size of an event before there is room for it; see event-frames.ts.
+ * Requests, signatures, errors and all other operations stay the SDK's.
  */
 export class KinesisProtocol extends AwsJson1_1Protocol {
   override async deserializeResponse<Output extends Awaited<ReturnType<DeserializeResponse>>>(
     ...args: Parameters<DeserializeResponse>
   ): Promise<Output> {
     const [operation, , http] = args;
-    if (operation.name !== 'GetRecords' || this.isErrorResponse(http.statusCode)) {
-      return super.deserializeResponse(...args);
-    }
-    const response = await readResponse(http.body as Readable);
+    const hasRecords = operation.name === 'GetRecords' || operation.name === 'SubscribeToShard';
+    if (!hasRecords || this.isErrorResponse(http.statusCode)) return super.deserializeResponse(...args);
+    const body = http.body as Readable;
+    const response = operation.name === 'GetRecords' ? await readResponse(body) : { EventStream: body };
     // The operation's name determines the type of its output, which the SDK's types do not express.
     return { ...response, $metadata: this.deserializeMetadata(http) } as unknown as Output;
   }

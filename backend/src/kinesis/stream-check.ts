@@ -3,11 +3,22 @@ import {
   GetRecordsCommand,
   GetShardIteratorCommand,
   ListShardsCommand,
+  type ConsumerStatus,
   type KinesisClient,
 } from '@aws-sdk/client-kinesis';
-import { counted } from '../format.ts';
+import { counted, sentences } from '../format.ts';
 import { awsFailure, CREDENTIALS_HINT, REGION_HINT } from '../aws/failure.ts';
-import { failed, passed, unavailable, warned, type Check, type CheckDepth, type FailedCheck } from '../check.ts';
+import {
+  failed,
+  passed,
+  unavailable,
+  warned,
+  type Check,
+  type CheckDepth,
+  type CheckResult,
+  type FailedCheck,
+} from '../check.ts';
+import { findConsumer, missingText, REGISTER_HINT } from './consumer.ts';
 
 /** Where the stream is according to the settings, for messages. */
 export interface StreamTarget {
@@ -15,6 +26,8 @@ export interface StreamTarget {
   /** AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL where one is set. */
   readonly endpoint: string | undefined;
   readonly region: string | undefined;
+  /** USERPULSE_CONSUMER where reading is by fan-out. */
+  readonly consumer?: string | undefined;
 }
 
 /**
@@ -44,12 +57,24 @@ export function streamCheck(kinesis: KinesisClient, target: StreamTarget, depth:
           );
         }
         if (depth === 'try') await readOne(kinesis, target.stream, signal);
-        return passed('stream', text);
+        const { stream, consumer } = target;
+        if (consumer === undefined) return passed('stream', text);
+        const found = await findConsumer(kinesis, { stream, consumer }, signal);
+        return found === undefined
+          ? failed('stream', 'stream_not_found', missingText({ stream, consumer }), REGISTER_HINT)
+          : judgeConsumer(consumer, found.ConsumerStatus, text);
       } catch (error) {
         return streamFailure(target, error);
       }
     },
   };
+}
+
+function judgeConsumer(consumer: string, status: ConsumerStatus | undefined, text: string): CheckResult {
+  const said = `Consumer "${consumer}" (USERPULSE_CONSUMER) is ${status ?? 'not ready'}.`;
+  if (status === 'ACTIVE') return passed('stream', sentences(text, said));
+  if (status === 'DELETING') return failed('stream', 'stream_not_found', said, REGISTER_HINT);
+  return unavailable('stream', 'stream_unreachable', said, 'Wait until it is ACTIVE.');
 }
 
 /** Only a record shows whether the key that encrypts the stream may be used, so it is the oldest one that is asked for. */
@@ -91,7 +116,7 @@ export function streamFailure(target: StreamTarget, error: unknown): FailedCheck
         'stream_unauthorized',
         `${where} denies access to stream "${target.stream}" (USERPULSE_STREAM): ${failure.reason}.`,
         failure.advice ??
-          'The credentials need kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream; for "setup --create" also kinesis:CreateStream. If a KMS key encrypts the stream, they need kms:Decrypt on that key.',
+          'The credentials need kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream; for "setup --create" also kinesis:CreateStream. With USERPULSE_READ=fanout, they need kinesis:DescribeStreamConsumer and kinesis:SubscribeToShard on the consumer; for "consumer register" also kinesis:RegisterStreamConsumer. If a KMS key encrypts the stream, they need kms:Decrypt on that key.',
       );
     case 'no_credentials':
       return failed(

@@ -56,6 +56,8 @@ export type SourceFailure =
   /** The request is invalid: for an iterator at a record, the record is not of this stream. */
   | 'invalid'
   | 'throttled'
+  /** Another reader has the subscription, or had it a moment ago; or the consumer is not ready. */
+  | 'in_use'
   | 'unauthorized'
   | 'network'
   | 'unavailable';
@@ -116,21 +118,28 @@ export class KinesisSource implements StreamSource {
       this.#client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }), { abortSignal: signal }),
     );
     return {
-      records: (page.Records ?? []).map((record) => {
-        if (record.SequenceNumber === undefined)
-          throw new SourceError('unavailable', 'A record has no sequence number.');
-        return {
-          data: record.Data ?? new Uint8Array(),
-          partitionKey: record.PartitionKey ?? '',
-          sequenceNumber: record.SequenceNumber,
-          approximateArrivalMs: record.ApproximateArrivalTimestamp?.getTime() ?? 0,
-        };
-      }),
+      records: (page.Records ?? []).map(streamRecord),
       // At the end of a shard the API returns null; some servers leave the member out, and some send an empty string.
       next: page.NextShardIterator == null || page.NextShardIterator === '' ? undefined : page.NextShardIterator,
       millisBehindLatest: page.MillisBehindLatest ?? 0,
     };
   }
+}
+
+/** A record as the SDK types it. @throws SourceError */
+export function streamRecord(record: {
+  readonly Data?: Uint8Array | undefined;
+  readonly PartitionKey?: string | undefined;
+  readonly SequenceNumber?: string | undefined;
+  readonly ApproximateArrivalTimestamp?: Date | undefined;
+}): StreamRecord {
+  if (record.SequenceNumber === undefined) throw new SourceError('unavailable', 'A record has no sequence number.');
+  return {
+    data: record.Data ?? new Uint8Array(),
+    partitionKey: record.PartitionKey ?? '',
+    sequenceNumber: record.SequenceNumber,
+    approximateArrivalMs: record.ApproximateArrivalTimestamp?.getTime() ?? 0,
+  };
 }
 
 function iteratorInput(position: Position): Pick<
@@ -165,14 +174,19 @@ function shardInfo(shard: Shard): ShardInfo {
   };
 }
 
-async function call<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+/** Runs a request of the SDK. @throws SourceError; the signal's reason */
+export async function call<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
   try {
     return await request();
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw new SourceError(failureOf(error), error);
+    throw sourceError(error);
   }
 }
+
+/** What has failed, as a SourceError. */
+export const sourceError = (error: unknown): SourceError =>
+  error instanceof SourceError ? error : new SourceError(failureOf(error), error);
 
 const THROTTLED =
   /^(ProvisionedThroughputExceededException|LimitExceededException|KMSThrottlingException|ThrottlingException|RequestLimitExceeded|TooManyRequestsException)$/;
@@ -182,6 +196,7 @@ function failureOf(error: unknown): SourceFailure {
   const name = error instanceof Error ? error.name : '';
   if (name === 'ExpiredIteratorException') return 'iterator_expired';
   if (THROTTLED.test(name)) return 'throttled';
+  if (name === 'ResourceInUseException') return 'in_use';
   if (name === 'InvalidArgumentException' || name === 'ValidationException') return 'invalid';
   const failure = awsFailure(error);
   switch (failure.kind) {

@@ -9,6 +9,8 @@ import {
   type IngestSettings,
 } from '../../../backend/src/ingest/ingest.ts';
 import { createIngestMetrics } from '../../../backend/src/ingest/metrics.ts';
+import { polling } from '../../../backend/src/kinesis/polling-feed.ts';
+import type { OpenFeed } from '../../../backend/src/kinesis/shard-feed.ts';
 import type { StreamSource } from '../../../backend/src/kinesis/stream-source.ts';
 import type { BucketRole, Schema } from '../../../backend/src/schema/buckets.ts';
 import { LineBlock } from '../../../backend/src/schema/line-block.ts';
@@ -37,7 +39,6 @@ export const SIMULATED_SETTINGS: IngestSettings = {
   rejectMaxRatio: 0.5,
   rejectMinRecords: 1_000,
   rejectWindowMs: 60_000,
-  pollIntervalMs: 250,
   batchMaxLines: 20,
   batchMaxAgeMs: 250,
   bufferMaxBytes: 1_048_576,
@@ -72,6 +73,8 @@ const WRITES = new Set(['write', 'put', 'saveStream', 'saveShard', 'removeShard'
 export function simulate(options: {
   readonly clock: VirtualClock;
   readonly source: StreamSource;
+  /** How it reads the source; absent: by polling. */
+  readonly feed?: (source: StreamSource) => OpenFeed;
   readonly sink: PointSink;
   readonly archive: ArchiveWriter;
   readonly checkpoints: CheckpointStore;
@@ -137,8 +140,10 @@ export function simulate(options: {
     now: () => options.clock.now(),
     sleep: (ms, signal) => (dead ? never : options.clock.sleep(ms, signal).then(() => (dead ? never : undefined))),
   };
+  const source = mortal(options.source);
   const ingest = startIngest({
-    source: mortal(options.source),
+    source,
+    feed: (options.feed ?? ((polled) => polling(polled, 250)))(source),
     sink: mortal(options.sink),
     archive: mortal(options.archive),
     checkpoints: mortal(options.checkpoints),

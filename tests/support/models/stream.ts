@@ -61,7 +61,8 @@ export class ModelStream {
       data,
       partitionKey,
       sequenceNumber: this.#sequence.toString(),
-      approximateArrivalMs: this.clock.now(),
+      // In whole ms, as Kinesis has it.
+      approximateArrivalMs: Math.floor(this.clock.now()),
     };
     shard.records.push(record);
     return record;
