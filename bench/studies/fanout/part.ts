@@ -18,7 +18,7 @@ type Way = (typeof WAYS)[number];
 const ACTOR = '9007199254740993';
 /** Between two events whose way is timed, in ms, so that they fall anywhere between two polls. */
 const pauseMs = (n: number): number => 150 + ((n * 97) % 310);
-const BURST = { records: 40_000, perRequest: 500 };
+const BURST = { records: 5_000, perRequest: 500 };
 
 const answer = z.object({
   results: z.object({
