@@ -16,5 +16,6 @@ export const STUDIES: Parts = {
   stores: () => import('./studies/stores/part.ts').then((m) => m.part),
   fanout: () => import('./studies/fanout/part.ts').then((m) => m.part),
   reach: () => import('./studies/reach/part.ts').then((m) => m.part),
+  workers: () => import('./studies/workers/part.ts').then((m) => m.part),
   schemes: () => import('./studies/schemes/part.ts').then((m) => m.part),
 };
