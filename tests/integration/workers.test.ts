@@ -2,11 +2,15 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { UserpulseProcess } from '../../tools/userpulse.ts';
+import { registerDoctor } from '../../backend/src/commands/doctor.ts';
+import { runInProcess } from '../support/command.ts';
 import { testEvents } from '../support/ingest-world.ts';
-import { eventually, partsEnv, temporaryFolder } from '../support/parts.ts';
+import { eventually, influxWrite, partsEnv, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
 import { WorkersWorld } from '../support/workers-world.ts';
+
+beforeAll(() => usePartsEnvironment());
 
 const worlds: WorkersWorld[] = [];
 const create = async (...options: Parameters<typeof WorkersWorld.create>): Promise<WorkersWorld> => {
@@ -35,6 +39,19 @@ describe('workers that share a stream', () => {
     await w.untilDurable();
     expect(await second.stop()).toEqual({ code: 0, signal: null });
     await w.world.expectExact();
+
+    const yesterday = `${Math.floor(Date.now() / 86_400_000) * 86_400 - 3_600}`;
+    await influxWrite(
+      w.world.buckets.total,
+      ['1', '2', '3'].map((n) => `interaction,type=like made=1i,received=2i,share="-" ${yesterday}00000000${n}`),
+    );
+    const look = await runInProcess(registerDoctor, ['doctor', '--json'], w.world.env(), {
+      cwd: await temporaryFolder('doctor'),
+    });
+    expect(look.stdout).toMatch(
+      /Of 3 events of \d{4}-\d\d-\d\d, so many are likely to lack a point until \\"userpulse repair\\"/,
+    );
+    expect(look.stdout).toContain(`less than 0.01 in ${w.world.buckets.total}`);
   }, 300_000);
 
   it('go on with the checkpoint of a folder, and give it back', async () => {

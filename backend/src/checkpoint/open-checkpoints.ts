@@ -64,5 +64,8 @@ export const hasCheckpoints = (url: URL): Promise<boolean> => kindOf(url).exists
 export const releaseShard = (url: URL, stream: string, shardId: string, untilMs: number): Promise<void> =>
   kindOf(url).release(url, stream, shardId, untilMs);
 
+/** Whether several ingests share what is kept there. */
+export const isShared = (url: URL): boolean => url.protocol === 'dynamodb:';
+
 /** Can the checkpoint be written? */
 export const checkpointCheck = (url: URL, depth: CheckDepth): Check => kindOf(url).check(url, depth);

@@ -2,6 +2,9 @@ import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks, worst, type CheckResult, type CheckState } from '../check.ts';
 import { dependencyChecks } from '../checks/dependencies.ts';
+import { withShortfall } from '../checks/shortfall.ts';
+import { isShared } from '../checkpoint/open-checkpoints.ts';
+import { systemClock } from '../clock.ts';
 import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/targets.ts';
 import { UserpulseError } from '../errors.ts';
 import { HttpInfluxReader } from '../influx/reader.ts';
@@ -57,22 +60,26 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
   const reader = new HttpInfluxReader({ ...influx, timeoutMs: READ_TIMEOUT_MS });
   let results: readonly CheckResult[];
   try {
+    const checks = dependencyChecks({
+      influx,
+      schema: schemaOf(config),
+      uses: ['read', 'write'],
+      need: 'any',
+      reader,
+      source: {
+        kinesis,
+        stream: streamTarget(config, context.aws),
+        checkpoint: config.checkpoint,
+        archiveMaxAgeMs: config.archiveMaxAgeMs,
+      },
+      archive,
+      depth: 'try',
+    });
+    const short = { reader, schema: schemaOf(config), now: () => systemClock.now() };
     results = await runChecks(
-      dependencyChecks({
-        influx,
-        schema: schemaOf(config),
-        uses: ['read', 'write'],
-        need: 'any',
-        reader,
-        source: {
-          kinesis,
-          stream: streamTarget(config, context.aws),
-          checkpoint: config.checkpoint,
-          archiveMaxAgeMs: config.archiveMaxAgeMs,
-        },
-        archive,
-        depth: 'try',
-      }),
+      checks.map((check) =>
+        check.name === 'checkpoint' && isShared(config.checkpoint) ? withShortfall(check, short) : check,
+      ),
       { signal: context.stop },
     );
   } finally {

@@ -12,7 +12,7 @@ import { archiveTarget, influxTarget, schemaOf, streamTarget } from '../checks/t
 import type { SettingName } from '../config.ts';
 import { startOpsServer } from '../http/ops.ts';
 import type { WrittenNotice } from '../ingest/batch.ts';
-import { openCheckpoint } from '../checkpoint/open-checkpoints.ts';
+import { isShared, openCheckpoint } from '../checkpoint/open-checkpoints.ts';
 import { systemClock } from '../clock.ts';
 import { limitHeapGrowth } from '../memory/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
@@ -31,9 +31,6 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { warnOfProxies } from './proxies.ts';
-
-/** Where several workers of one stream keep their checkpoints. */
-const SHARED_CHECKPOINTS: ReadonlySet<string> = new Set(['dynamodb:']);
 
 /** The settings that ingest needs, whatever else a command needs. */
 export const INGEST_SETTINGS = [
@@ -196,7 +193,7 @@ export function createIngestParts(
       // Several workers share no table of relocations, and totals have the fullest series. Once split they stay so, whoever writes them.
       const reader = openArchiveReader(archiveAt);
       const now = { nowMs: clock.now(), maxAheadMs: config.maxAheadMs };
-      const totalsSplitFromMs = await (SHARED_CHECKPOINTS.has(config.checkpoint.protocol)
+      const totalsSplitFromMs = await (isShared(config.checkpoint)
         ? splitTotals({ reader, writer: archive }, now, signal)
         : readTotalsSplit(reader, signal));
       return startIngest({

@@ -160,7 +160,8 @@ async function untilBalanced(table: string, workers: number, endpoint: string): 
     credentials: { accessKeyId: 'bench', secretAccessKey: 'bench' },
   });
   try {
-    for (const deadline = Date.now() + BALANCED_MS; ; await sleep(500)) {
+    const deadline = Date.now() + BALANCED_MS;
+    for (;;) {
       const { Items = [] } = await client.send(new ScanCommand({ TableName: table, ConsistentRead: true }));
       const owned = new Map<string, number>();
       for (const { leaseOwner, leaseKey } of Items)
@@ -169,6 +170,7 @@ async function untilBalanced(table: string, workers: number, endpoint: string): 
       if (owned.size === workers && [...owned.values()].every((count) => count === SHARDS / workers)) return;
       if (Date.now() > deadline)
         throw new Error(`The shards are not shared evenly: ${[...owned.values()].join(', ')}.`);
+      await sleep(500);
     }
   } finally {
     client.destroy();
