@@ -33,7 +33,7 @@ export const BACKEND: Readonly<Record<string, readonly string[]>> = {
   replay: ['files', 'event', 'schema', 'influx', 'archive', 'table'],
   repair: ['event', 'schema', 'influx', 'archive', 'table', 'replay'],
   'dead-letters': ['event', 'kinesis', 'archive'],
-  checks: ['aws', 'schema', 'config.ts', 'flux', 'kinesis', 'influx', 'archive', 'checkpoint'],
+  checks: ['aws', 'schema', 'config.ts', 'flux', 'kinesis', 'influx', 'rollup', 'archive', 'checkpoint'],
   http: ['schema', 'query'],
   commands: ['*'],
   'main.ts': ['memory', 'config.ts', 'commands'],

@@ -4,7 +4,16 @@ import { UserpulseError, type ErrorCode } from './errors.ts';
 /** `warning`: everything works, but something deserves attention. */
 export type CheckState = 'ok' | 'warning' | 'error';
 
-export const CHECK_NAMES = ['influxdb', 'buckets', 'scheme', 'stream', 'lag', 'archive', 'checkpoint'] as const;
+export const CHECK_NAMES = [
+  'influxdb',
+  'buckets',
+  'scheme',
+  'stream',
+  'lag',
+  'archive',
+  'checkpoint',
+  'hours',
+] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
 /** What a check found, and what to do where something is wrong. */
@@ -121,7 +130,7 @@ async function runBounded(check: Check, timeoutMs: number, outer: AbortSignal | 
  */
 function timedOut(name: CheckName, timeoutMs: number): CheckResult {
   const message = `The check of ${describeName(name)} timed out after ${timeoutMs / 1000} s.`;
-  if (name === 'scheme') return warned(name, message, 'InfluxDB is slow or busy. Try again later.');
+  if (name === 'scheme' || name === 'hours') return warned(name, message, 'InfluxDB is slow or busy. Try again later.');
   if (name === 'lag')
     return warned(
       name,
@@ -136,7 +145,7 @@ function timedOut(name: CheckName, timeoutMs: number): CheckResult {
   );
 }
 
-function codeOfTimeout(name: Exclude<CheckName, 'scheme' | 'lag'>): ErrorCode {
+function codeOfTimeout(name: Exclude<CheckName, 'scheme' | 'lag' | 'hours'>): ErrorCode {
   switch (name) {
     case 'influxdb':
     case 'buckets':
@@ -168,6 +177,8 @@ function describeName(name: CheckName): string {
       return 'the archive (USERPULSE_ARCHIVE)';
     case 'checkpoint':
       return 'the checkpoint (USERPULSE_CHECKPOINT)';
+    case 'hours':
+      return 'the counted hours';
     default:
       return name satisfies never;
   }

@@ -160,7 +160,7 @@ describe('the pods of every combination', () => {
   it('are probed where they listen', () => {
     for (const { id, component, pod } of pods()) {
       const [container] = pod.spec.containers;
-      if (component !== 'ingest' && component !== 'serve') {
+      if (component !== 'ingest' && component !== 'serve' && component !== 'rollup') {
         expect(container.ports, id).toBeUndefined();
         continue;
       }
@@ -212,6 +212,7 @@ describe('the environment of every combination', () => {
         ],
         setup: [...INFLUX_SETTINGS, ...BUCKET_SETTINGS, 'retentionSeconds', 'stream', 'archive'],
         repair: [...INFLUX_SETTINGS, ...BUCKET_SETTINGS, 'archive'],
+        rollup: [...INFLUX_SETTINGS, ...BUCKET_SETTINGS, 'listen'],
       };
       const names = (needed[component] ?? []).filter((name) => name !== 'checkpoint' || row['checkpoint'] === 'file');
       const config = loadConfig(env, names, { cwd: '/nowhere', defaultPort: 0 });
@@ -235,6 +236,7 @@ describe('the environment of every combination', () => {
       ingest: new Set(['existing-tokens/ingest-token']),
       serve: new Set(['existing-tokens/serve-token']),
       repair: new Set(['existing-tokens/repair-token']),
+      rollup: new Set(['existing-tokens/repair-token']),
     });
   });
 });

@@ -65,6 +65,7 @@ describe('a switch adds these objects and no others', () => {
     [{ alerts: 'on' }, ['PrometheusRule/']],
     [{ dashboards: 'on' }, DASHBOARDS],
     [{ datasource: 'on' }, ['Secret/-datasource']],
+    [{ rollup: 'on' }, ['Deployment/-rollup', 'ServiceAccount/-rollup']],
   ])('%o', async (row, ids) => {
     const objects = await render(valuesOf(row));
     expect(gained(base, objects)).toEqual(ids);

@@ -57,6 +57,7 @@ describe('userpulse doctor', () => {
       ['lag', 'ok'],
       ['archive', 'ok'],
       ['checkpoint', 'ok'],
+      ['hours', 'ok'],
     ]);
     expect([status, code]).toEqual(['ok', 0]);
   });
@@ -110,7 +111,7 @@ describe('userpulse doctor', () => {
     expect(end.stdout).toMatch(/^archive +ERROR .*$/m);
     expect(end.stdout).toMatch(/^checkpoint +ok .*$/m);
     expect(end.stdout).toContain('→ Start the S3 server');
-    expect(end.stderr).toMatch(/^userpulse: \d of 7 checks failed: influxdb, buckets, stream, lag, archive\.$/m);
+    expect(end.stderr).toMatch(/^userpulse: \d of 8 checks failed: influxdb, buckets, stream, lag, archive\.$/m);
   });
 
   it('goes where the AWS configuration file says, and shows it', async () => {

@@ -2,6 +2,7 @@ import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks, worst, type CheckResult, type CheckState } from '../check.ts';
 import { dependencyChecks } from '../checks/dependencies.ts';
+import { hoursCheck } from '../checks/hours.ts';
 import { withShortfall } from '../checks/shortfall.ts';
 import { isShared } from '../checkpoint/open-checkpoints.ts';
 import { systemClock } from '../clock.ts';
@@ -75,11 +76,14 @@ async function doctor(context: CommandContext, options: { readonly json: boolean
       archive,
       depth: 'try',
     });
-    const short = { reader, schema: schemaOf(config), now: () => systemClock.now() };
+    const points = { reader, schema: schemaOf(config), now: () => systemClock.now() };
     results = await runChecks(
-      checks.map((check) =>
-        check.name === 'checkpoint' && isShared(config.checkpoint) ? withShortfall(check, short) : check,
-      ),
+      // Only here: these two read more than /v1/health should, each time.
+      checks
+        .map((check) =>
+          check.name === 'checkpoint' && isShared(config.checkpoint) ? withShortfall(check, points) : check,
+        )
+        .concat(hoursCheck(points)),
       { signal: context.stop },
     );
   } finally {

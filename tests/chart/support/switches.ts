@@ -16,7 +16,7 @@ const off = (...path: readonly string[]): Values =>
 
 const peers = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }];
 const ROLE = 'arn:aws:iam::123456789012:role/userpulse';
-const COMPONENTS = ['ingest', 'serve', 'setup', 'repair'] as const;
+const COMPONENTS = ['ingest', 'serve', 'setup', 'repair', 'rollup'] as const;
 const forAll = (values: Values): Values => Object.fromEntries(COMPONENTS.map((c) => [c, values]));
 
 /** The chart's main switches. Each value of a switch is a piece of a values file. */
@@ -94,6 +94,7 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, Values>>>> = {
     },
   },
   repair: { off: {}, on: on('repair') },
+  rollup: { off: {}, on: on('rollup') },
   disruptions: {
     budgeted: {},
     unbudgeted: merge(off('ingest', 'podDisruptionBudget'), off('serve', 'podDisruptionBudget')),

@@ -15,7 +15,7 @@ spec:
         - --ingest-key={{ .ingestToken }}
         - --serve-key={{ .serveToken }}
         - --api-key={{ .apiToken }}
-        {{- if $.Values.repair.enabled }}
+        {{- if or $.Values.repair.enabled $.Values.rollup.enabled }}
         - --repair-key={{ .repairToken }}
         {{- end }}
         {{- end }}
