@@ -1,5 +1,4 @@
 import { passed, warned, type Check, type CheckResult } from '../check.ts';
-import { EARLIEST_MS } from '../event/event.ts';
 import { counted as numberOf, formatNumber } from '../format.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import { readHours, type HoursRead } from '../rollup/counted-hours.ts';
@@ -19,7 +18,7 @@ export const hoursCheck = (on: {
 }): Check => ({
   name: 'hours',
   run: async (signal) => {
-    const range = { fromMs: hourOf(EARLIEST_MS) * HOUR_MS, toMs: (hourOf(on.now()) + AHEAD_HOURS) * HOUR_MS };
+    const range = { fromMs: 0, toMs: (hourOf(on.now()) + AHEAD_HOURS) * HOUR_MS };
     try {
       return judgeHours(await readHours(on.reader, { ...range, field: 'counts' }, on.schema, signal));
     } catch (error) {
