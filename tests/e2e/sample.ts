@@ -38,6 +38,15 @@ export interface Counted {
   readonly share: { readonly id: string; readonly counts: Counts };
   /** Receivers with the most interactions, most first. */
   readonly top: readonly { readonly id: string; readonly count: number }[];
+  /** Different people: who interacted with {@link USER}, in all and by type; and who did anything, in all and by day of {@link WEEK}. */
+  readonly people: {
+    readonly reach: number;
+    readonly byType: Counts;
+    readonly active: number;
+    readonly activeByDay: readonly number[];
+  };
+  /** Those who interacted most with {@link USER}, most first, ties by number. */
+  readonly who: readonly { readonly id: string; readonly count: number }[];
 }
 
 export const sum = (counts: Counts): number => [...counts.values()].reduce((a, b) => a + b, 0);
@@ -53,6 +62,9 @@ export async function countSample(path: string): Promise<Counted> {
   ];
   const receivedByHour = new Array<number>((WEEK.to - WEEK.from) / 3_600_000).fill(0);
   let events = 0;
+  const [reached, reachedByType] = [new Map<string, number>(), new Map<Type, Set<string>>()];
+  const active = new Set<string>();
+  const activeByDay = Array.from({ length: 7 }, () => new Set<string>());
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     if (line === '') continue;
     const [actor = '', receiver = '', second = '', code = ''] = line.split(' ');
@@ -64,6 +76,14 @@ export async function countSample(path: string): Promise<Counted> {
     if (type !== 'mention') add(of(shares, hourlyShare(receiver, Number(second) * 1_000)), type);
     const hour = Math.floor((Number(second) * 1_000 - WEEK.from) / 3_600_000);
     if (receiver === USER && receivedByHour[hour] !== undefined) receivedByHour[hour]++;
+    const day = activeByDay[Math.floor(hour / 24)];
+    if (day === undefined) continue;
+    day.add(actor);
+    active.add(actor);
+    if (receiver !== USER) continue;
+    reached.set(actor, (reached.get(actor) ?? 0) + 1);
+    const ofType = reachedByType.get(type) ?? new Set<string>();
+    reachedByType.set(type, ofType.add(actor));
   }
   const [actor, made] = most(actors)[0] ?? ['', new Map()];
   const [share, shared] = most(shares)[0] ?? ['', new Map()];
@@ -75,6 +95,16 @@ export async function countSample(path: string): Promise<Counted> {
     made: { actor, counts: made },
     share: { id: share, counts: shared },
     top: most(receivers).map(([id, counts]) => ({ id, count: sum(counts) })),
+    people: {
+      reach: reached.size,
+      byType: new Map([...reachedByType].map(([type, ids]) => [type, ids.size])),
+      active: active.size,
+      activeByDay: activeByDay.map(({ size }) => size),
+    },
+    who: [...reached]
+      .map(([id, count]) => ({ id, count }))
+      .sort((a, b) => b.count - a.count || Number(a.id) - Number(b.id))
+      .slice(0, 20),
   };
 }
 
