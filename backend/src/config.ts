@@ -285,6 +285,24 @@ const settings = {
     undefined,
     'File with that token, instead of `USERPULSE_API_TOKEN`. It is read again when it changes.',
   ],
+  erasureKey: [
+    'USERPULSE_ERASURE_KEY',
+    token().min(32, 'must have at least 32 characters'),
+    undefined,
+    'Key of erasures, for `forget`: hashes who was forgotten, and signs reports. At least 32 characters, always the same.',
+  ],
+  erasureKeyFile: [
+    'USERPULSE_ERASURE_KEY_FILE',
+    z.string(),
+    undefined,
+    'File with that key, instead of `USERPULSE_ERASURE_KEY`.',
+  ],
+  forgotten: [
+    'USERPULSE_FORGOTTEN',
+    z.enum(['ignore', 'apply'], 'must be ignore or apply'),
+    'ignore',
+    'Events that name someone whom `forget` has forgotten: `ignore` that, or `apply` it (needs the key), in ingest, replay and repair.',
+  ],
   start: [
     'USERPULSE_START',
     startPosition,
@@ -458,6 +476,7 @@ export type Config<K extends SettingName = SettingName> = {
 const SECRET_FILES = {
   influxToken: 'influxTokenFile',
   apiToken: 'apiTokenFile',
+  erasureKey: 'erasureKeyFile',
 } as const satisfies Partial<Record<SettingName, SettingName>>;
 type SecretName = keyof typeof SECRET_FILES;
 const isSecret = (name: SettingName): name is SecretName => name in SECRET_FILES;

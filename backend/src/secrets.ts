@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 export const SECRET_VARIABLES: readonly string[] = [
   'INFLUX_TOKEN',
   'USERPULSE_API_TOKEN',
+  'USERPULSE_ERASURE_KEY',
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
   'AWS_CONTAINER_AUTHORIZATION_TOKEN',

@@ -10,6 +10,7 @@ import type { StoredObject } from '../../backend/src/archive/archive-reader.ts';
 import { tableKeysOf } from '../../backend/src/archive/days.ts';
 import { S3ArchiveReader } from '../../backend/src/archive/s3-reader.ts';
 import { S3Tables } from '../../backend/src/archive/s3-tables.ts';
+import { TABLE_KIND } from '../../backend/src/archive/table-store.ts';
 import { systemClock } from '../../backend/src/clock.ts';
 import { registerCompact } from '../../backend/src/commands/compact.ts';
 import { registerRepair } from '../../backend/src/commands/repair.ts';
@@ -278,14 +279,14 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
     const stale = join(cwd, 'stale.parquet');
     await writeFile(stale, table);
     for (const known of [before, undefined]) {
-      await expect(tables.put(TABLE, stale, known, go)).rejects.toMatchObject({ code: 'archive_conflict' });
+      await expect(tables.put(TABLE, stale, known, TABLE_KIND, go)).rejects.toMatchObject({ code: 'archive_conflict' });
     }
     if (before === undefined) throw new Error('There was no table.');
     await expect(reader(bucket).slice(before, 0, 4, go)).rejects.toMatchObject({ code: 'archive_conflict' });
     expect((await readObject(bucket, `raw/${TABLE}`)).equals(newer)).toBe(true);
     // An answer that was lost: the same content is there already.
     await writeFile(stale, newer);
-    await tables.put(TABLE, stale, before, go);
+    await tables.put(TABLE, stale, before, TABLE_KIND, go);
   });
 
   it('puts a large table into S3 in parts, under the same conditions', async () => {
@@ -298,14 +299,16 @@ describe('userpulse compact', { timeout: 300_000 }, () => {
       return content;
     };
     await write();
-    await tables.put(TABLE, path, undefined, go);
+    await tables.put(TABLE, path, undefined, TABLE_KIND, go);
     const [first] = await listed(bucket);
     const second = await write();
-    await expect(tables.put(TABLE, path, undefined, go)).rejects.toMatchObject({ code: 'archive_conflict' });
-    await tables.put(TABLE, path, first, go);
+    await expect(tables.put(TABLE, path, undefined, TABLE_KIND, go)).rejects.toMatchObject({
+      code: 'archive_conflict',
+    });
+    await tables.put(TABLE, path, first, TABLE_KIND, go);
     expect((await readObject(bucket, `raw/${TABLE}`)).equals(second)).toBe(true);
     await write();
-    await expect(tables.put(TABLE, path, first, go)).rejects.toMatchObject({ code: 'archive_conflict' });
+    await expect(tables.put(TABLE, path, first, TABLE_KIND, go)).rejects.toMatchObject({ code: 'archive_conflict' });
     expect((await readObject(bucket, `raw/${TABLE}`)).equals(second)).toBe(true);
     const { Uploads = [] } = await s3().send(new ListMultipartUploadsCommand({ Bucket: bucket }));
     expect(Uploads).toEqual([]);

@@ -7,7 +7,7 @@ import { dayOf } from './keys.ts';
  * Each line was compared with its time of arrival when it arrived. The archive holds only what passed, without that time, so lines are not
  * compared again: here, no time is too far ahead.
  */
-const ARCHIVED: ArrivalRule = { arrivalMs: Infinity, maxAheadMs: 0, archived: true };
+export const ARCHIVED: ArrivalRule = { arrivalMs: Infinity, maxAheadMs: 0, archived: true };
 
 export interface InvalidLine {
   readonly code: RejectionCode | 'other_day';

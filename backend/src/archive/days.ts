@@ -1,4 +1,5 @@
-import { dayText, REJECTED_PREFIX, tableKey } from './keys.ts';
+import { EARLIEST_MS } from '../event/event.ts';
+import { dayOf, dayText, REJECTED_PREFIX, tableKey } from './keys.ts';
 
 /** UTC days, counted from 1970-01-01, both included. */
 export interface DayRange {
@@ -8,6 +9,9 @@ export interface DayRange {
 
 const DAY = /^(\d{4})([-/])(\d\d)\2(\d\d)$/;
 const DAY_MS = 86_400_000;
+
+/** All days that there can be. */
+export const ALL_DAYS: DayRange = { from: dayOf(EARLIEST_MS), to: dayOf(Date.UTC(9999, 11, 31)) };
 
 /** `YYYY/MM/DD` or `YYYY-MM-DD` → UTC day from 1970-01-01; undefined where it is not a day from 2000 on. */
 export function parseDay(text: string): number | undefined {

@@ -6,7 +6,7 @@ import { isCode, makeFolder, moveFile, removeFile } from '../files/durable-file.
 import { replaced, type StoredObject } from './archive-reader.ts';
 import { fileVersion } from './file-version.ts';
 import { TABLE_PREFIX } from './keys.ts';
-import type { TableStore } from './table-store.ts';
+import type { ObjectKind, TableStore } from './table-store.ts';
 
 /** Tables in an archive that is a folder. Its lock keeps two runs apart. */
 export class FileTables implements TableStore {
@@ -22,7 +22,13 @@ export class FileTables implements TableStore {
     this.workFolder = join(this.#folder, TABLE_PREFIX);
   }
 
-  async put(key: string, path: string, before: StoredObject | undefined, signal: AbortSignal): Promise<void> {
+  async put(
+    key: string,
+    path: string,
+    before: StoredObject | undefined,
+    _kind: ObjectKind,
+    signal: AbortSignal,
+  ): Promise<void> {
     const place = join(this.#folder, key);
     try {
       await makeFolder(dirname(place));

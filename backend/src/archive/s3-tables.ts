@@ -13,7 +13,8 @@ import { retrying, type Verdict } from '../retry.ts';
 import { archiveFailure, type S3ArchiveTarget } from './archive-check.ts';
 import { replaced, type StoredObject } from './archive-reader.ts';
 import { isTaken, s3Location } from './s3.ts';
-import type { TableStore } from './table-store.ts';
+import { SHA_METADATA } from './s3-writer.ts';
+import type { ObjectKind, TableStore } from './table-store.ts';
 
 const MAX_ATTEMPTS = 6;
 const LEAST_PART_BYTES = 8 * 1024 * 1024;
@@ -39,12 +40,18 @@ export class S3Tables implements TableStore {
     ({ bucket: this.#bucket, prefix: this.#prefix } = s3Location(target.url));
   }
 
-  async put(key: string, path: string, before: StoredObject | undefined, signal: AbortSignal): Promise<void> {
+  async put(
+    key: string,
+    path: string,
+    before: StoredObject | undefined,
+    kind: ObjectKind,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { size } = await stat(path);
     const wanted = await sha256(createReadStream(path));
     await this.#retrying(key, signal, async () => {
       try {
-        await this.#upload(key, path, size, before, signal);
+        await this.#upload(key, path, size, before, kind, signal);
       } catch (error) {
         // 409: a write at the same time. Either may be our own, whose answer was lost.
         if (!isTaken(error) && httpStatus(error) !== 409) throw error;
@@ -79,6 +86,7 @@ export class S3Tables implements TableStore {
     path: string,
     size: number,
     before: StoredObject | undefined,
+    { contentType, contentSha256 }: ObjectKind,
     signal: AbortSignal,
   ): Promise<void> {
     const upload = new Upload({
@@ -87,7 +95,8 @@ export class S3Tables implements TableStore {
         Bucket: this.#bucket,
         Key: this.#prefix + key,
         Body: createReadStream(path),
-        ContentType: 'application/vnd.apache.parquet',
+        ContentType: contentType,
+        ...(contentSha256 === undefined ? {} : { Metadata: { [SHA_METADATA]: contentSha256 } }),
         ...(before === undefined ? { IfNoneMatch: '*' } : { IfMatch: before.version }),
       },
       partSize: Math.max(LEAST_PART_BYTES, Math.ceil(size / MAX_PARTS)),

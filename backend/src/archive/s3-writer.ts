@@ -20,7 +20,7 @@ const PART_BYTES = 8 * 1024 * 1024;
 const SPARE_BODIES = 4;
 const SPARE_BODY_BYTES = 1024 * 1024;
 /** User metadata (x-amz-meta-…): the SHA-256 of the lines, for whoever checks the archive. */
-const SHA_METADATA = 'content-sha256';
+export const SHA_METADATA = 'content-sha256';
 
 export interface S3ArchiveWriterOptions {
   readonly client: S3Client;

@@ -9,6 +9,14 @@ export interface StoredCheckpoints {
   readonly releases: ReadonlyMap<string, number>;
 }
 
+/** Checkpoints while no ingest goes on with them. */
+export interface HeldCheckpoints {
+  readonly shards: readonly ShardCheckpoint[];
+  /** Resolves when durable; undefined where workers keep them, who relocate no points. */
+  readonly save: ((checkpoint: ShardCheckpoint) => Promise<void>) | undefined;
+  close(): Promise<void>;
+}
+
 /** Port: where ingest keeps its checkpoints. One holder at a time; implementations refuse or fence a second one. */
 export interface CheckpointStore {
   readonly kind: 'store';

@@ -6,7 +6,7 @@ import { UserpulseError } from '../errors.ts';
 import { isCode, makeFolder, removeFile, replaceFile } from '../files/durable-file.ts';
 import { FileLock } from '../files/file-lock.ts';
 import { folderState } from '../files/folder.ts';
-import type { CheckpointStore, StoredCheckpoints } from './checkpoint-store.ts';
+import type { CheckpointStore, HeldCheckpoints, StoredCheckpoints } from './checkpoint-store.ts';
 import type { ShardCheckpoint, StreamCheckpoint } from './checkpoint.ts';
 import { refuseMoved } from './moving.ts';
 import { readRelease, readShard, readStream, writeRelease, writeShard, writeStream } from './file-format.ts';
@@ -92,6 +92,17 @@ export class FileCheckpointStore implements CheckpointStore {
     await this.#lock.check();
     await replaceFile(join(this.#folder, file), [Buffer.from(content)]);
   }
+}
+
+/** See holdCheckpoints. */
+export async function holdCheckpointFolder(url: URL, stream: string): Promise<HeldCheckpoints> {
+  const store = new FileCheckpointStore(url);
+  const { shards } = await store.open(stream);
+  return {
+    shards: [...shards.values()],
+    save: (checkpoint) => store.saveShard(checkpoint),
+    close: () => store.close(),
+  };
 }
 
 /** See hasCheckpoints. */

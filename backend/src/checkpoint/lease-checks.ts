@@ -1,7 +1,7 @@
 import { failed, passed, warned, type Check, type CheckDepth, type CheckResult } from '../check.ts';
 import { UserpulseError } from '../errors.ts';
 import { counted } from '../format.ts';
-import type { StoredCheckpoints } from './checkpoint-store.ts';
+import type { HeldCheckpoints, StoredCheckpoints } from './checkpoint-store.ts';
 import type { ShardCheckpoint } from './checkpoint.ts';
 import { createDynamoClient, LeaseTable } from './lease-table.ts';
 
@@ -21,6 +21,14 @@ export const readLeases = (url: URL, stream: string): Promise<StoredCheckpoints>
       if (checkpoint.hold !== undefined) releases.set(shardId, await table.releasedToMs(shardId));
     }
     return { stream: await table.storedStream(), shards, releases };
+  });
+
+/** See holdCheckpoints. Leases cannot be held by who reads no shard. */
+export const holdLeases = (url: URL, stream: string): Promise<HeldCheckpoints> =>
+  withTable(url, async (table) => {
+    await table.refuseWorkers();
+    const shards = (await table.leases(stream)).flatMap(({ checkpoint }) => checkpoint ?? []);
+    return { shards, save: undefined, close: () => Promise.resolve() };
   });
 
 /** See releaseShard. */

@@ -1,19 +1,21 @@
 import type { Check, CheckDepth } from '../check.ts';
-import type { CheckpointStore, StoredCheckpoints } from './checkpoint-store.ts';
+import type { CheckpointStore, HeldCheckpoints, StoredCheckpoints } from './checkpoint-store.ts';
 import {
   checkpointFolderCheck,
   FileCheckpointStore,
   hasCheckpointFolder,
+  holdCheckpointFolder,
   readCheckpointFolder,
   writeReleaseFile,
 } from './file-checkpoints.ts';
-import { hasLeases, leaseTableCheck, readLeases, writeReleaseItem } from './lease-checks.ts';
+import { hasLeases, holdLeases, leaseTableCheck, readLeases, writeReleaseItem } from './lease-checks.ts';
 import { openKclLeases, type LeasePlace } from './open-leases.ts';
 import type { ShardLeases } from './shard-leases.ts';
 
 interface StoreKind {
   readonly open: (url: URL, place: LeasePlace) => CheckpointStore | ShardLeases;
   readonly exists: (url: URL) => Promise<boolean>;
+  readonly hold: (url: URL, stream: string) => Promise<HeldCheckpoints>;
   readonly read: (url: URL, stream: string) => Promise<StoredCheckpoints>;
   readonly release: (url: URL, stream: string, shardId: string, untilMs: number) => Promise<void>;
   readonly check: (url: URL, depth: CheckDepth) => Check;
@@ -24,6 +26,7 @@ const KINDS: Readonly<Record<string, StoreKind>> = {
   'file:': {
     open: (url) => new FileCheckpointStore(url),
     exists: hasCheckpointFolder,
+    hold: holdCheckpointFolder,
     read: readCheckpointFolder,
     release: writeReleaseFile,
     check: checkpointFolderCheck,
@@ -31,6 +34,7 @@ const KINDS: Readonly<Record<string, StoreKind>> = {
   'dynamodb:': {
     open: openKclLeases,
     exists: hasLeases,
+    hold: holdLeases,
     read: readLeases,
     release: writeReleaseItem,
     check: leaseTableCheck,
@@ -53,6 +57,12 @@ export const openCheckpoint = (url: URL, place: LeasePlace): CheckpointStore | S
  * @throws UserpulseError `checkpoint_unusable` where something in it cannot be read or belongs to another stream
  */
 export const readCheckpoints = (url: URL, stream: string): Promise<StoredCheckpoints> => kindOf(url).read(url, stream);
+
+/**
+ * What ingest has stored, while none goes on with it: one that starts on the same folder meanwhile is refused.
+ * @throws UserpulseError `checkpoint_locked` while ingest runs; as {@link readCheckpoints}
+ */
+export const holdCheckpoints = (url: URL, stream: string): Promise<HeldCheckpoints> => kindOf(url).hold(url, stream);
 
 /** Whether there is a shard to read: whoever only reads needs no stream where there is none. @throws as {@link readCheckpoints} */
 export const hasCheckpoints = (url: URL): Promise<boolean> => kindOf(url).exists(url);

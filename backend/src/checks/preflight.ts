@@ -125,6 +125,15 @@ export async function preflightRepair(
   await start(influxChecks(on, uses), options, 'cannot repair');
 }
 
+/** Checks what `forget` reads and, unless it is a dry run, writes. @throws UserpulseError naming each invalid setting */
+export async function preflightForget(
+  on: ServeDependencies,
+  uses: readonly BucketUse[],
+  options: StartOptions,
+): Promise<void> {
+  await start(influxChecks(on, uses), options, 'cannot forget');
+}
+
 /** If InfluxDB itself is the problem, the check of the buckets only repeats it. */
 const withoutRepetition = (errors: readonly CheckResult[]): readonly CheckResult[] =>
   errors.some((r) => r.name === 'influxdb') ? errors.filter((r) => r.name !== 'buckets') : errors;

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { ArchiveReader } from '../archive/archive-reader.ts';
 import { planDays } from '../archive/day-plan.ts';
 import type { DayRange } from '../archive/days.ts';
@@ -8,14 +8,14 @@ import { openArchiveReader, openTables } from '../archive/open-archive.ts';
 import { archiveTarget } from '../checks/targets.ts';
 import { systemClock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
-import { makeFolder } from '../files/durable-file.ts';
-import { FileLock } from '../files/file-lock.ts';
+import type { FileLock } from '../files/file-lock.ts';
 import { counted } from '../format.ts';
 import { Progress } from '../progress.ts';
 import { compactDay, type CompactedDay } from '../table/compact-day.ts';
 import { findTables, heldKeys } from '../table/find-tables.ts';
 import { collected, dayArgument } from './arguments.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { lockArchive } from './erasure.ts';
 import { sayProxies } from './proxies.ts';
 
 interface Options {
@@ -30,7 +30,6 @@ interface Options {
 
 /** Objects that are read at a time. */
 const PARALLEL = 4;
-const LOCK_FILE = '.compact.lock';
 
 export const registerCompact: RegisterCommand = (program, context) => {
   program
@@ -84,14 +83,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     const tables = openTables(archive, resolve(context.cwd, options.temporary));
     // Before anything is created: a folder that is not there is no archive.
     const days = await daysOf(context, reader, range, options);
-    await makeFolder(tables.workFolder);
-    lock = await FileLock.acquire(join(tables.workFolder, LOCK_FILE), {
-      code: 'archive_locked',
-      what: tables.workFolder,
-      holder: '"userpulse compact"',
-      hint: 'Wait for it to end.',
-      lost: 'Run the same command again.',
-    });
+    lock = await lockArchive(tables, 'compact');
     const results: CompactedDay[] = [];
     for (const day of days) {
       await lock.check();

@@ -4,6 +4,7 @@ import { registerCompact } from './compact.ts';
 import { registerConsumer } from './consumer.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerForget } from './forget.ts';
 import { registerIngest } from './ingest.ts';
 import { registerLeases } from './leases.ts';
 import { registerProduce } from './produce.ts';
@@ -26,6 +27,7 @@ export const commands: readonly RegisterCommand[] = [
   registerRepair,
   registerRollup,
   registerCompact,
+  registerForget,
   registerDeadLetters,
   registerRelease,
   registerLeases,

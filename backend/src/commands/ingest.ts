@@ -25,6 +25,7 @@ import { HourMarks } from '../rollup/hour-marks.ts';
 import { markedSink } from '../rollup/marked.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { eraseBy } from './erasure.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { untilStopped } from './until.ts';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -46,6 +47,7 @@ export const INGEST_SETTINGS = [
   'maxAheadMs',
   'decompress',
   'split',
+  'forgotten',
   'rejectMaxRatio',
   'rejectMinRecords',
   'rejectWindowMs',
@@ -90,6 +92,7 @@ Environment:
   USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
   USERPULSE_START_DEADLINE_MS                how long a start waits for what does not answer yet
   USERPULSE_DECOMPRESS, USERPULSE_SPLIT      which records are decompressed, and which hold several events
+  USERPULSE_FORGOTTEN, USERPULSE_ERASURE_KEY what becomes of events that name someone whom forget has forgotten
   USERPULSE_LISTEN                           HOST:PORT of /metrics, /healthz, /readyz; default 127.0.0.1:8089
   USERPULSE_ARCHIVE_REGION, AWS_REGION, AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_LOG_LEVEL`,
@@ -160,6 +163,7 @@ export function createIngestParts(
           polling: polled,
         });
   let sink: PointSink | undefined;
+  const readErase = eraseBy(context, config);
   return {
     dependencies: {
       influx,
@@ -196,6 +200,7 @@ export function createIngestParts(
       const totalsSplitFromMs = await (isShared(config.checkpoint)
         ? splitTotals({ reader, writer: archive }, now, signal)
         : readTotalsSplit(reader, signal));
+      const erase = await readErase(reader, signal);
       return startIngest({
         source,
         feed,
@@ -211,6 +216,7 @@ export function createIngestParts(
         }),
         schema: { ...schema, totalsSplitFromMs },
         settings: config,
+        erase,
         logger,
         metrics,
         signal,

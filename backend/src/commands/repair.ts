@@ -1,5 +1,6 @@
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { dayText } from '../archive/keys.ts';
+import { erasing } from '../erasure/erasing-lines.ts';
 import { openArchiveReader } from '../archive/open-archive.ts';
 import { readTotalsSplit } from '../archive/totals-split.ts';
 import { preflightRepair } from '../checks/preflight.ts';
@@ -31,6 +32,7 @@ import {
   type DaysOptions,
 } from './archived-days.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { eraseBy } from './erasure.ts';
 import { warnOfProxies } from './proxies.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 
@@ -67,6 +69,7 @@ Environment, as set for the ingest that writes these buckets:
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
   USERPULSE_ARCHIVE_MAX_AGE_MS               as ingest has it
   USERPULSE_BATCH_MAX_LINES                  maximum lines per write
+  USERPULSE_FORGOTTEN, USERPULSE_ERASURE_KEY what becomes of lines that name someone whom forget has forgotten
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_START_DEADLINE_MS, USERPULSE_LOG_LEVEL
 
@@ -88,9 +91,11 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
     'batchMaxLines',
     'logLevel',
     'startDeadlineMs',
+    'forgotten',
   ]);
   requireClosed(options.to, config.archiveMaxAgeMs, systemClock.now());
   const influx = influxTarget(config);
+  const readErase = eraseBy(context, config);
   const archive = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const logger = context.createLogger(config.logLevel);
   const stats = new RepairStats();
@@ -136,7 +141,8 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
     } as const;
     const state = options.dryRun ? undefined : await openState(context, options, target, schema);
     const without = new Set(options.without);
-    const plan = await planWithTables(reader, options, without, context.stop);
+    const found = await planWithTables(reader, options, without, context.stop);
+    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop)) };
     state?.plan(options, plan.days);
     tellPlan(context, options, plan, reader.url);
     const startMs = systemClock.now();

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
+import { erasing } from '../erasure/erasing-lines.ts';
 import { openArchiveReader } from '../archive/open-archive.ts';
 import { readTotalsSplit } from '../archive/totals-split.ts';
 import { preflightReplay } from '../checks/preflight.ts';
@@ -30,6 +31,7 @@ import {
   type DaysOptions,
 } from './archived-days.ts';
 import type { CommandContext, RegisterCommand } from './context.ts';
+import { eraseBy } from './erasure.ts';
 import { INFLUX_SETTINGS, SCHEMA_SETTINGS } from './settings.ts';
 import { warnOfProxies } from './proxies.ts';
 
@@ -69,6 +71,7 @@ Environment, as set for the ingest that writes these buckets:
   USERPULSE_CHECKPOINT                       to look up which points ingest relocated; only read
   USERPULSE_STREAM                           whose checkpoint it is; needed if there is one
   USERPULSE_BATCH_MAX_LINES                  maximum lines per write
+  USERPULSE_FORGOTTEN, USERPULSE_ERASURE_KEY what becomes of lines that name someone whom forget has forgotten
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
   USERPULSE_START_DEADLINE_MS, USERPULSE_LOG_LEVEL
 
@@ -89,10 +92,12 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     'batchMaxLines',
     'logLevel',
     'startDeadlineMs',
+    'forgotten',
     // Needed only to write.
     ...(options.dryRun ? [] : INFLUX_SETTINGS),
   ]);
   const schema = schemaOf(config);
+  const readErase = eraseBy(context, config);
   const archive = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const stats = new ReplayStats();
   let sink: PointSink | undefined;
@@ -125,7 +130,8 @@ async function run(context: CommandContext, options: Options): Promise<void> {
       state = await openState(context, options, target, schema);
     }
     const reader = openArchiveReader(archive);
-    const plan = await planWithTables(reader, options, new Set(options.without), context.stop);
+    const found = await planWithTables(reader, options, new Set(options.without), context.stop);
+    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop)) };
     state?.plan(options, plan.days);
     // After the listing: the relocation of an event is saved before the event is archived.
     const relocations = await readRelocations(context, config.checkpoint);

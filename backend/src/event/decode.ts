@@ -1,7 +1,7 @@
 import { compressionOf, decompress, type Compression } from './decompress.ts';
 import type { InteractionEvent, Rejection, RejectionCode } from './event.ts';
 import { decodeFrame, hashOutside, isFrame } from './kpl.ts';
-import { parseEvent, RECORD, type ArrivalRule, type ParsedEvent, type Subject } from './parse.ts';
+import { parseEvent, RECORD, type ArrivalRule, type Erase, type ParsedEvent, type Subject } from './parse.ts';
 import { MAX_EVENTS, splitArray, splitLines, type Split } from './split.ts';
 
 /** One record as GetRecords returns it. */
@@ -52,12 +52,14 @@ export interface DecodeOptions {
   readonly decompress?: readonly Compression[];
   /** In which ways a record may hold several events; absent: in none. */
   readonly split?: readonly Split[];
+  /** What is left of an event that names someone who has been forgotten; absent: nobody has. */
+  readonly erase?: Erase | undefined;
   /** Of the shard that the record was read from; without it nothing counts as outside. */
   readonly hashRange?: HashRange;
 }
 
 /** The options that are settings. A range of records that is archived again is decoded by those it was archived by first. */
-export type DecodeSettings = Required<Omit<DecodeOptions, 'hashRange'>>;
+export type DecodeSettings = Required<Omit<DecodeOptions, 'hashRange' | 'erase'>>;
 
 export interface DecodedRecord {
   /** One per user record, in order; at least one for every record, whatever its bytes. */
@@ -129,10 +131,11 @@ function decodeInto(
   const parsed = parseEvent(bytes, rule, subject);
   const decompressedBytes = bytes === data ? 0 : bytes.length;
   if ('line' in parsed) {
-    items.push({ kind: 'event', subSequence, event: parsed.event, line: parsed.line, data });
+    items.push({ ...itemOf(data, parsed, options.erase), subSequence });
     return decompressedBytes;
   }
-  const pieces = options.split === undefined ? undefined : piecesOf(bytes, parsed.code, rule, options.split);
+  const pieces =
+    options.split === undefined ? undefined : piecesOf(bytes, parsed.code, rule, options.split, options.erase);
   if (Array.isArray(pieces)) {
     for (const piece of pieces) items.push({ ...piece, subSequence: items.length });
     return decompressedBytes;
@@ -158,6 +161,7 @@ function piecesOf(
   code: RejectionCode,
   rule: ArrivalRule,
   splits: readonly Split[],
+  erase: Erase | undefined,
 ): Unnumbered<DecodedItem>[] | Rejection | undefined {
   const isArray = code === 'not_an_object' && bytes.find((byte) => byte > 0x20) === OPENING_BRACKET;
   const isText = code === 'not_json' || code === 'not_utf8';
@@ -174,15 +178,20 @@ function piecesOf(
     return { code: 'record_empty', reason: 'The record is an array without events. Send nothing instead.' };
   }
   if (pieces.length < 2 && split === 'ndjson') return undefined;
-  const items = pieces.map((data) => itemOf(data, parseEvent(data, rule, PIECE)));
+  const items = pieces.map((data) => itemOf(data, parseEvent(data, rule, PIECE), erase));
   // Without a single object these are the lines of something else: one dead letter tells as much as one for each of them.
   return split === 'ndjson' && !items.some(isObject) ? undefined : items;
 }
 
 const OPENING_BRACKET = 0x5b;
 
-const itemOf = (data: Uint8Array, parsed: ParsedEvent | Rejection): Unnumbered<DecodedItem> =>
-  'line' in parsed ? { kind: 'event', ...parsed, data } : { kind: 'rejection', ...parsed, data };
+/** An erased event is as if it had come so: the bytes of whoever was forgotten must not get into a dead letter either. */
+function itemOf(data: Uint8Array, parsed: ParsedEvent | Rejection, erase: Erase | undefined): Unnumbered<DecodedItem> {
+  if (!('line' in parsed)) return { kind: 'rejection', code: parsed.code, reason: parsed.reason, data };
+  const erased = erase?.(parsed.event);
+  const { event, line } = erased ?? parsed;
+  return { kind: 'event', event, line, data: erased === undefined ? data : line };
+}
 
 const isObject = (item: Unnumbered<DecodedItem>): boolean =>
   item.kind === 'event' || !['not_json', 'not_utf8', 'not_an_object'].includes(item.code);

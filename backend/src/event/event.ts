@@ -9,16 +9,22 @@ export interface InteractionEvent {
   readonly type: string;
   /** Milliseconds since 1970-01-01T00:00:00Z, at least {@link EARLIEST_MS}. */
   readonly occurredAtMs: number;
-  /** Decimal, 1 to 2^63-1. */
+  /** Decimal, 1 to 2^63-1; of an archived event also {@link ERASED}.user. */
   readonly actorId: string;
-  /** Decimal, 1 to 2^63-1. */
+  /** As actorId. */
   readonly receiverId: string | undefined;
-  /** 24 lower-case hex digits. At least one of receiverId and shareId is present. */
+  /** 24 lower-case hex digits; of an archived event also {@link ERASED}.share. At least one of receiverId and shareId is present. */
   readonly shareId: string | undefined;
 }
 
 /** 2000-01-01T00:00:00Z in ms: nothing earlier is an interaction, and most often a clock that was never set. */
 export const EARLIEST_MS = 946_684_800_000;
+
+/**
+ * What stands in an archived event where "userpulse forget" has erased an id: nobody, and no share. It is no id, so the event has no point about
+ * it, and none in the totals where the actor is gone. On the stream it is not valid.
+ */
+export const ERASED = { user: '0', share: '-' } as const;
 
 export const MAX_USER_ID = '9223372036854775807';
 

@@ -1,6 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { envelopeProblem } from './envelopes.ts';
-import { EARLIEST_MS, MAX_USER_ID, type InteractionEvent, type Rejection, type RejectionCode } from './event.ts';
+import {
+  EARLIEST_MS,
+  ERASED,
+  MAX_USER_ID,
+  type InteractionEvent,
+  type Rejection,
+  type RejectionCode,
+} from './event.ts';
 import { formatProblem, textProblem, utf8Problem } from './formats.ts';
 import { shareIdHint, spellingHint, timeHint, typeHint, unitOf, userIdHint } from './hints.ts';
 import { iJsonProblem } from './i-json.ts';
@@ -17,6 +24,9 @@ export interface ParsedEvent {
    */
   readonly line: Uint8Array;
 }
+
+/** The event and its line without ids that have been forgotten; undefined where it has none of them. */
+export type Erase = (event: InteractionEvent) => ParsedEvent | undefined;
 
 export interface ArrivalRule {
   /** Kinesis's ApproximateArrivalTimestamp in ms: a late reader decides as an early one does. */
@@ -81,7 +91,7 @@ function readEvent(
   const receiverId = isAbsent(object.receiverId)
     ? undefined
     : readUserId(object.receiverId, text, RECEIVER_ID, 'receiver_id_invalid', rule);
-  const shareId = isAbsent(object.shareId) ? undefined : readShareId(object.shareId);
+  const shareId = isAbsent(object.shareId) ? undefined : readShareId(object.shareId, rule);
   if (
     typeof eventId === 'string' &&
     typeof type === 'string' &&
@@ -188,6 +198,7 @@ function readUserId(
       : typeof value === 'number'
         ? numberLiteral(text, member, rule.archived !== true)
         : '';
+  if (rule.archived === true && value === ERASED.user) return value;
   // Equal lengths compare as numbers do.
   if (USER_ID.test(digits) && (digits.length < MAX_USER_ID.length || digits <= MAX_USER_ID)) return digits;
   const found = typeof value === 'number' ? shorten(digits) : describe(value);
@@ -201,7 +212,8 @@ function readUserId(
 /** As much of a value as a hint looks at. */
 const SHOWN_DIGITS = 100;
 
-function readShareId(value: unknown): string | Rejection {
+function readShareId(value: unknown, rule: ArrivalRule): string | Rejection {
+  if (rule.archived === true && value === ERASED.share) return value;
   if (typeof value === 'string' && SHARE_ID.test(value)) return value;
   return reject(
     'share_id_invalid',

@@ -72,6 +72,16 @@ export function beginsWith(starts: readonly string[], then: Flux = none): Flux {
   return trusted(`/^${others.length === 0 ? (only ?? '') : `(?:${starts.join('|')})`}${then.text}/`);
 }
 
+/**
+ * A regular expression that finds the texts `ID:…` and `…:ID`: both ends of a pair.
+ * @throws RangeError as {@link beginsWith}
+ */
+export function eitherEnd(id: string): Flux {
+  if (!/^[0-9a-z]+$/.test(id))
+    throw new RangeError(`${JSON.stringify(id)} is no end of a pair that can be looked for.`);
+  return trusted(`/^${id}:|:${id}$/`);
+}
+
 /** InfluxDB keeps times as int64 nanoseconds: 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z, here rounded inward to seconds. */
 export const MIN_TIME_MS = -9_223_372_036_000;
 export const MAX_TIME_MS = 9_223_372_036_000;
@@ -81,6 +91,13 @@ export function time(ms: number): Flux {
   if (!Number.isSafeInteger(ms) || ms < MIN_TIME_MS || ms > MAX_TIME_MS)
     throw new RangeError(`${ms} is not a time that InfluxDB can hold.`);
   return trusted(new Date(ms).toISOString());
+}
+
+/** A time literal with nanoseconds. @param offsetNs ns within the millisecond. @throws RangeError as {@link time} */
+export function timeNs(ms: number, offsetNs: number): Flux {
+  if (!Number.isInteger(offsetNs) || offsetNs < 0 || offsetNs >= 1_000_000)
+    throw new RangeError(`${offsetNs} is not a nanosecond of a millisecond.`);
+  return trusted(`${time(ms).text.slice(0, -1)}${String(offsetNs).padStart(6, '0')}Z`);
 }
 
 const UNITS = [

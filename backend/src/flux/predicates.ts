@@ -1,4 +1,4 @@
-import { ID_KINDS, type IdKindRow } from '../../../contract/ids.ts';
+import { ID_KINDS, type IdKind, type IdKindRow } from '../../../contract/ids.ts';
 import { idKindOf, type IdPreset } from '../../../contract/presets.ts';
 import { problemText } from '../../../contract/problem.ts';
 import { FIELD, NO_ID, PAIR_FIELD, pairOf, prefixOf, schemeOf, type Schema } from '../schema/buckets.ts';
@@ -6,6 +6,13 @@ import { beginsWith, flux, int, none, string, type Flux } from './literals.ts';
 
 /** The literal that an id's field is compared with; its type must be the field's, or InfluxDB silently finds nothing. */
 const LITERAL: Readonly<Record<IdKindRow['stored'], (id: string) => Flux>> = { int64: int, string };
+
+/** @throws RangeError where it is no id of the kind */
+export function idLiteral(kind: IdKind, id: string): Flux {
+  const problem = ID_KINDS[kind].problem(id);
+  if (problem !== undefined) throw new RangeError(problemText(problem));
+  return LITERAL[ID_KINDS[kind].stored](id);
+}
 
 /** The tag and field tests that find the points of some ids. */
 export interface IdTest {

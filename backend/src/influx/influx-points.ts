@@ -1,16 +1,21 @@
 import type { Logger } from 'pino';
+import type { IdRole } from '../../../contract/roles.ts';
 import { errorOf } from '../check.ts';
 import type { Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
+import type { Flux } from '../flux/literals.ts';
+import { anyScript, namingScript, placesScript, prefixScript } from '../flux/points.ts';
 import { pointsScript } from '../flux/translate.ts';
 import { OutageLog, retrying } from '../retry.ts';
 import { FIELD, MEASUREMENT, PART_TAG, PREFIX_TAG, TYPE_TAG, type BucketRole, type Schema } from '../schema/buckets.ts';
-import { seriesOf } from '../schema/points.ts';
+import { HOUR_TOP_MEASUREMENT } from '../schema/hour-counts.ts';
+import { HOUR_MS } from '../schema/hour-marks.ts';
+import { seriesOf, tagsOf } from '../schema/points.ts';
 import { callInflux, type InfluxTarget } from './api.ts';
 import type { RowHandler } from './csv.ts';
 import { influxUnreachable, refusalOf } from './influx-check.ts';
 import type { InfluxReader } from './reader.ts';
-import type { PointPlace, StoredField, StoredPoints, TimeRange } from './stored-points.ts';
+import type { NamedId, NamingPoints, PointPlace, StoredField, StoredPoints, TimeRange } from './stored-points.ts';
 
 /** Columns of our points; '' is the first column of every row. */
 const OURS: ReadonlySet<string> = new Set([
@@ -28,8 +33,15 @@ const OURS: ReadonlySet<string> = new Set([
 const TRANSIENT: ReadonlySet<string> = new Set(['influx_unreachable', 'influx_unavailable']);
 /** In a row, with waits of a few seconds: two minutes. */
 const MAX_ATTEMPTS = 48;
+/** Of one query. */
+const PLACES_AT_ONCE = 100;
 const MS_DIGITS = 3;
 const NS_DIGITS = 9;
+
+const timeOf = ({ ms, offsetNs }: Pick<PointPlace, 'ms' | 'offsetNs'>): string =>
+  `${new Date(ms).toISOString().slice(0, -1)}${String(offsetNs).padStart(NS_DIGITS - MS_DIGITS, '0')}Z`;
+
+const placeText = ({ series, ms, offsetNs }: PointPlace): string => `${series} ${ms} ${offsetNs}`;
 
 export interface InfluxPointsOptions {
   readonly target: InfluxTarget;
@@ -40,7 +52,7 @@ export interface InfluxPointsOptions {
 }
 
 /** The points of InfluxDB, through Flux and its API for deletes. */
-export class InfluxPoints implements StoredPoints {
+export class InfluxPoints implements StoredPoints, NamingPoints {
   readonly #options: InfluxPointsOptions;
   readonly #outage: OutageLog;
 
@@ -55,20 +67,81 @@ export class InfluxPoints implements StoredPoints {
     begin: () => (field: StoredField) => void,
     signal: AbortSignal,
   ): Promise<number> {
-    return this.#untilDone(role, () => this.#read(role, range, begin(), signal), signal);
+    const script = pointsScript(role, range, this.#options.schema);
+    return this.#untilDone(role, () => this.#read(role, script, begin(), signal), signal);
   }
 
-  async remove(role: BucketRole, { series, ms, offsetNs }: PointPlace, signal: AbortSignal): Promise<void> {
+  async naming(
+    role: BucketRole,
+    id: NamedId,
+    range: TimeRange,
+    begin: () => (field: StoredField) => void,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const script = namingScript(role, id, range, this.#options.schema);
+    if (script === undefined) return 0;
+    return this.#untilDone(role, () => this.#read(role, script, begin(), signal), signal);
+  }
+
+  ofPrefix(
+    role: IdRole,
+    id: string,
+    range: TimeRange,
+    begin: () => (field: StoredField) => void,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const script = prefixScript(role, id, range, this.#options.schema);
+    return this.#untilDone(role, () => this.#read(role, script, begin(), signal), signal);
+  }
+
+  any(role: BucketRole, range: TimeRange, signal: AbortSignal): Promise<boolean> {
+    const { reader, schema } = this.#options;
+    return this.#untilDone(
+      role,
+      async () => {
+        let found = false;
+        await reader.rows(anyScript(role, range, schema), () => () => (found = true), signal);
+        return found;
+      },
+      signal,
+    );
+  }
+
+  async taken(role: BucketRole, places: readonly PointPlace[], signal: AbortSignal): Promise<ReadonlySet<PointPlace>> {
+    const taken = new Set<PointPlace>();
+    for (let at = 0; at < places.length; at += PLACES_AT_ONCE) {
+      const some = places.slice(at, at + PLACES_AT_ONCE);
+      const byText = new Map(some.map((place) => [placeText(place), place]));
+      const script = placesScript(role, some, this.#options.schema);
+      const onField = (field: StoredField): void => {
+        const place = byText.get(placeText(field));
+        if (place !== undefined) taken.add(place);
+      };
+      await this.#untilDone(role, () => this.#read(role, script, onField, signal), signal);
+    }
+    return taken;
+  }
+
+  async remove(role: BucketRole, from: PointPlace, signal: AbortSignal, to = from): Promise<void> {
+    const tests = [`_measurement="${MEASUREMENT}"`, ...tagsOf(from.series).map(([tag, value]) => `${tag}="${value}"`)];
+    await this.#delete(role, timeOf(from), timeOf(to), tests.join(' AND '), signal);
+  }
+
+  async removeTops(hours: readonly number[], signal: AbortSignal): Promise<void> {
+    for (const hour of hours) {
+      const at = timeOf({ ms: hour * HOUR_MS, offsetNs: 0 });
+      await this.#delete('total', at, at, `_measurement="${HOUR_TOP_MEASUREMENT}"`, signal);
+    }
+  }
+
+  /** @param start both ends are included */
+  async #delete(role: BucketRole, start: string, stop: string, predicate: string, signal: AbortSignal): Promise<void> {
     const { target, schema } = this.#options;
-    // Both ends are included.
-    const at = `${new Date(ms).toISOString().slice(0, -1)}${String(offsetNs).padStart(NS_DIGITS - MS_DIGITS, '0')}Z`;
-    const tags = series.split(',').slice(1);
-    const tests = [`_measurement="${MEASUREMENT}"`, ...tags.map((tag) => tag.replace(/^([^=]+)=(.*)$/, '$1="$2"'))];
     const call = {
       method: 'POST',
       path: 'api/v2/delete',
       query: { org: target.org, bucket: schema.buckets[role] },
-      body: JSON.stringify({ start: at, stop: at, predicate: tests.join(' AND ') }),
+      body: JSON.stringify({ start, stop, predicate }),
       contentType: 'application/json',
     } as const;
     await this.#untilDone(
@@ -84,7 +157,7 @@ export class InfluxPoints implements StoredPoints {
 
   async #read(
     role: BucketRole,
-    range: TimeRange,
+    script: Flux,
     onField: (field: StoredField) => void,
     signal: AbortSignal,
   ): Promise<number> {
@@ -105,8 +178,7 @@ export class InfluxPoints implements StoredPoints {
         onField({ series: seriesOf(tags), ...seconds.parse(row[time] ?? ''), field: name, value: row[value] ?? '' });
       };
     };
-    const { reader, schema } = this.#options;
-    await reader.rows(pointsScript(role, range, schema), onTable, signal);
+    await this.#options.reader.rows(script, onTable, signal);
     return others;
   }
 

@@ -1,5 +1,11 @@
 import type { NotedRelocation } from '../checkpoint/checkpoint.ts';
-import { decodeRecord, type DecodedItem, type DecodeSettings, type StreamRecord } from '../event/decode.ts';
+import {
+  decodeRecord,
+  type DecodedItem,
+  type DecodeOptions,
+  type DecodeSettings,
+  type StreamRecord,
+} from '../event/decode.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { identityOf } from '../schema/identity.ts';
@@ -32,6 +38,7 @@ export interface BatchContext {
   readonly allocator: OffsetAllocator;
   readonly metrics: IngestMetrics;
   readonly decoding: DecodeSettings;
+  readonly erase: DecodeOptions['erase'];
   /** Most lines of one write. A record whose events are more than that is still written whole. */
   readonly maxLines: number;
 }
@@ -87,11 +94,12 @@ export class Batch {
   }
 
   add(shard: Shard, record: StreamRecord): void {
-    const { decoding, metrics } = this.#context;
+    const { decoding, erase, metrics } = this.#context;
     const arrivalMs = record.approximateArrivalMs;
     this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, arrivalMs);
     const { items, outsideShard, decompressedBytes } = decodeRecord(record, {
       ...decoding,
+      erase,
       hashRange: shard.hashRange,
     });
     this.#items += items.length;

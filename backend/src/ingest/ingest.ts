@@ -12,6 +12,7 @@ import {
   type ShardHold,
   type StartPosition,
 } from '../checkpoint/checkpoint.ts';
+import type { Erase } from '../event/parse.ts';
 import { holdHint, holdText } from '../checkpoint/hold.ts';
 import { after, isAborted, systemClock, type Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
@@ -65,6 +66,8 @@ export interface IngestOptions {
   readonly checkpoints: CheckpointStore | ShardLeases;
   readonly schema: Schema;
   readonly settings: IngestSettings;
+  /** What is left of events that name someone who has been forgotten; absent: nobody has. */
+  readonly erase?: Erase | undefined;
   readonly logger: Logger;
   /** Made before, so that sinks can count there too. */
   readonly metrics: IngestMetrics;
@@ -174,6 +177,7 @@ class Ingestion {
       allocator: this.#allocator,
       metrics,
       decoding,
+      erase: options.erase,
       clock,
       maxLines: settings.batchMaxLines,
       maxAgeMs: settings.batchMaxAgeMs,
@@ -309,7 +313,12 @@ class Ingestion {
   }
 
   #rereading(): RereadContext {
-    return { reading: this.#reading, allocator: this.#allocator, decoding: this.#shardContext.decoding };
+    return {
+      reading: this.#reading,
+      allocator: this.#allocator,
+      decoding: this.#shardContext.decoding,
+      erase: this.#o.erase,
+    };
   }
 
   /** Until it has ended, a stop waits for it. */

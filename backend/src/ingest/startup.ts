@@ -7,6 +7,7 @@ import { UserpulseError } from '../errors.ts';
 import {
   decodeRecord,
   type DecodedItem,
+  type DecodeOptions,
   type DecodeSettings,
   type HashRange,
   type StreamRecord,
@@ -102,6 +103,7 @@ export interface RereadContext {
   readonly reading: ReadContext;
   readonly allocator: OffsetAllocator;
   readonly decoding: DecodeSettings;
+  readonly erase: DecodeOptions['erase'];
 }
 
 const MAX_WARMING = 8;
@@ -153,7 +155,7 @@ interface RereadRecord {
  * @throws the signal's reason when it is aborted
  */
 async function* reread(
-  { reading, allocator, decoding }: RereadContext,
+  { reading, allocator, decoding, erase }: RereadContext,
   { shardId, hashRange }: { readonly shardId: string; readonly hashRange: HashRange },
   from: string,
   through: string,
@@ -172,7 +174,7 @@ async function* reread(
     for (const record of page.records) {
       if (compareSequence(record.sequenceNumber, from) < 0) continue;
       if (compareSequence(record.sequenceNumber, through) > 0) return;
-      const { items } = decodeRecord(record, { ...decoding, hashRange });
+      const { items } = decodeRecord(record, { ...decoding, erase, hashRange });
       for (const item of items) if (item.kind === 'event') allocator.remember(item.event);
       yield { record, items };
       if (record.sequenceNumber === through) return;

@@ -24,8 +24,11 @@ export const markedSink = (sink: PointSink, marks: HourMarks): PointSink => ({
 /** Points whose removals of totals are marked. */
 export const markedPoints = (points: StoredPoints, marks: HourMarks): StoredPoints => ({
   read: (...read) => points.read(...read),
-  remove: (role, place, signal) =>
+  remove: (role, place, signal, to = place) =>
     role === 'total'
-      ? marks.during([hourOf(place.ms)], signal, () => points.remove(role, place, signal))
-      : points.remove(role, place, signal),
+      ? marks.during(hoursBetween(place.ms, to.ms), signal, () => points.remove(role, place, signal, to))
+      : points.remove(role, place, signal, to),
 });
+
+const hoursBetween = (fromMs: number, toMs: number): number[] =>
+  Array.from({ length: hourOf(toMs) - hourOf(fromMs) + 1 }, (_, n) => hourOf(fromMs) + n);

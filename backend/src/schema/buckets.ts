@@ -1,6 +1,7 @@
 import type { IdKind } from '../../../contract/ids.ts';
 import { byRole, RANKED_ROLES, ROLES, type BucketRole, type IdRole, type RankedRole } from '../../../contract/roles.ts';
 import type { PrefixScheme } from '../../../contract/prefix.ts';
+import { ERASED } from '../event/event.ts';
 
 /** Everything that writer and reader of InfluxDB must agree on. The buckets and their fields are those of contract/roles.ts. */
 export { prefixOf, prefixSchemeText, type PrefixScheme } from '../../../contract/prefix.ts';
@@ -27,7 +28,7 @@ export const TOTAL_FIELD = Object.fromEntries(RANKED_ROLES.map((role) => [role, 
  * What a field of `total` holds where the event has no such id: no id can be this. Not an empty text: influxd 2.7.12 answers the first empty text
  * of a result with the value of the row behind it.
  */
-export const NO_ID: Readonly<Record<IdKind, string>> = { user: '0', share: '-' };
+export const NO_ID: Readonly<Record<IdKind, string>> = ERASED;
 
 /** Field of the points that are about an id: the id and its counterpart, as {@link pairOf} joins them. */
 export const PAIR_FIELD = 'pair';

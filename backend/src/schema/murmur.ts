@@ -9,6 +9,33 @@ export function murmur32(text: string): number {
   return ofBytes(isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1'));
 }
 
+/**
+ * The four bytes (lowest first) that, appended to a text, give the whole a certain {@link murmur32}. Every step of the hash can be undone, so there
+ * is exactly one such block.
+ * @param text ASCII; its length is a multiple of four
+ */
+export function blockToReach(hash: number, text: string): number {
+  let wanted = unmix(hash) ^ (text.length + 4);
+  wanted = Math.imul((wanted - 0xe6546b64) | 0, INVERSE_5);
+  const scrambled = rotate(wanted, 32 - 13) ^ blocks(text, text.length);
+  return Math.imul(rotate(Math.imul(scrambled, INVERSE_S2), 32 - 15), INVERSE_S1);
+}
+
+/** Modulo 2^32. */
+const INVERSE_5 = 0xcccccccd;
+const INVERSE_S1 = 0xdee13bb1;
+const INVERSE_S2 = 0x56ed309b;
+const INVERSE_M1 = 0xa5cb9243;
+const INVERSE_M2 = 0x7ed1b41d;
+
+/** The inverse of {@link mix}. */
+function unmix(word: number): number {
+  let hash = word;
+  hash = Math.imul(hash ^ (hash >>> 16), INVERSE_M2);
+  hash = Math.imul(hash ^ (hash >>> 13) ^ (hash >>> 26), INVERSE_M1);
+  return hash ^ (hash >>> 16);
+}
+
 function isAscii(text: string): boolean {
   let seen = 0;
   for (let at = 0; at < text.length; at++) seen |= text.charCodeAt(at);
@@ -17,9 +44,17 @@ function isAscii(text: string): boolean {
 
 function ofBytes(bytes: string): number {
   const length = bytes.length;
+  let at = length - (length % 4);
+  const hash = blocks(bytes, at);
+  let tail = 0;
+  for (let shift = 0; at < length; at++, shift += 8) tail |= bytes.charCodeAt(at) << shift;
+  return mix(hash ^ scramble(tail) ^ length) >>> 0;
+}
+
+/** The state behind the first `end` bytes, a multiple of four. */
+function blocks(bytes: string, end: number): number {
   let hash = 0;
-  let at = 0;
-  for (; at + 4 <= length; at += 4) {
+  for (let at = 0; at < end; at += 4) {
     hash ^= scramble(
       bytes.charCodeAt(at) |
         (bytes.charCodeAt(at + 1) << 8) |
@@ -28,9 +63,7 @@ function ofBytes(bytes: string): number {
     );
     hash = (Math.imul(rotate(hash, 13), 5) + 0xe6546b64) | 0;
   }
-  let tail = 0;
-  for (let shift = 0; at < length; at++, shift += 8) tail |= bytes.charCodeAt(at) << shift;
-  return mix(hash ^ scramble(tail) ^ length) >>> 0;
+  return hash;
 }
 
 const scramble = (block: number): number => Math.imul(rotate(Math.imul(block, 0xcc9e2d51), 15), 0x1b873593);

@@ -158,6 +158,14 @@ export class OffsetTable {
   }
 }
 
+/** Which (role, series, millisecond) a relocation lies in: equal texts for equal ones. */
+export const groupOfRelocation = ({ role, event }: Relocation): string => `${role} ${event.slice(KEY_DIGITS)}`;
+/** The event that was relocated: its eventKey. */
+export const eventOfRelocation = ({ event }: Relocation): string => event.slice(0, KEY_DIGITS);
+/** The group of a point. */
+export const groupOfPoint = (point: Pick<Point, 'role' | 'series' | 'ms'>): string =>
+  `${point.role} ${hexOf(seriesMsHash(point))}`;
+
 const FILTER_MASK = 0xffff;
 const KEY_DIGITS = 32;
 
@@ -179,7 +187,7 @@ const FNV_PRIME = 0x01000193;
  * The 64-bit hash of (role, series, millisecond), both halves in one walk over the series. Two with one hash would only avoid each other's offsets
  * where they need not: a needless relocation, never a lost point.
  */
-function seriesMsHash({ role, series, ms }: Point): [number, number] {
+function seriesMsHash({ role, series, ms }: Pick<Point, 'role' | 'series' | 'ms'>): [number, number] {
   let hash0 = SERIES_MS_SEED_0 ^ ROLE_SEED[role];
   let hash1 = SERIES_MS_SEED_1 ^ ROLE_SEED[role];
   for (let at = 0; at < series.length; at++) {

@@ -1,4 +1,4 @@
-import type { InteractionEvent } from '../event/event.ts';
+import { ERASED, type InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
   MEASUREMENT,
@@ -34,7 +34,8 @@ export interface Point {
 }
 
 /**
- * The points of an event: made and total always, received and share where the event has the id.
+ * The points of an event: made and total always, received and share where the event has the id. An id that has been erased is none: everyone's
+ * interactions are those that somebody makes.
  *
  * A point is written whole: an id that the event does not have is {@link NO_ID}. InfluxDB unites the fields of points that share series and
  * time, so a point without the field would keep that of another event which stood there before, as when a replay exchanges two contending events.
@@ -49,7 +50,7 @@ export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   const type = TYPE_SUFFIX + event.type;
   let received: Point | undefined;
   let share: Point | undefined;
-  if (receiverId !== undefined) {
+  if (receiverId !== undefined && receiverId !== ERASED.user) {
     const series = PREFIXED + prefixOf(receiverId, schemeOf('received', schema)) + type;
     received = {
       role: 'received',
@@ -58,10 +59,11 @@ export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
       ms,
     };
   }
-  if (shareId !== undefined) {
+  if (shareId !== undefined && shareId !== ERASED.share) {
     const series = PREFIXED + prefixOf(shareId, schemeOf('share', schema)) + type;
     share = { role: 'share', series, fields: `${FIELD.share}="${shareId}",${PAIR}${pairOf(shareId, actorId)}"`, ms };
   }
+  if (actorId === ERASED.user) return [received, share].filter((point) => point !== undefined);
   const totals = `${TOTAL_FIELD.made}=${actorId}i,${TOTAL_FIELD.received}=${receiverId ?? NO_ID.user}i,${TOTAL_FIELD.share}="${shareId ?? NO_ID.share}"`;
   const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
   const pair = pairOf(actorId, receiverId ?? NO_ID.user);
@@ -80,12 +82,16 @@ export function valuesOf(role: BucketRole, event: InteractionEvent): readonly [s
   const { actorId, receiverId, shareId } = event;
   switch (role) {
     case 'made':
+      if (actorId === ERASED.user) return undefined;
       return [actorId, pairOf(actorId, receiverId ?? NO_ID.user)];
     case 'received':
-      return receiverId === undefined ? undefined : [receiverId, pairOf(receiverId, actorId)];
+      return receiverId === undefined || receiverId === ERASED.user
+        ? undefined
+        : [receiverId, pairOf(receiverId, actorId)];
     case 'share':
-      return shareId === undefined ? undefined : [shareId, pairOf(shareId, actorId)];
+      return shareId === undefined || shareId === ERASED.share ? undefined : [shareId, pairOf(shareId, actorId)];
     case 'total':
+      if (actorId === ERASED.user) return undefined;
       return [actorId, receiverId ?? NO_ID.user, shareId ?? NO_ID.share];
     default:
       return role satisfies never;
@@ -101,6 +107,16 @@ export function seriesOf(tags: { readonly type: string; readonly prefix?: string
   const { type, prefix = '', part = '' } = tags;
   return `${prefix !== '' ? PREFIXED + prefix : part !== '' ? PARTED + part : MEASUREMENT}${TYPE_SUFFIX}${type}`;
 }
+
+/** The tags of a {@link Point.series}: the other way round than {@link seriesOf}. */
+export const tagsOf = (series: string): readonly (readonly [tag: string, value: string])[] =>
+  series
+    .split(',')
+    .slice(1)
+    .map((tag) => {
+      const at = tag.indexOf('=');
+      return [tag.slice(0, at), tag.slice(at + 1)];
+    });
 
 const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
 const PARTED = `${MEASUREMENT},${PART_TAG}=`;

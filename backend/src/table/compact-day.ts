@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ArchiveReader } from '../archive/archive-reader.ts';
 import { byFirstRecord, planDays } from '../archive/day-plan.ts';
 import { dayText, tableKey } from '../archive/keys.ts';
-import type { TableStore } from '../archive/table-store.ts';
+import { TABLE_KIND, type TableStore } from '../archive/table-store.ts';
 import { UserpulseError } from '../errors.ts';
 import { isCode } from '../files/durable-file.ts';
 import type { HeldObject } from './contents.ts';
@@ -122,7 +122,7 @@ async function writeDay({ source, before }: FoundDay, options: CompactOptions): 
     await withTableFile(path, day, (table) =>
       verifyTable(table, source, signal, (fraction) => onProgress('verifying', 0.6 + fraction * 0.35)),
     );
-    await tables.put(tableKey(day), path, before?.object, signal);
+    await tables.put(tableKey(day), path, before?.object, TABLE_KIND, signal);
   } finally {
     await rm(path, { force: true });
   }
