@@ -181,5 +181,12 @@ export function startRollup(
       open.set(look.open);
     },
   });
-  return { run: (signal) => recounter.run(signal), close: parts.close };
+  const closing = new AbortController();
+  return {
+    run: (signal) => recounter.run(AbortSignal.any([signal, closing.signal])),
+    close: async () => {
+      closing.abort();
+      await parts.close();
+    },
+  };
 }

@@ -4,7 +4,7 @@ import type { CountStream } from '../flux/translate.ts';
 import type { Range } from './validate.ts';
 
 /*
- * Everyone's counts from hours that have been counted before (docs/adr/0023-counted-hours.md): which hours of a stream can be answered so, and
+ * Everyone's counts from hours that have been counted before (docs/adr/0020-counted-hours.md): which hours of a stream can be answered so, and
  * what of it is still to be read from points.
  */
 

@@ -28,7 +28,7 @@ interface OpenHour {
 }
 
 /**
- * Marks hours before their totals change, and again when nobody here is at them any more (docs/adr/0023-counted-hours.md):
+ * Marks hours before their totals change, and again when nobody here is at them any more (docs/adr/0020-counted-hours.md):
  *
  *   – ── first write ─▶ opening ── mark durable ─▶ open ── over and quiet, or closed ─▶ done ── next write ─▶ opening, the next turn
  *

@@ -106,7 +106,7 @@ async function run(actions: readonly Action[], s: fc.Scheduler, steps: readonly 
         break;
       }
       case 'advance':
-        // Nobody sleeps for so long that others take him for dead: of that docs/adr/0023 speaks.
+        // Nobody sleeps for so long that others take him for dead: of that docs/adr/0020 speaks.
         sinceAll += each.minutes;
         if (sinceAll > 15) {
           for (sinceAll = 0; s.count() > 0;) await move();
