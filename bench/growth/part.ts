@@ -244,6 +244,9 @@ function report(seen: readonly Seen[], context: BenchContext): PartResult {
       target: 'flat: an exponent below 0.1',
       measured: grows('on', name).toFixed(2),
       met: grows('on', name) < 0.1,
+      ...(name.endsWith('not whole hours')
+        ? { why: 'the hours that the range cuts at its ends are read from points' }
+        : {}),
     }));
   return {
     method:
