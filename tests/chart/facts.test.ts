@@ -71,6 +71,8 @@ describe('the chart repeats no fact wrongly', () => {
       'USERPULSE_LISTEN',
       'USERPULSE_API_TOKEN',
       'USERPULSE_API_TOKEN_FILE',
+      // A secret, which has no place in a ConfigMap.
+      'USERPULSE_ERASURE_KEY',
     ]);
     const schema = z
       .object({ properties: z.object({ config: z.object({ properties: z.record(z.string(), z.unknown()) }) }) })
