@@ -24,8 +24,8 @@ const SILENCE_MS = 30_000;
 /** Events that had to wait so long to be taken may be old, and so may those behind them until the next comes only after as long a wait. */
 const HELD_UP_MS = 1_000;
 /**
- * How often (ms) a subscription is asked for that is in use. Where a connection is lost, Kinesis may take its subscription for alive until five
- * minutes are over, or refuse another one within five seconds of the last.
+ * How often (ms) a subscription is asked for that is in use. Where a connection is lost, kinesis-local keeps its subscription until five minutes are
+ * over. Kinesis refuses another one for five seconds, and gives it then.
  */
 const IN_USE_MS = 10_000;
 /** A frame up to this size is read without room being made for it first: most say only that there is nothing new. */
