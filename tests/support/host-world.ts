@@ -21,8 +21,8 @@ const schema: Schema = {
     share: 'interactions_share',
     total: 'interactions_total',
   },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 /** `actor receiver second type` as in the Higgs file. Where the file is not at hand, lines of the same form and the same question. */

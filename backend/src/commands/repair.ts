@@ -1,3 +1,4 @@
+import { formatsOf } from '../schema/buckets.ts';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { dayText } from '../archive/keys.ts';
 import { erasing } from '../erasure/erasing-lines.ts';
@@ -142,7 +143,7 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
     const state = options.dryRun ? undefined : await openState(context, options, target, schema);
     const without = new Set(options.without);
     const found = await planWithTables(reader, options, without, context.stop);
-    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop)) };
+    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop), formatsOf(schema)) };
     state?.plan(options, plan.days);
     tellPlan(context, options, plan, reader.url);
     const startMs = systemClock.now();

@@ -1,3 +1,4 @@
+import { formatsOf } from '../schema/buckets.ts';
 import { InvalidArgumentError, Option } from 'commander';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { erasing } from '../erasure/erasing-lines.ts';
@@ -131,7 +132,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     }
     const reader = openArchiveReader(archive);
     const found = await planWithTables(reader, options, new Set(options.without), context.stop);
-    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop)) };
+    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop), formatsOf(schema)) };
     state?.plan(options, plan.days);
     // After the listing: the relocation of an event is saved before the event is archived.
     const relocations = await readRelocations(context, config.checkpoint);
