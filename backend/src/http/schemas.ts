@@ -411,12 +411,10 @@ export const schemaResponse = z
     ids: z
       .object({ user: z.enum(ID_FORMAT_NAMES), share: z.enum(ID_FORMAT_NAMES) })
       .meta({ description: 'How ids are written.' }),
-    prefix: z
-      .object({ user: z.string(), share: z.string() })
-      .meta({
-        description:
-          'What of an id is its prefix: first:N or last:N of its characters, or hash:N, hex digits of its hash.',
-      }),
+    prefix: z.object({ user: z.string(), share: z.string() }).meta({
+      description:
+        'What of an id is its prefix: first:N or last:N of its characters, or hash:N, hex digits of its hash.',
+    }),
     presets: z.array(
       z.object({
         name: z.enum(PRESET_NAMES),
