@@ -106,6 +106,29 @@ describe('the prefix scheme', () => {
       await Promise.resolve();
     },
   });
+  it('is an error where the bucket has IDs of another format, or text by first characters', () => {
+    const hashed: PrefixScheme = { by: 'hash', length: 3 };
+    const text: Schema = { ...SCHEMA, ids: { user: 'text', share: 'text' }, userPrefix: hashed, sharePrefix: hashed };
+    const names = Array.from({ length: 500 }, (_, n) => `user:${n}`);
+    expect(judgeSamples(new Map([['made', written(names, hashed)]]), text)).toMatchObject({ state: 'ok' });
+    const other = judgeSamples(new Map([['made', written(names, hashed)]]), SCHEMA);
+    expect(other).toMatchObject({ state: 'error' });
+    expect(other.message).toContain('USERPULSE_USER_ID=int64');
+    // Numbers are text, too, but not by this scheme.
+    const numbers = judgeSamples(new Map([['made', written(sequential, SCHEMA.userPrefix)]]), text);
+    expect(numbers).toMatchObject({ state: 'error' });
+    expect(numbers.hint).toContain('USERPULSE_USER_PREFIX=first:4');
+  });
+
+  it('advises a longer hash of text IDs that crowd on a prefix', () => {
+    const short: PrefixScheme = { by: 'hash', length: 1 };
+    const text: Schema = { ...SCHEMA, ids: { user: 'text', share: 'text' }, userPrefix: short, sharePrefix: short };
+    const names = Array.from({ length: 5_000 }, (_, n) => `user:${n}`);
+    const result = judgeSamples(new Map([['made', written(names, short)]]), text);
+    expect(result).toMatchObject({ state: 'warning' });
+    expect(result.hint).toMatch(/USERPULSE_USER_PREFIX=hash:[2-5]/);
+  });
+
   it.each([0, 0.01, 3, 300, 3_000, 30_000])('is fine for ids that spread evenly, at %d a second', async (perSecond) => {
     const asked: number[] = [];
     const users: Schema = {
