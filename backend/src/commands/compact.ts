@@ -62,6 +62,7 @@ export const registerCompact: RegisterCommand = (program, context) => {
 Environment:
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket, GetObject, PutObject,
                                              AbortMultipartUpload, and for --remove DeleteObject
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID      as ingest has them
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
 
 Examples:

@@ -91,7 +91,7 @@ Examples:
       `
 Environment:
   USERPULSE_STREAM                           Kinesis stream; needs kinesis:DescribeStreamSummary and PutRecords
-  USERPULSE_MAX_AHEAD_MS, USERPULSE_DECOMPRESS, USERPULSE_SPLIT
+  USERPULSE_MAX_AHEAD_MS, USERPULSE_DECOMPRESS, USERPULSE_SPLIT, USERPULSE_USER_ID, USERPULSE_SHARE_ID
                                              as set for ingest${ARCHIVE_ENVIRONMENT}
   AWS_ENDPOINT_URL_KINESIS
 

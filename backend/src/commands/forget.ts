@@ -85,7 +85,7 @@ Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "start" token of setup, which may read and write
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where points are
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket, GetObject, PutObject and
                                              AbortMultipartUpload

@@ -65,7 +65,7 @@ Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "start" token of setup, which may read and write
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              what to compare, and its prefix scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
   USERPULSE_ARCHIVE_MAX_AGE_MS               as ingest has it

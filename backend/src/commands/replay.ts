@@ -66,7 +66,7 @@ Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where to write, and with which prefix scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
   USERPULSE_CHECKPOINT                       to look up which points ingest relocated; only read
