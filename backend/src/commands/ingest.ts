@@ -106,7 +106,7 @@ async function ingest(context: CommandContext): Promise<void> {
   warnOfProxies(context.env, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const parts = createIngestParts(context, config);
+  const parts = createIngestParts(context, config, logger);
   try {
     await preflightIngest(parts.dependencies, { signal: context.stop, deadlineMs: config.startDeadlineMs, logger });
     // The address first: an ingest should not begin where the process cannot stay.
@@ -118,7 +118,7 @@ async function ingest(context: CommandContext): Promise<void> {
       ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status(), Date.now())),
     });
     try {
-      ingesting = await parts.start({ registry, logger, signal: context.stop });
+      ingesting = await parts.start({ registry, signal: context.stop });
       logger.info({ url: ops.url, stream: config.stream, version: VERSION }, 'ingesting');
       await ingesting.done;
     } finally {
@@ -135,7 +135,6 @@ export interface IngestParts {
   /** At most once. */
   start(options: {
     readonly registry: Registry;
-    readonly logger: Logger;
     readonly signal: AbortSignal;
     readonly onWritten?: (notice: WrittenNotice) => void;
   }): Promise<Ingest>;
@@ -147,10 +146,15 @@ export interface IngestParts {
 export function createIngestParts(
   context: CommandContext,
   config: Config<(typeof INGEST_SETTINGS)[number]>,
+  logger: Logger,
 ): IngestParts {
   const influx = influxTarget(config);
   const schema = schemaOf(config);
-  const kinesis = createKinesisClient({ maxAttempts: 1 });
+  const kinesis = createKinesisClient({
+    maxAttempts: 1,
+    onJson: () =>
+      logger.warn('The Kinesis server does not speak CBOR: records are read in JSON, which takes more CPU.'),
+  });
   const archiveAt = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const source = new KinesisSource(kinesis, config.stream);
   const polled = polling(source, config.pollIntervalMs);
@@ -173,7 +177,7 @@ export function createIngestParts(
       archive: archiveAt,
       checkpoint: config.checkpoint,
     },
-    start: async ({ registry, logger, signal, onWritten }) => {
+    start: async ({ registry, signal, onWritten }) => {
       limitHeapGrowth();
       const clock = systemClock;
       const metrics = createIngestMetrics(registry);
