@@ -14,7 +14,7 @@ import { startOpsServer } from '../http/ops.ts';
 import type { WrittenNotice } from '../ingest/batch.ts';
 import { isShared, openCheckpoint } from '../checkpoint/open-checkpoints.ts';
 import { systemClock } from '../clock.ts';
-import { limitHeapGrowth } from '../memory/heap.ts';
+import { keepYoungGenerationSmall, limitHeapGrowth, YOUNG_BYTES } from '../memory/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
 import { createIngestMetrics } from '../ingest/metrics.ts';
 import { ingestReadiness, NOT_BEGUN } from '../ingest/status.ts';
@@ -179,6 +179,7 @@ export function createIngestParts(
     },
     start: async ({ registry, signal, onWritten }) => {
       limitHeapGrowth();
+      keepYoungGenerationSmall(YOUNG_BYTES.ingest);
       const clock = systemClock;
       const metrics = createIngestMetrics(registry);
       const influxSink = new InfluxSink({
