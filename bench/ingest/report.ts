@@ -94,7 +94,7 @@ function ownTable(own: readonly Series[]): Table {
 function peersTable(series: readonly Series[]): Table {
   return {
     title: 'Peers, stub sinks, plain 1 KB events',
-    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference between the first two rows is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one gzip POST per page; its DynamoDB is dynalite, which is not counted.',
+    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference between the first two rows is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one POST per page; its DynamoDB is dynalite, which is not counted. Userpulse compresses what it writes to InfluxDB over https only, so none of them does here; all compressed until ADR 22.',
     columns: ['consumer', 'points per event', 'archive', 'events written', ...COLUMNS, 'points per CPU second'],
     rows: series.map(({ consumer, trials, workload }) => [
       consumer.name,
@@ -132,7 +132,7 @@ function stagesTable(measured: Measured, main: Series): Table {
     ['decode', 'main: UTF-8, JSON, rules of the contract', stages.decode],
     ['encode', 'main: point identity, line protocol, batches', stages.encode],
     ['gzip', 'main: collecting lines, SHA-256 and CRC of archive objects, handing over to the pool', stages.gzip],
-    ['gzip', 'thread pool: compression of writes and archive objects', stages.pool],
+    ['gzip', 'thread pool: compression of archive objects', stages.pool],
     ['write', 'main: HTTP to InfluxDB and S3', stages.write],
     ['–', 'main: garbage collection', stages['garbage collection']],
     ['–', 'other threads of V8: collecting garbage, compiling', stages.engine],

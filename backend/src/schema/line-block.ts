@@ -17,6 +17,7 @@ export class LineBlock {
   #length = 0;
   /** End of each line, its newline included. */
   #ends: number[] = [];
+  #left = false;
   readonly #hours = new Set<Hour>();
   /** Of the line before: most are of one hour. */
   #hour: Hour = -1;
@@ -95,8 +96,15 @@ export class LineBlock {
     return picked;
   }
 
+  /** Its bytes may be read for longer than anyone knows, by a connection that has failed: they are not written to again. */
+  leaveBytes(): void {
+    this.#left = true;
+  }
+
   /** Without lines, but with its memory: to be filled again, once nobody reads its {@link bytes} any more. */
   clear(): void {
+    if (this.#left) this.#bytes = Buffer.alloc(0);
+    this.#left = false;
     this.#length = 0;
     this.#ends = [];
     this.#hours.clear();
