@@ -1,5 +1,5 @@
 import type { InteractionEvent } from '../event/event.ts';
-import { murmur128, murmur32, type Hash128 } from './murmur.ts';
+import { Murmur128, murmur32, type Hash128 } from './murmur.ts';
 
 /** Nanoseconds in a millisecond: the offsets that points of one series and millisecond can have. */
 export const OFFSETS = 1_000_000;
@@ -43,11 +43,18 @@ export interface EventIdentity {
  * since whoever may put to the stream may put any event.
  */
 export function identityOf(event: InteractionEvent): EventIdentity {
-  const id = murmur128(event.eventId);
+  const id = hash.text(event.eventId).end();
   // None of these fields can hold the separator.
-  const rest = `${event.type}|${event.occurredAtMs}|${event.actorId}|${event.receiverId ?? ''}|${event.shareId ?? ''}`;
-  return { offsetNs: baseOffset(event.eventId), id, key: murmur128(rest, id) };
+  hash.text(event.type).text('|').number(event.occurredAtMs).text('|').text(event.actorId).text('|');
+  const key = hash
+    .text(event.receiverId ?? '')
+    .text('|')
+    .text(event.shareId ?? '')
+    .end(id);
+  return { offsetNs: baseOffset(event.eventId), id, key };
 }
+
+const hash = new Murmur128();
 
 /** Identity of equal events as 32 hex digits. For logs and checkpoints; per event use {@link identityOf}. */
 export function eventKey(event: InteractionEvent): string {
