@@ -62,7 +62,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'null iterator: records that come with no next iterator are dropped',
     file: 'backend/src/kinesis/stream-source.ts',
-    edits: [[`(page.Records ?? []).map(`, `(page.NextShardIterator == null ? [] : (page.Records ?? [])).map(`]],
+    edits: [[`numbered(page.Records)`, `numbered(page.NextShardIterator == null ? [] : page.Records)`]],
   },
   {
     name: 'object naming: a key ends in a random number',

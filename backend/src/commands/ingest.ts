@@ -1,5 +1,4 @@
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
-import { DEFAULT_CODEC } from '../archive/codecs.ts';
 import { openArchiveReader, openArchiveWriter } from '../archive/open-archive.ts';
 import { readTotalsSplit, splitTotals } from '../archive/totals-split.ts';
 import { createKinesisClient, createSubscriptionClient } from '../kinesis/client.ts';
@@ -57,6 +56,7 @@ export const INGEST_SETTINGS = [
   'batchMaxLines',
   'batchMaxAgeMs',
   'bufferMaxBytes',
+  'archiveCodec',
   'archiveMaxBytes',
   'archiveMaxAgeMs',
   'drainMs',
@@ -90,6 +90,7 @@ Environment:
   USERPULSE_READ, USERPULSE_CONSUMER         how the stream is read, and with which registered consumer where by fan-out
   USERPULSE_POLL_INTERVAL_MS, USERPULSE_BATCH_MAX_LINES, USERPULSE_BATCH_MAX_AGE_MS, USERPULSE_BUFFER_MAX_BYTES,
   USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
+  USERPULSE_ARCHIVE_CODEC                    what new archive objects are compressed with, gzip or zstd
   USERPULSE_START_DEADLINE_MS                how long a start waits for what does not answer yet
   USERPULSE_DECOMPRESS, USERPULSE_SPLIT      which records are decompressed, and which hold several events
   USERPULSE_FORGOTTEN, USERPULSE_ERASURE_KEY what becomes of events that name someone whom forget has forgotten
@@ -194,7 +195,7 @@ export function createIngestParts(
       });
       sink = markedSink(influxSink, new HourMarks(influxSink, clock));
       const archive = openArchiveWriter(archiveAt, {
-        codec: DEFAULT_CODEC,
+        codec: config.archiveCodec,
         clock,
         logger,
         onRetry: (reason) => metrics.retries.inc({ target: 'archive', reason }),
