@@ -1,7 +1,7 @@
 import { aggregate, hashOfPartitionKey, type UserRecord } from '../../backend/src/event/kpl.ts';
 import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { z } from 'zod';
-import { higgsEvents, padded, weekEvents } from './events.ts';
+import { CONTEXTS, higgsEvents, padded, weekEvents } from './events.ts';
 import { cbor } from '@smithy/core/cbor';
 import { ShardData, type Writing } from './shard-data.ts';
 
@@ -11,6 +11,8 @@ export const streamSpec = z.object({
   shards: z.number().int().min(1),
   events: z.number().int().min(1),
   eventBytes: z.number().int().min(1),
+  /** What fills the events of the week up; absent: a text. */
+  context: z.enum(CONTEXTS).exactOptional(),
   /** The Higgs file (see produce/higgs.ts), whose first events the stream then holds, as they are; absent: those of the generated week. */
   higgsFile: z.string().exactOptional(),
   /** Whether the events are in KPL-aggregated records of up to 50 KB, the KPL's own default. */
@@ -170,7 +172,9 @@ function fill(shards: readonly ShardData[], spec: StreamSpec): void {
   };
   let atMs = 0;
   const events =
-    spec.higgsFile === undefined ? weekEvents(spec.events, spec.eventBytes) : higgsEvents(spec.higgsFile, spec.events);
+    spec.higgsFile === undefined
+      ? weekEvents(spec.events, spec.eventBytes, spec.context)
+      : higgsEvents(spec.higgsFile, spec.events);
   for (const event of events) {
     atMs = event.occurredAtMs;
     const shard = shardOf(event.partitionKey, shards.length);

@@ -9,7 +9,7 @@ import type { Trial } from './trial.ts';
 const METHOD = `A [fake Kinesis](../bench/ingest/fake-kinesis.ts) (prepared answers, HTTP/1.1, JSON 1.1; it enforces 5 reads and 2 MB per second and shard) holds a backlog on 24 shards. It releases the backlog once the consumer has asked every shard.
 **events/s** counts from the release to the answer to the write with the last point. **CPU** is user + system time of the whole process from the release to its end, so it includes stopping and writing the open archive objects. Everything runs on one machine: fakes, sinks and consumer share its cores.
 **Stub sinks** are a [process](../bench/ingest/fake-sinks.ts) that accepts InfluxDB and S3 writes over HTTP, answers at once, stores nothing, and counts the points: none may be missing. The consumer does its full compression and HTTP work.
-The events are the first of a generated week (a million users, ten million events, Zipf-distributed), padded to size, and the Higgs file.`;
+The events are the first of a generated week (a million users, ten million events, Zipf-distributed), filled up to size, and the Higgs file. What fills **1 KB, plain** up stands for an opaque text that a producer sends along, such as a trace or a token: a JSON parser passes over it as one string. **With a client’s context**, it is what an analytics library sends instead: a nested object of some thirty members with device, locale, session and user agent.`;
 
 const perSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.events / t.seconds));
 const perMillion = (trials: readonly Trial[]): Figure => figure(trials.map((t) => (t.cpuSeconds * 1e6) / t.events));
