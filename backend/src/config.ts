@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { CODEC_NAMES, DEFAULT_CODEC } from '../../contract/archive-codecs.ts';
 import {
   DEFAULT_ID_FORMATS,
   defaultPrefixOf,
@@ -420,6 +421,12 @@ const settings = {
     wholeNumber(1_048_576, 8_589_934_592),
     '20971520',
     'Maximum bytes of events in memory, for all shards together. Reading pauses when they are used up.',
+  ],
+  archiveCodec: [
+    'USERPULSE_ARCHIVE_CODEC',
+    z.enum(CODEC_NAMES, `must be ${CODEC_NAMES.join(' or ')}`),
+    DEFAULT_CODEC,
+    'What new archive objects are compressed with: `gzip` (`.ndjson.gz`) or `zstd` (`.ndjson.zst`).',
   ],
   archiveMaxBytes: [
     'USERPULSE_ARCHIVE_MAX_BYTES',

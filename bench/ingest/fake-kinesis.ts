@@ -1,10 +1,12 @@
 import { createServer, type ServerResponse } from 'node:http';
+import { cbor } from '@smithy/core/cbor';
 import { z } from 'zod';
 import { FakeStream, iteratorOf, streamSpec } from './fake-stream.ts';
+import type { Writing } from './shard-data.ts';
 
 /**
- * A fake of Kinesis for pacing: the read side of the API over HTTP/1.1 and JSON 1.1, with answers made beforehand and the real quotas per
- * shard. Nothing can be put and nothing is remembered; what Kinesis itself does is tested elsewhere.
+ * A fake of Kinesis for pacing: the read side of the API over HTTP/1.1, in JSON 1.1 and for GetRecords in CBOR too, with answers made beforehand
+ * and the real quotas per shard. Nothing can be put and nothing is remembered; what Kinesis itself does is tested elsewhere.
  *
  *   node --import tsx bench/ingest/fake-kinesis.ts PORT
  *
@@ -51,11 +53,13 @@ const body = z.object({
   Limit: z.number().optional(),
 });
 
-function call(operation: string, text: string): object | readonly Buffer[] {
-  const input = body.parse(JSON.parse(text === '' ? '{}' : text));
+const JSON_TYPE = 'application/x-amz-json-1.1';
+const CBOR_TYPE = 'application/x-amz-cbor-1.1';
+
+function call(operation: string, input: z.infer<typeof body>, writing: Writing): object | readonly Buffer[] {
   if (operation === 'GetRecords') {
     const [name, shard, position] = (input.ShardIterator ?? '').split('|');
-    const page = streamNamed(name).page(Number(shard), Number(position), input.Limit ?? 10_000);
+    const page = streamNamed(name).page(Number(shard), Number(position), input.Limit ?? 10_000, writing);
     if (page === undefined) {
       throw new ApiError('ProvisionedThroughputExceededException', `Rate exceeded for shard ${shard ?? ''}.`);
     }
@@ -150,27 +154,32 @@ function send(response: ServerResponse, status: number, type: string, pieces: re
   response.end();
 }
 
+const written = (answer: object, writing: Writing): Buffer =>
+  Buffer.from(writing === 'cbor' ? cbor.serialize(answer) : JSON.stringify(answer));
+
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
-    const text = Buffer.concat(chunks).toString('utf8');
+    const bytes = Buffer.concat(chunks);
     const target = request.headers['x-amz-target'];
+    const writing: Writing = request.headers['content-type'] === CBOR_TYPE ? 'cbor' : 'json';
     try {
       if (typeof target === 'string') {
-        const answer = call(target.split('.')[1] ?? '', text);
-        const pieces = Array.isArray(answer) ? (answer as readonly Buffer[]) : [Buffer.from(JSON.stringify(answer))];
-        send(response, 200, 'application/x-amz-json-1.1', pieces);
+        const input: unknown =
+          writing === 'cbor' ? cbor.deserialize(bytes) : JSON.parse(bytes.toString('utf8') || '{}');
+        const answer = call(target.split('.')[1] ?? '', body.parse(input), writing);
+        const pieces = Array.isArray(answer) ? (answer as readonly Buffer[]) : [written(answer, writing)];
+        send(response, 200, writing === 'cbor' ? CBOR_TYPE : JSON_TYPE, pieces);
         return;
       }
       const url = new URL(request.url ?? '/', 'http://fake');
-      const answer = control(url.pathname, text, url.searchParams);
+      const answer = control(url.pathname, bytes.toString('utf8'), url.searchParams);
       send(response, 200, 'application/json', [Buffer.from(JSON.stringify(answer))]);
     } catch (error) {
       const type = error instanceof ApiError ? error.type : 'ValidationException';
       const message = error instanceof Error ? error.message : String(error);
-      const said = Buffer.from(JSON.stringify({ __type: type, message }));
-      send(response, 400, 'application/x-amz-json-1.1', [said]);
+      send(response, 400, writing === 'cbor' ? CBOR_TYPE : JSON_TYPE, [written({ __type: type, message }, writing)]);
     }
   });
 });

@@ -1,8 +1,9 @@
 import { aggregate, hashOfPartitionKey, type UserRecord } from '../../backend/src/event/kpl.ts';
 import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { z } from 'zod';
-import { higgsEvents, padded, weekEvents } from './events.ts';
-import { ShardData } from './shard-data.ts';
+import { CONTEXTS, higgsEvents, padded, weekEvents } from './events.ts';
+import { cbor } from '@smithy/core/cbor';
+import { ShardData, type Writing } from './shard-data.ts';
 
 /** What a stream of the fake holds. All of it is made before anyone reads. */
 export const streamSpec = z.object({
@@ -10,6 +11,8 @@ export const streamSpec = z.object({
   shards: z.number().int().min(1),
   events: z.number().int().min(1),
   eventBytes: z.number().int().min(1),
+  /** What fills the events of the week up; absent: a text. */
+  context: z.enum(CONTEXTS).exactOptional(),
   /** The Higgs file (see produce/higgs.ts), whose first events the stream then holds, as they are; absent: those of the generated week. */
   higgsFile: z.string().exactOptional(),
   /** Whether the events are in KPL-aggregated records of up to 50 KB, the KPL's own default. */
@@ -95,7 +98,7 @@ export class FakeStream {
   }
 
   /** @returns the answer in pieces; undefined: over the quota */
-  page(shard: number, from: number, limit: number): readonly Buffer[] | undefined {
+  page(shard: number, from: number, limit: number, writing: Writing): readonly Buffer[] | undefined {
     const data = this.shards[shard];
     const quota = this.#quotas[shard];
     if (data === undefined || quota === undefined) throw new RangeError(`There is no shard ${shard}.`);
@@ -116,15 +119,20 @@ export class FakeStream {
     // What the next record has waited; of a backlog there is no telling, so that it is merely not 0.
     const waiting = to < until ? data.arrivalMs(to) : undefined;
     const behind = waiting === undefined ? 0 : Math.max(1, this.spec.live === undefined ? 1000 : now - waiting);
-    const text = data.text(from, to);
-    this.#answered += text.length;
-    return [
-      Buffer.from('{"Records":['),
-      text,
-      Buffer.from(`],"NextShardIterator":"${iteratorOf(this.spec.name, shard, to)}","MillisBehindLatest":${behind}}`),
-    ];
+    const records = data.written(writing, from, to);
+    this.#answered += records.length;
+    const members = { NextShardIterator: iteratorOf(this.spec.name, shard, to), MillisBehindLatest: behind };
+    if (writing === 'json')
+      return [Buffer.from('{"Records":['), records, Buffer.from(`],${JSON.stringify(members).slice(1)}`)];
+    // Of unknown length, as Kinesis writes them.
+    const others = Object.entries(members).flatMap((member) => member.map((item) => cbor.serialize(item)));
+    return [MAP, cbor.serialize('Records'), ARRAY, records, BREAK, ...others, BREAK].map((piece) => Buffer.from(piece));
   }
 }
+
+const MAP = Uint8Array.of(0xbf);
+const ARRAY = Uint8Array.of(0x9f);
+const BREAK = Uint8Array.of(0xff);
 
 export const iteratorOf = (stream: string, shard: number, position: number): string => `${stream}|${shard}|${position}`;
 
@@ -164,7 +172,9 @@ function fill(shards: readonly ShardData[], spec: StreamSpec): void {
   };
   let atMs = 0;
   const events =
-    spec.higgsFile === undefined ? weekEvents(spec.events, spec.eventBytes) : higgsEvents(spec.higgsFile, spec.events);
+    spec.higgsFile === undefined
+      ? weekEvents(spec.events, spec.eventBytes, spec.context)
+      : higgsEvents(spec.higgsFile, spec.events);
   for (const event of events) {
     atMs = event.occurredAtMs;
     const shard = shardOf(event.partitionKey, shards.length);

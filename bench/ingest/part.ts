@@ -42,10 +42,13 @@ function workloads(quick: boolean): readonly [Workload, ...Workload[]] {
     title,
     spec: { name, shards: SHARDS, events: quick ? 20_000 : events, eventBytes, aggregated },
   });
+  const withContext = of('1 KB with a client’s context, plain', 'client-1k', 200_000, 1024, false);
+  const client = { ...withContext, spec: { ...withContext.spec, context: 'object' as const } };
   const higgsFile = findHiggsFile();
   const higgs = of('Higgs, plain', 'higgs', 200_000, 1, false);
   return [
     of('1 KB, plain', 'plain-1k', 200_000, 1024, false),
+    client,
     of('0.2 KB, plain', 'plain-200', 200_000, 200, false),
     of('1 KB, KPL-aggregated', 'kpl-1k', 200_000, 1024, true),
     of('0.2 KB, KPL-aggregated', 'kpl-200', 200_000, 200, true),

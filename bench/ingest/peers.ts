@@ -76,7 +76,7 @@ export async function telegraf(): Promise<{ readonly consumer: Consumer; readonl
   organization = "${wiring.influx.org}"
   token = "${wiring.influx.token}"
   bucket = "interactions_made"
-  content_encoding = "gzip"
+  content_encoding = "identity"
 `,
           },
           healthy: () => Promise.resolve(existsSync(folder)),

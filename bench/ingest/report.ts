@@ -9,7 +9,7 @@ import type { Trial } from './trial.ts';
 const METHOD = `A [fake Kinesis](../bench/ingest/fake-kinesis.ts) (prepared answers, HTTP/1.1, JSON 1.1; it enforces 5 reads and 2 MB per second and shard) holds a backlog on 24 shards. It releases the backlog once the consumer has asked every shard.
 **events/s** counts from the release to the answer to the write with the last point. **CPU** is user + system time of the whole process from the release to its end, so it includes stopping and writing the open archive objects. Everything runs on one machine: fakes, sinks and consumer share its cores.
 **Stub sinks** are a [process](../bench/ingest/fake-sinks.ts) that accepts InfluxDB and S3 writes over HTTP, answers at once, stores nothing, and counts the points: none may be missing. The consumer does its full compression and HTTP work.
-The events are the first of a generated week (a million users, ten million events, Zipf-distributed), padded to size, and the Higgs file.`;
+The events are the first of a generated week (a million users, ten million events, Zipf-distributed), filled up to size, and the Higgs file. What fills **1 KB, plain** up stands for an opaque text that a producer sends along, such as a trace or a token: a JSON parser passes over it as one string. **With a client’s context**, it is what an analytics library sends instead: a nested object of some thirty members with device, locale, session and user agent.`;
 
 const perSecond = (trials: readonly Trial[]): Figure => figure(trials.map((t) => t.events / t.seconds));
 const perMillion = (trials: readonly Trial[]): Figure => figure(trials.map((t) => (t.cpuSeconds * 1e6) / t.events));
@@ -94,7 +94,7 @@ function ownTable(own: readonly Series[]): Table {
 function peersTable(series: readonly Series[]): Table {
   return {
     title: 'Peers, stub sinks, plain 1 KB events',
-    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference between the first two rows is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one gzip POST per page; its DynamoDB is dynalite, which is not counted.',
+    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference between the first two rows is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one POST per page; its DynamoDB is dynalite, which is not counted. Userpulse compresses what it writes to InfluxDB over https only, so none of them does here; all compressed until ADR 22.',
     columns: ['consumer', 'points per event', 'archive', 'events written', ...COLUMNS, 'points per CPU second'],
     rows: series.map(({ consumer, trials, workload }) => [
       consumer.name,
@@ -132,7 +132,7 @@ function stagesTable(measured: Measured, main: Series): Table {
     ['decode', 'main: UTF-8, JSON, rules of the contract', stages.decode],
     ['encode', 'main: point identity, line protocol, batches', stages.encode],
     ['gzip', 'main: collecting lines, SHA-256 and CRC of archive objects, handing over to the pool', stages.gzip],
-    ['gzip', 'thread pool: compression of writes and archive objects', stages.pool],
+    ['gzip', 'thread pool: compression of archive objects', stages.pool],
     ['write', 'main: HTTP to InfluxDB and S3', stages.write],
     ['–', 'main: garbage collection', stages['garbage collection']],
     ['–', 'other threads of V8: collecting garbage, compiling', stages.engine],

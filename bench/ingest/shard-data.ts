@@ -1,13 +1,14 @@
+import { cbor } from '@smithy/core/cbor';
+
+/** How an answer may be written. */
+export type Writing = 'json' | 'cbor';
+
 /**
- * The records of one shard as the text that GetRecords answers with, made beforehand and kept end to end: an answer is one slice of it, whatever
- * limit was asked.
+ * The records of one shard as GetRecords writes them, made beforehand and kept end to end: an answer is one slice, whatever limit was asked.
  */
 export class ShardData {
   readonly shard: number;
-  #text: Buffer = Buffer.alloc(1 << 20);
-  #length = 0;
-  /** End of each record's text. */
-  readonly #ends: number[] = [];
+  readonly #writings = { json: new Written(), cbor: new Written() };
   /** Bytes of data (as quotas count them) of all records up to and with this one. */
   readonly #bytes: number[] = [];
   readonly #arrivals: number[] = [];
@@ -17,22 +18,19 @@ export class ShardData {
   }
 
   get records(): number {
-    return this.#ends.length;
+    return this.#arrivals.length;
   }
 
   add(record: { readonly data: Uint8Array; readonly partitionKey: string; readonly arrivalMs: number }): void {
     const { data, partitionKey, arrivalMs } = record;
+    const SequenceNumber = this.sequenceNumber(this.records);
     const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
     const text =
-      `${this.records === 0 ? '' : ','}{"ApproximateArrivalTimestamp":${(arrivalMs / 1000).toFixed(3)},"Data":"${base64}",` +
-      `"PartitionKey":${JSON.stringify(partitionKey)},"SequenceNumber":"${this.sequenceNumber(this.records)}"}`;
-    while (this.#length + text.length > this.#text.length) {
-      const larger = Buffer.allocUnsafeSlow(this.#text.length * 2);
-      this.#text.copy(larger, 0, 0, this.#length);
-      this.#text = larger;
-    }
-    this.#length += this.#text.write(text, this.#length, 'latin1');
-    this.#ends.push(this.#length);
+      `{"ApproximateArrivalTimestamp":${(arrivalMs / 1000).toFixed(3)},"Data":"${base64}",` +
+      `"PartitionKey":${JSON.stringify(partitionKey)},"SequenceNumber":"${SequenceNumber}"}`;
+    this.#writings.json.add(Buffer.from(text, 'latin1'), COMMA);
+    const members = { ApproximateArrivalTimestamp: arrivalMs, Data: data, PartitionKey: partitionKey, SequenceNumber };
+    this.#writings.cbor.add(cbor.serialize(members), NOTHING);
     this.#bytes.push((this.#bytes.at(-1) ?? 0) + data.byteLength);
     this.#arrivals.push(arrivalMs);
   }
@@ -76,10 +74,40 @@ export class ShardData {
     return (this.#bytes[to - 1] ?? 0) - (from === 0 ? 0 : (this.#bytes[from - 1] ?? 0));
   }
 
-  /** Members of the JSON array `Records`. A view, not a copy. */
-  text(from: number, to: number): Buffer {
-    if (to <= from) return Buffer.alloc(0);
-    const start = from === 0 ? 0 : (this.#ends[from - 1] ?? 0) + 1;
-    return this.#text.subarray(start, this.#ends[to - 1]);
+  /** Items of the array `Records`. A view, not a copy. */
+  written(writing: Writing, from: number, to: number): Buffer {
+    return this.#writings[writing].slice(from, to);
+  }
+}
+
+const COMMA = Buffer.from(',');
+const NOTHING = Buffer.alloc(0);
+
+/** Records end to end. */
+class Written {
+  #bytes: Buffer = Buffer.alloc(1 << 20);
+  #length = 0;
+  /** Where each record begins, and ends. */
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+
+  add(record: Uint8Array, separator: Uint8Array): void {
+    const start = this.#length === 0 ? 0 : this.#length + separator.length;
+    const end = start + record.length;
+    while (end > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(this.#bytes.length * 2);
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    if (start > 0) this.#bytes.set(separator, this.#length);
+    this.#bytes.set(record, start);
+    this.#length = end;
+    this.#starts.push(start);
+    this.#ends.push(end);
+  }
+
+  slice(from: number, to: number): Buffer {
+    if (to <= from) return NOTHING;
+    return this.#bytes.subarray(this.#starts[from], this.#ends[to - 1]);
   }
 }

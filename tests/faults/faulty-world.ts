@@ -14,7 +14,7 @@ import type { IngestProcess } from '../support/ingest-process.ts';
 import { IngestWorld } from '../support/ingest-world.ts';
 import { eventually, influxWrite, kinesis, parts } from '../support/parts.ts';
 import { seeded } from '../support/seeded.ts';
-import { FaultyProxy } from '../support/faulty-proxy.ts';
+import { FaultyProxy, objectIn } from '../support/faulty-proxy.ts';
 import { CONFLICT_MS, refuses, SPOILED_RECEIVER, Traffic, type TrafficOptions } from './traffic.ts';
 
 const FAULTY_FS = fileURLToPath(new URL('faulty-fs.mjs', import.meta.url));
@@ -123,10 +123,10 @@ export class FaultyWorld {
   }
 
   #watchLastPages(): void {
-    this.kinesis.onAnswer = (seen, { status, body }) => {
+    this.kinesis.onAnswer = (seen, { status, headers, body }) => {
       if (seen.operation !== 'GetRecords' || status !== 200) return;
-      const text = body.toString();
-      if (!/"NextShardIterator":"/.test(text) && /"SequenceNumber":"/.test(text)) this.lastPages++;
+      const { NextShardIterator, Records } = objectIn(body, headers['content-type']);
+      if (NextShardIterator == null && Array.isArray(Records) && Records.length > 0) this.lastPages++;
     };
   }
 

@@ -69,7 +69,11 @@ function outage(area: Area, proxy: Pick, ms: number): FaultKind {
 const influxError = (code: string, message: string): string => JSON.stringify({ code, message });
 const s3Error = (code: string): string =>
   `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
-const awsError = (type: string): string => JSON.stringify({ __type: type, message: type });
+const awsError = (status: number, type: string): Action => ({
+  kind: 'answer-alike',
+  status,
+  body: () => ({ __type: type, message: type }),
+});
 const answer = (status: number, body: string, headers: Record<string, string> = {}): Action => ({
   kind: 'answer',
   status,
@@ -79,7 +83,6 @@ const answer = (status: number, body: string, headers: Record<string, string> = 
 const reset = (when: Extract<Action, { kind: 'reset' }>['when']): Action => ({ kind: 'reset', when });
 const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' };
 const XML_TYPE = { 'content-type': 'application/xml' };
-const AWS_TYPE = { 'content-type': 'application/x-amz-json-1.1' };
 
 /** Ingest is killed while one of its requests is under way. */
 function killDuring(
@@ -202,22 +205,16 @@ export const KINDS: readonly FaultKind[] = [
     stream,
     'ProvisionedThroughputExceeded',
     isOperation('GetRecords', 'GetShardIterator'),
-    answer(400, awsError('ProvisionedThroughputExceededException'), AWS_TYPE),
+    awsError(400, 'ProvisionedThroughputExceededException'),
     5,
   ),
-  requests(
-    'Kinesis',
-    stream,
-    'ExpiredIterator',
-    isOperation('GetRecords'),
-    answer(400, awsError('ExpiredIteratorException'), AWS_TYPE),
-  ),
+  requests('Kinesis', stream, 'ExpiredIterator', isOperation('GetRecords'), awsError(400, 'ExpiredIteratorException')),
   requests(
     'Kinesis',
     stream,
     'internal error',
     isOperation('GetRecords', 'GetShardIterator', 'ListShards'),
-    answer(500, awsError('InternalFailure'), AWS_TYPE),
+    awsError(500, 'InternalFailure'),
   ),
   requests(
     'Kinesis',
@@ -225,7 +222,8 @@ export const KINDS: readonly FaultKind[] = [
     'empty pages',
     isOperation('GetRecords'),
     {
-      kind: 'answer-json',
+      kind: 'answer-alike',
+      status: 200,
       body: ({ ShardIterator }) => ({ Records: [], NextShardIterator: ShardIterator, MillisBehindLatest: 1_000 }),
     },
     6,

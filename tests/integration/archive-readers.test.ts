@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { CODEC_NAMES, CODECS } from '../../backend/src/archive/codecs.ts';
+import { PIECE_BYTES } from '../../backend/src/archive/piece-lines.ts';
 import { decodeRecord } from '../../backend/src/event/decode.ts';
 import { parseRfc3339 } from '../../backend/src/event/timestamp.ts';
 import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
@@ -76,46 +79,66 @@ function hostileLines(): string[] {
 }
 
 describe('DuckDB and ClickHouse', { timeout: 300_000 }, () => {
-  it('read every object of a run with hostile input that ingest accepts, and every dead letter of what it refuses', async () => {
-    const w = await world({
-      archive: 'file',
-      env: { USERPULSE_DECOMPRESS: 'gzip', USERPULSE_SPLIT: 'ndjson,array', USERPULSE_REJECT_MAX_RATIO: '1' },
-    });
-    const lines = hostileLines();
-    expect(lines.length).toBeGreaterThan(300);
-    const refused = [
-      '{"eventId":"cut","text":"so happy \\ud83d"}',
-      eventLine(5_000, '"text":"\\ude00"'),
-      eventLine(5_001, '"type":"like"'),
-      eventLine(5_002, '"n":1e400'),
-      eventLine(5_003, `"d":${'['.repeat(10_000)}${']'.repeat(10_000)}`),
-      // Reasons quote what is wrong, cut to a few characters: never to half of one.
-      `{"eventId":"e","type":"${'x'.repeat(59)}😀😀"}`,
-      `{"a":x${'😀'.repeat(20)}}`,
-      `{"a":${'😀'.repeat(20)}}`,
-      '\ufeff{}',
-      '😀',
-    ];
-    const records = [
-      ...lines.slice(0, 100).map((line) => Buffer.from(line)),
-      gzipSync(
-        lines
-          .slice(100, 200)
-          .map((line) => line.replace(/[\r\n]/g, ' '))
-          .join('\n'),
-      ),
-      Buffer.from(`[${lines.slice(200).join(',')}]`),
-      ...refused.map((line) => Buffer.from(line)),
-      Buffer.from([0xff, 0xfe, 0x7b, 0]),
-    ];
-    const child = w.ingest();
-    await w.putBytes(records);
-    await w.untilDurable();
-    child.kill('SIGTERM');
-    expect(await child.exit).toMatchObject({ code: 0 });
-    expect(await w.storedLines('archive')).toHaveLength(lines.length);
-    expect(await w.storedLines('rejected')).toHaveLength(refused.length + 1);
-    await expectReadable(archiveObjects(w.archive));
+  it.each(CODEC_NAMES)(
+    'read every object of a run with hostile input that ingest accepts, and every dead letter of what it refuses (%s)',
+    async (codec) => {
+      const w = await world({
+        archive: 'file',
+        env: {
+          USERPULSE_ARCHIVE_CODEC: codec,
+          USERPULSE_DECOMPRESS: 'gzip',
+          USERPULSE_SPLIT: 'ndjson,array',
+          USERPULSE_REJECT_MAX_RATIO: '1',
+        },
+      });
+      const lines = hostileLines();
+      expect(lines.length).toBeGreaterThan(300);
+      const refused = [
+        '{"eventId":"cut","text":"so happy \\ud83d"}',
+        eventLine(5_000, '"text":"\\ude00"'),
+        eventLine(5_001, '"type":"like"'),
+        eventLine(5_002, '"n":1e400'),
+        eventLine(5_003, `"d":${'['.repeat(10_000)}${']'.repeat(10_000)}`),
+        // Reasons quote what is wrong, cut to a few characters: never to half of one.
+        `{"eventId":"e","type":"${'x'.repeat(59)}😀😀"}`,
+        `{"a":x${'😀'.repeat(20)}}`,
+        `{"a":${'😀'.repeat(20)}}`,
+        '\ufeff{}',
+        '😀',
+      ];
+      const records = [
+        ...lines.slice(0, 100).map((line) => Buffer.from(line)),
+        gzipSync(
+          lines
+            .slice(100, 200)
+            .map((line) => line.replace(/[\r\n]/g, ' '))
+            .join('\n'),
+        ),
+        Buffer.from(`[${lines.slice(200).join(',')}]`),
+        ...refused.map((line) => Buffer.from(line)),
+        Buffer.from([0xff, 0xfe, 0x7b, 0]),
+      ];
+      const child = w.ingest();
+      await w.putBytes(records);
+      await w.untilDurable();
+      child.kill('SIGTERM');
+      expect(await child.exit).toMatchObject({ code: 0 });
+      expect(await w.storedLines('archive')).toHaveLength(lines.length);
+      expect(await w.storedLines('rejected')).toHaveLength(refused.length + 1);
+      const keys = [...(await w.objects()).keys()];
+      expect(keys.filter((key) => key.endsWith(codec === 'gzip' ? '.ndjson.gz' : '.ndjson.zst'))).toEqual(keys);
+      await expectReadable(archiveObjects(w.archive));
+    },
+  );
+
+  it.each(CODEC_NAMES)('read an object of many pieces (%s)', async (codec) => {
+    const encoder = CODECS[codec].encoder();
+    for (let n = 0; n < 1_500; n++)
+      encoder.append(Buffer.from(eventLine(n, `"x":"${randomBytes(600).toString('hex')}"`)));
+    const { chunks, rawBytes } = await encoder.finish();
+    expect(rawBytes).toBeGreaterThan(4 * PIECE_BYTES);
+    const key = `2012/07/01/shardId-000000000000-1-2${CODECS[codec].extension}`;
+    await expectReadable([[key, Buffer.concat(chunks)]]);
   });
 
   it('are asked in a way that finds a single line in an object that they cannot read', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../backend/src/clock.ts';
 import type { ArchiveObject } from '../../backend/src/archive/archive-writer.ts';
 import { S3ArchiveWriter } from '../../backend/src/archive/s3-writer.ts';
-import { GzipLines } from '../../backend/src/archive/gzip-lines.ts';
+import { CODECS } from '../../backend/src/archive/codecs.ts';
 import { s3Client } from '../../tools/stores.ts';
 import { FaultyProxy } from '../support/faulty-proxy.ts';
 import { createS3Bucket, listKeys, parts, readObject, s3 } from '../support/parts.ts';
@@ -22,7 +22,7 @@ const archive = (bucket: string) =>
   });
 const KEY = '2012/07/01/shardId-000000000000-1-2.ndjson.gz';
 async function object(...lines: string[]): Promise<ArchiveObject> {
-  const gzip = new GzipLines();
+  const gzip = CODECS.gzip.encoder();
   for (const line of lines) gzip.append(Buffer.from(line));
   const { chunks, bytes, contentSha256 } = await gzip.finish();
   return { key: KEY, codec: 'gzip', chunks, bytes, contentSha256 };

@@ -15,7 +15,7 @@ import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { hourOf } from '../../backend/src/schema/hour-marks.ts';
 import { baseOffset } from '../../backend/src/schema/identity.ts';
 import { LineBlock } from '../../backend/src/schema/line-block.ts';
-import { pointsOf } from '../../backend/src/schema/points.ts';
+import { pointsOf, renderLine } from '../../backend/src/schema/points.ts';
 import { variableSecret } from '../../backend/src/secrets.ts';
 import type { QueryFields } from '../../contract/query.ts';
 import { runInProcess } from '../support/command.ts';
@@ -64,7 +64,7 @@ async function write(events: readonly InteractionEvent[], marked: boolean): Prom
   const to = marked ? markedSink({ ...sinkPort(), close: () => Promise.resolve() }, marks) : sinkPort();
   const blocks = { made: new LineBlock(), received: new LineBlock(), share: new LineBlock(), total: new LineBlock() };
   for (const each of events)
-    for (const point of pointsOf(each, schema)) blocks[point.role].pushPoint(point, baseOffset(each.eventId));
+    for (const point of pointsOf(each, schema)) blocks[point.role].push(renderLine(point, baseOffset(each.eventId)));
   for (const [role, block] of Object.entries(blocks))
     if (block.length > 0) expect(await to.write(role as keyof typeof blocks, block, NEVER)).toEqual([]);
   await marks.close(NEVER);

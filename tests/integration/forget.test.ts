@@ -1,7 +1,6 @@
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ALL_DAYS } from '../../backend/src/archive/days.ts';
@@ -36,6 +35,7 @@ import {
   usePartsEnvironment,
   type TestBuckets,
 } from '../support/parts.ts';
+import { plainText } from '../support/plain-text.ts';
 import { archiveObjects, storedPoints, type ArchivePlace } from '../support/stored.ts';
 import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 
@@ -119,7 +119,9 @@ async function everyByte(place: ArchivePlace): Promise<ReadonlyMap<string, Buffe
       if (entry.isFile()) all.set(path.slice(place.folder.length + 1), await readFile(path));
     }
   }
-  return new Map([...all].map(([key, bytes]) => [key, key.endsWith('.gz') ? gunzipSync(bytes) : bytes]));
+  return new Map(
+    [...all].map(([key, bytes]) => [key, /\.ndjson\.(gz|zst)$/.test(key) ? Buffer.from(plainText(key, bytes)) : bytes]),
+  );
 }
 
 /** Ids that stand in the place of an id of the contract, in every line. */
@@ -127,7 +129,7 @@ async function idsIn(place: ArchivePlace): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
   for await (const [key, content] of archiveObjects(place)) {
     if (key.startsWith('_control/')) continue;
-    for (const line of gunzipSync(content).toString().split('\n').slice(0, -1)) {
+    for (const line of plainText(key, content).split('\n').slice(0, -1)) {
       const event = JSON.parse(line) as Record<string, unknown>;
       for (const name of ['actorId', 'receiverId', 'shareId']) ids.add(String(event[name]));
     }
@@ -179,7 +181,7 @@ function higgsEvents(from: number, to: number): TestEvent[] {
 /** An archive of these events, in a folder or in S3, and buckets that a replay has filled from it. */
 async function archived(events: readonly TestEvent[], kind: 'file' | 's3') {
   const folder = await temporaryFolder('archive');
-  await writeArchive(folder, events, { shards: 2, perSegment: 20_000 });
+  await writeArchive(folder, events, { shards: 2, perSegment: 4_000, codecs: ['gz', 'zst'] });
   const buckets = await createBuckets('forget');
   let place: ArchivePlace = { kind: 'file', folder };
   if (kind === 's3') {

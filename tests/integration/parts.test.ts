@@ -5,10 +5,13 @@ import {
   GetRecordsCommand,
   GetShardIteratorCommand,
   ListShardsCommand,
+  PutRecordCommand,
   PutRecordsCommand,
 } from '@aws-sdk/client-kinesis';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { createKinesisClient } from '../../backend/src/kinesis/client.ts';
+import { KinesisSource } from '../../backend/src/kinesis/stream-source.ts';
 import { startLocalParts, type PartsRequest } from '../../tools/parts/index.ts';
 import type { Progress } from '../../tools/progress.ts';
 import {
@@ -23,6 +26,7 @@ import {
   kinesis,
   readObject,
   s3,
+  usePartsEnvironment,
 } from '../support/parts.ts';
 import { gzipSync } from 'node:zlib';
 
@@ -109,6 +113,35 @@ describe('the Kinesis server', () => {
       read.push(...Records.map((r) => Buffer.from(r.Data ?? []).toString()));
     }
     expect(read.toSorted()).toEqual(sent.toSorted());
+  });
+
+  it('gives the same records in CBOR and in JSON', async () => {
+    const stream = await createStream();
+    const sent = ['one', 'é'.repeat(500)].map((text) => Buffer.from(text));
+    for (const [n, Data] of sent.entries()) {
+      await kinesis().send(new PutRecordCommand({ StreamName: stream, Data, PartitionKey: `ключ ${n}` }));
+    }
+    usePartsEnvironment();
+    const onJson = vi.fn();
+    const client = createKinesisClient({ maxAttempts: 1, onJson });
+    const go = new AbortController().signal;
+    const source = new KinesisSource(client, stream);
+    const [shard] = await source.listShards(go);
+    const iterator = await source.iterator(shard?.shardId ?? '', { kind: 'trim_horizon' }, go);
+    const { records, next } = await source.records(iterator, 10, go);
+    const { Records = [] } = await kinesis().send(new GetRecordsCommand({ ShardIterator: iterator }));
+    client.destroy();
+    expect(onJson).not.toHaveBeenCalled();
+    expect(next).toBeTypeOf('string');
+    expect(records.map(({ data }) => Buffer.from(data))).toEqual(sent);
+    expect(records.map(({ data, ...others }) => ({ ...others, data: Buffer.from(data) }))).toEqual(
+      Records.map((record) => ({
+        data: Buffer.from(record.Data ?? []),
+        partitionKey: record.PartitionKey,
+        sequenceNumber: record.SequenceNumber,
+        approximateArrivalMs: record.ApproximateArrivalTimestamp?.getTime(),
+      })),
+    );
   });
 });
 

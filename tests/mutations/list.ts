@@ -44,13 +44,15 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'point identity: the millisecond alone is the time of a point',
-    file: 'backend/src/schema/line-block.ts',
-    edits: [[`writeDigits(bytes, at + 13, 6, offsetNs);`, `writeDigits(bytes, at + 13, 6, 0);`]],
+    file: 'backend/src/schema/event-writer.ts',
+    edits: [[`writeDigits(this.#time, 13, 6, offsetNs);`, `writeDigits(this.#time, 13, 6, 0);`]],
   },
   {
     name: 'point identity: events that want the same place overwrite each other',
     file: `${INGEST}/batch.ts`,
-    edits: [[`bucket.lines.pushPoint(point, offsetNs);`, `bucket.lines.pushPoint(point, identity.offsetNs);`]],
+    edits: [
+      [`writer.end(bucket.lines, role, event, offsetNs);`, `writer.end(bucket.lines, role, event, identity.offsetNs);`],
+    ],
   },
   {
     name: 'point identity: a relocation is not noted',
@@ -60,7 +62,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'null iterator: records that come with no next iterator are dropped',
     file: 'backend/src/kinesis/stream-source.ts',
-    edits: [[`(page.Records ?? []).map(`, `(page.NextShardIterator == null ? [] : (page.Records ?? [])).map(`]],
+    edits: [[`numbered(page.Records)`, `numbered(page.NextShardIterator == null ? [] : page.Records)`]],
   },
   {
     name: 'object naming: a key ends in a random number',

@@ -1,3 +1,4 @@
+import { cbor } from '@smithy/core/cbor';
 import { Agent, createServer, request, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,6 +23,12 @@ export interface Answer {
   readonly body: Buffer;
 }
 
+const isCbor = (type: string | undefined): boolean => type?.includes('cbor') === true;
+
+/** The object that a body of JSON or CBOR holds. */
+export const objectIn = (body: Buffer, type: string | undefined): Readonly<Record<string, unknown>> =>
+  (isCbor(type) ? cbor.deserialize(body) : JSON.parse(body.toString())) as Record<string, unknown>;
+
 /** What is done to a request instead of handing it on and its answer back. */
 export type Action =
   /** Answered here; the server never sees it. */
@@ -38,8 +45,12 @@ export type Action =
   | { readonly kind: 'reset'; readonly when: 'before' | 'mid-request' | 'after' | 'mid-answer' }
   /** The server gets another body; `change` sees it unzipped. */
   | { readonly kind: 'replace-text'; readonly change: (text: string) => string }
-  /** Answered here, from the request. */
-  | { readonly kind: 'answer-json'; readonly body: (request: Readonly<Record<string, unknown>>) => object }
+  /** Answered here, from the request and in its format: JSON or CBOR. */
+  | {
+      readonly kind: 'answer-alike';
+      readonly status: number;
+      readonly body: (request: Readonly<Record<string, unknown>>) => object;
+    }
   /** `run` decides what happens, and when; the connection stays silent until it is over, and is cut then. */
   | { readonly kind: 'hold'; readonly when: 'before' | 'half' | 'after'; readonly run: () => Promise<void> };
 
@@ -187,13 +198,16 @@ export class FaultyProxy {
         reply(await forward(incoming.headers['content-encoding'] === 'gzip' ? gzipSync(changed) : changed));
         return;
       }
-      case 'answer-json':
+      case 'answer-alike': {
+        const type = incoming.headers['content-type'] ?? 'application/json';
+        const answered = action.body(objectIn(body, type));
         reply({
-          status: 200,
-          headers: { 'content-type': incoming.headers['content-type'] ?? 'application/json' },
-          body: Buffer.from(JSON.stringify(action.body(JSON.parse(seen.text()) as Record<string, unknown>))),
+          status: action.status,
+          headers: { 'content-type': type },
+          body: Buffer.from(isCbor(type) ? cbor.serialize(answered) : JSON.stringify(answered)),
         });
         return;
+      }
       case 'reset':
         await this.#reset(action.when, forward, response);
         return;

@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { TABLE_PREFIX } from '../../backend/src/archive/keys.ts';
 import { PROBE_PREFIX } from '../../backend/src/archive/s3-probe.ts';
 import { listKeys, parts, readObject } from './parts.ts';
 import type { PointField } from './oracle.ts';
+import { plainText } from './plain-text.ts';
 
 /** What the stores hold, read from themselves a piece at a time, so that a million events can be compared in little memory. */
 
@@ -92,6 +92,6 @@ export async function* storedLines(place: ArchivePlace, kind: 'archive' | 'rejec
     // What the archive says of itself (docs/archive.md).
     if (key.startsWith('_control/')) continue;
     if (key.startsWith('_rejected/') !== (kind === 'rejected')) continue;
-    for (const line of gunzipSync(content).toString().split('\n').slice(0, -1)) yield { key, line };
+    for (const line of plainText(key, content).split('\n').slice(0, -1)) yield { key, line };
   }
 }

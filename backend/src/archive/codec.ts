@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Readable, type Transform } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 /** A finished object's content. */
@@ -33,7 +33,7 @@ export interface ArchiveCodec {
   /** @param onHeld told of every change of the bytes held, as a difference */
   encoder(onHeld?: (change: number) => void): LineEncoder;
   /** @param chunkBytes decompressed bytes at a time */
-  decoder(chunkBytes?: number): Transform;
+  decoder(chunkBytes?: number): Duplex;
   /** Whether a failure of {@link decoder} is about the bytes, and not about reading them. */
   isDamage(error: unknown): boolean;
 }

@@ -9,7 +9,7 @@ import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import type { ArchiveObject } from './archive-writer.ts';
 import { FileArchiveReader } from './file-reader.ts';
 import { FileArchiveWriter } from './file-writer.ts';
-import { GzipLines } from './gzip-lines.ts';
+import { CODECS } from './codecs.ts';
 
 let folder: string;
 const retries: string[] = [];
@@ -30,7 +30,7 @@ const archive = (at = folder) =>
 const go = new AbortController().signal;
 const KEY = '2012/07/01/shardId-000000000000-1-2.ndjson.gz';
 async function object(...lines: string[]): Promise<ArchiveObject> {
-  const gzip = new GzipLines();
+  const gzip = CODECS.gzip.encoder();
   for (const line of lines) gzip.append(Buffer.from(line));
   const { chunks, bytes, contentSha256 } = await gzip.finish();
   return { key: KEY, codec: 'gzip', chunks, bytes, contentSha256 };

@@ -1,5 +1,4 @@
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
-import { DEFAULT_CODEC } from '../archive/codecs.ts';
 import { openArchiveReader, openArchiveWriter } from '../archive/open-archive.ts';
 import { readTotalsSplit, splitTotals } from '../archive/totals-split.ts';
 import { createKinesisClient, createSubscriptionClient } from '../kinesis/client.ts';
@@ -14,7 +13,7 @@ import { startOpsServer } from '../http/ops.ts';
 import type { WrittenNotice } from '../ingest/batch.ts';
 import { isShared, openCheckpoint } from '../checkpoint/open-checkpoints.ts';
 import { systemClock } from '../clock.ts';
-import { limitHeapGrowth } from '../memory/heap.ts';
+import { keepYoungGenerationSmall, limitHeapGrowth, YOUNG_BYTES } from '../memory/heap.ts';
 import { startIngest, type Ingest } from '../ingest/ingest.ts';
 import { createIngestMetrics } from '../ingest/metrics.ts';
 import { ingestReadiness, NOT_BEGUN } from '../ingest/status.ts';
@@ -57,6 +56,7 @@ export const INGEST_SETTINGS = [
   'batchMaxLines',
   'batchMaxAgeMs',
   'bufferMaxBytes',
+  'archiveCodec',
   'archiveMaxBytes',
   'archiveMaxAgeMs',
   'drainMs',
@@ -90,6 +90,7 @@ Environment:
   USERPULSE_READ, USERPULSE_CONSUMER         how the stream is read, and with which registered consumer where by fan-out
   USERPULSE_POLL_INTERVAL_MS, USERPULSE_BATCH_MAX_LINES, USERPULSE_BATCH_MAX_AGE_MS, USERPULSE_BUFFER_MAX_BYTES,
   USERPULSE_ARCHIVE_MAX_BYTES, USERPULSE_ARCHIVE_MAX_AGE_MS, USERPULSE_MAX_AHEAD_MS, USERPULSE_DRAIN_MS
+  USERPULSE_ARCHIVE_CODEC                    what new archive objects are compressed with, gzip or zstd
   USERPULSE_START_DEADLINE_MS                how long a start waits for what does not answer yet
   USERPULSE_DECOMPRESS, USERPULSE_SPLIT      which records are decompressed, and which hold several events
   USERPULSE_FORGOTTEN, USERPULSE_ERASURE_KEY what becomes of events that name someone whom forget has forgotten
@@ -106,7 +107,7 @@ async function ingest(context: CommandContext): Promise<void> {
   warnOfProxies(context.env, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const parts = createIngestParts(context, config);
+  const parts = createIngestParts(context, config, logger);
   try {
     await preflightIngest(parts.dependencies, { signal: context.stop, deadlineMs: config.startDeadlineMs, logger });
     // The address first: an ingest should not begin where the process cannot stay.
@@ -118,7 +119,7 @@ async function ingest(context: CommandContext): Promise<void> {
       ready: () => (ingesting === undefined ? NOT_BEGUN : ingestReadiness(ingesting.status(), Date.now())),
     });
     try {
-      ingesting = await parts.start({ registry, logger, signal: context.stop });
+      ingesting = await parts.start({ registry, signal: context.stop });
       logger.info({ url: ops.url, stream: config.stream, version: VERSION }, 'ingesting');
       await ingesting.done;
     } finally {
@@ -135,7 +136,6 @@ export interface IngestParts {
   /** At most once. */
   start(options: {
     readonly registry: Registry;
-    readonly logger: Logger;
     readonly signal: AbortSignal;
     readonly onWritten?: (notice: WrittenNotice) => void;
   }): Promise<Ingest>;
@@ -147,10 +147,15 @@ export interface IngestParts {
 export function createIngestParts(
   context: CommandContext,
   config: Config<(typeof INGEST_SETTINGS)[number]>,
+  logger: Logger,
 ): IngestParts {
   const influx = influxTarget(config);
   const schema = schemaOf(config);
-  const kinesis = createKinesisClient({ maxAttempts: 1 });
+  const kinesis = createKinesisClient({
+    maxAttempts: 1,
+    onJson: () =>
+      logger.warn('The Kinesis server does not speak CBOR: records are read in JSON, which takes more CPU.'),
+  });
   const archiveAt = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const source = new KinesisSource(kinesis, config.stream);
   const polled = polling(source, config.pollIntervalMs);
@@ -173,8 +178,9 @@ export function createIngestParts(
       archive: archiveAt,
       checkpoint: config.checkpoint,
     },
-    start: async ({ registry, logger, signal, onWritten }) => {
+    start: async ({ registry, signal, onWritten }) => {
       limitHeapGrowth();
+      keepYoungGenerationSmall(YOUNG_BYTES.ingest);
       const clock = systemClock;
       const metrics = createIngestMetrics(registry);
       const influxSink = new InfluxSink({
@@ -189,7 +195,7 @@ export function createIngestParts(
       });
       sink = markedSink(influxSink, new HourMarks(influxSink, clock));
       const archive = openArchiveWriter(archiveAt, {
-        codec: DEFAULT_CODEC,
+        codec: config.archiveCodec,
         clock,
         logger,
         onRetry: (reason) => metrics.retries.inc({ target: 'archive', reason }),

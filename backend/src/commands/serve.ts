@@ -14,7 +14,7 @@ import { listen } from '../http/listen.ts';
 import type { Readiness } from '../check.ts';
 import { buildServer } from '../http/server.ts';
 import type { App } from '../http/v1.ts';
-import { keepYoungGenerationSmall, limitHeapGrowth } from '../memory/heap.ts';
+import { keepYoungGenerationSmall, limitHeapGrowth, YOUNG_BYTES } from '../memory/heap.ts';
 import { HttpInfluxReader } from '../influx/reader.ts';
 import { Retention } from '../influx/retention.ts';
 import { systemClock } from '../clock.ts';
@@ -95,7 +95,7 @@ async function serve(context: CommandContext): Promise<void> {
   );
   // Not in createServing: an ingest in the same process is slower with it.
   limitHeapGrowth();
-  keepYoungGenerationSmall();
+  keepYoungGenerationSmall(YOUNG_BYTES.serve);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const seen = sourcesInSight(context);

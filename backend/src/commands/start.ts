@@ -38,7 +38,7 @@ async function start(context: CommandContext): Promise<void> {
   warnOfProxies(context.env, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const parts = createIngestParts(context, config);
+  const parts = createIngestParts(context, config, logger);
   let ingesting: Ingest | undefined;
   let rollup: ReturnType<typeof startRollup> | undefined;
   try {
@@ -65,7 +65,6 @@ async function start(context: CommandContext): Promise<void> {
       const url = await listen(serving.app, config.listen);
       ingesting = await parts.start({
         registry,
-        logger,
         signal: context.stop,
         onWritten: () => serving.service.wake(),
       });

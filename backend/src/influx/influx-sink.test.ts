@@ -1,7 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { gunzipSync } from 'node:zlib';
+import certificates from 'kinesis-local/server.json' with { type: 'json' };
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import { InfluxSink } from './influx-sink.ts';
@@ -29,35 +31,48 @@ beforeEach(async () => {
   seen = [];
   retries.length = 0;
   answer = () => ({ status: 204 });
-  server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      // A token that may write only: InfluxDB does not tell it about buckets.
-      if (request.method === 'GET') {
-        response.writeHead(404).end();
-        return;
-      }
-      const lines = gunzipSync(Buffer.concat(chunks)).toString().split('\n');
-      requests.push(lines);
-      seen.push({ url: request.url ?? '', headers: request.headers });
-      const said = answer(lines);
-      if (said === 'reset') {
-        for (const line of lines) written.add(line);
-        request.socket.destroy();
-        return;
-      }
-      if (said.status === 204) for (const line of lines) written.add(line);
-      response.writeHead(said.status, said.headers);
-      response.end(said.message === undefined ? '' : JSON.stringify({ code: 'c', message: said.message }));
-    });
+  server = createServer(listener);
+  sink = sinkAt('http', await portOf(server));
+});
+
+const listener: RequestListener = (request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    // A token that may write only: InfluxDB does not tell it about buckets.
+    if (request.method === 'GET') {
+      response.writeHead(404).end();
+      return;
+    }
+    const body = Buffer.concat(chunks);
+    const text = request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
+    const lines = text.toString().split('\n');
+    requests.push(lines);
+    seen.push({ url: request.url ?? '', headers: request.headers });
+    const said = answer(lines);
+    if (said === 'reset') {
+      for (const line of lines) written.add(line);
+      request.socket.destroy();
+      return;
+    }
+    if (said.status === 204) for (const line of lines) written.add(line);
+    response.writeHead(said.status, said.headers);
+    response.end(said.message === undefined ? '' : JSON.stringify({ code: 'c', message: said.message }));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
+};
+
+/** Where it listens from now on. */
+async function portOf(listening: Server): Promise<number> {
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  const address = listening.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  sink = new InfluxSink({
+  return address.port;
+}
+
+const sinkAt = (protocol: string, port: number): InfluxSink =>
+  new InfluxSink({
     target: {
-      host: `http://127.0.0.1:${address.port}/behind/a/proxy/`,
+      host: `${protocol}://127.0.0.1:${port}/behind/a/proxy/`,
       org: 'my org',
       token: variableSecret('INFLUX_TOKEN', 'secret-token'),
     },
@@ -69,7 +84,7 @@ beforeEach(async () => {
     onAnswer: () => undefined,
     onExpired: () => undefined,
   });
-});
+
 afterEach(async () => {
   await sink.close();
   server.closeAllConnections();
@@ -80,11 +95,46 @@ const lines = (count: number, from = 0): string[] => Array.from({ length: count 
 const go = new AbortController().signal;
 
 describe('InfluxSink', () => {
-  it('sends a batch as one zipped request with bucket, organisation and precision', async () => {
+  it('sends a batch as one request with bucket, organisation and precision', async () => {
     expect(await sink.write('made', LineBlock.of(lines(3)), go)).toEqual([]);
     expect(requests).toEqual([lines(3)]);
     expect(seen[0]!.url).toBe('/behind/a/proxy/api/v2/write?org=my+org&bucket=made+bucket&precision=ns');
-    expect(seen[0]!.headers).toMatchObject({ authorization: 'Token secret-token', 'content-encoding': 'gzip' });
+    expect(seen[0]!.headers).toMatchObject({ authorization: 'Token secret-token' });
+    expect(seen[0]!.headers).not.toHaveProperty('content-encoding');
+  });
+
+  it('compresses what goes over https', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    const secure = createSecureServer(certificates.server, listener);
+    const secureSink = sinkAt('https', await portOf(secure));
+    try {
+      expect(await secureSink.write('made', LineBlock.of(lines(3)), go)).toEqual([]);
+      expect(requests).toEqual([lines(3)]);
+      expect(seen[0]!.headers).toMatchObject({ 'content-encoding': 'gzip' });
+    } finally {
+      vi.unstubAllEnvs();
+      await secureSink.close();
+      await new Promise((resolve) => secure.close(resolve));
+    }
+  });
+
+  it('leaves the bytes of a request that failed to whoever may still read them', async () => {
+    const block = LineBlock.of(lines(3));
+    let left = 1;
+    answer = () => (left-- > 0 ? { status: 503 } : { status: 204 });
+    await sink.write('made', block, go);
+    const bytes = block.bytes(0, 3);
+    block.clear();
+    block.push(lines(1, 7)[0]!);
+    expect(Buffer.from(bytes).toString()).toBe(lines(3).join('\n'));
+    // What was read to its end is used again.
+    block.clear();
+    block.push(lines(1, 8)[0]!);
+    const own = block.bytes(0, 1);
+    await sink.write('made', block, go);
+    block.clear();
+    block.push(lines(1, 9)[0]!);
+    expect(Buffer.from(own).toString()).toBe(lines(1, 9)[0]);
   });
 
   it.each([400, 422])('finds the bad lines among thousands by halving, and writes all others (%i)', async (status) => {

@@ -33,7 +33,10 @@ export interface InfluxSinkOptions {
 }
 
 /**
- * Points into InfluxDB 2: one POST per call and bucket, gzip, awaited. Only 204 means written.
+ * Points into InfluxDB 2: one POST per call and bucket, awaited. Only 204 means written.
+ *
+ * Over https, lines are compressed. Whoever sends a token over plain http has InfluxDB close by, where the bytes cost nothing and compressing them
+ * is CPU in both processes: docs/adr/0022-ingest-cost.md.
  *
  * A refusal (400, 413, 422) may be due to one line of thousands, and the others may have been written: the lines are halved until the bad ones
  * stand alone, because writing a good one again changes nothing. Points older than the bucket's retention are set apart first: they are valid,
@@ -43,12 +46,14 @@ export class InfluxSink implements PointSink {
   readonly #options: InfluxSinkOptions;
   readonly #pool: Pool;
   readonly #basePath: string;
+  readonly #zips: boolean;
   readonly #outage: OutageLog;
   readonly #retention: Retention;
 
   constructor(options: InfluxSinkOptions) {
     this.#options = options;
     const host = new URL(options.target.host);
+    this.#zips = host.protocol === 'https:';
     this.#basePath = host.pathname.replace(/\/+$/, '');
     this.#pool = new Pool(host.origin, {
       connections: options.connections,
@@ -85,7 +90,7 @@ export class InfluxSink implements PointSink {
   ): Promise<void> {
     const count = to - from;
     if (count === 0) return;
-    const answer = await this.#post(role, lines.bytes(from, to), signal);
+    const answer = await this.#post(role, lines, lines.bytes(from, to), signal);
     if (answer.kind === 'written') return;
     const cutoffMs = await this.#retention.cutoffMs(role, answer.serverMs, signal);
     if (cutoffMs === undefined) {
@@ -99,7 +104,8 @@ export class InfluxSink implements PointSink {
       return;
     }
     const kept = indexes(from, to).filter((index) => lines.timeMs(index) >= cutoffMs);
-    if ((await this.#post(role, lines.pick(expired).bytes(0, expired.length), signal)).kind === 'refused') {
+    const old = lines.pick(expired);
+    if ((await this.#post(role, old, old.bytes(0, old.length), signal)).kind === 'refused') {
       this.#options.onExpired(role, expired.length);
     }
     const own: Refusal[] = [];
@@ -145,12 +151,13 @@ export class InfluxSink implements PointSink {
     await this.#writeRange(role, lines, middle, to, refusals, signal);
   }
 
-  /** One POST, retried until InfluxDB has accepted or refused it. */
-  async #post(role: BucketRole, plain: Uint8Array, signal: AbortSignal): Promise<Answer> {
+  /**
+   * One POST, retried until InfluxDB has accepted or refused it.
+   * @param plain of `lines`
+   */
+  async #post(role: BucketRole, lines: LineBlock, plain: Uint8Array, signal: AbortSignal): Promise<Answer> {
     const { target, buckets, clock } = this.#options;
-    // Lines compress to a fifth or less, so that this is one job of the thread pool.
-    const chunkSize = Math.max(16 * 1024, plain.length >> 2);
-    const body = await gzipAsync(plain, { level: 1, chunkSize });
+    const body = this.#zips ? await zipped(plain) : plain;
     const query = new URLSearchParams({ org: target.org, bucket: buckets[role], precision: 'ns' });
     const answer = await retrying(
       async () => {
@@ -166,7 +173,7 @@ export class InfluxSink implements PointSink {
           headers: {
             authorization: `Token ${token}`,
             'content-type': 'text/plain; charset=utf-8',
-            'content-encoding': 'gzip',
+            ...(this.#zips ? { 'content-encoding': 'gzip' } : {}),
           },
           body,
           signal,
@@ -194,6 +201,7 @@ export class InfluxSink implements PointSink {
         signal,
         classify: (error) => this.#classify(role, error),
         onRetry: (verdict) => {
+          lines.leaveBytes();
           this.#outage.failed(verdict.reason, verdict.message, role);
           this.#options.onRetry(verdict.reason);
         },
@@ -251,6 +259,10 @@ export class InfluxSink implements PointSink {
     }
   }
 }
+
+/** Lines compress to a fifth or less, so that this is one job of the thread pool. */
+const zipped = (plain: Uint8Array): Promise<Buffer> =>
+  gzipAsync(plain, { level: 1, chunkSize: Math.max(16 * 1024, plain.length >> 2) });
 
 const indexes = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, n) => from + n);
 

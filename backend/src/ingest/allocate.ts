@@ -1,9 +1,10 @@
 import type { InteractionEvent } from '../event/event.ts';
-import type { Schema } from '../schema/buckets.ts';
+import type { BucketRole, Schema } from '../schema/buckets.ts';
 import { EventIds } from '../schema/event-ids.ts';
+import { EventWriter } from '../schema/event-writer.ts';
 import { identityOf, type EventIdentity } from '../schema/identity.ts';
-import { pointsOf, type Point } from '../schema/points.ts';
-import { OffsetTable, type Assignment, type Relocation } from '../schema/offsets.ts';
+import { pointsOf } from '../schema/points.ts';
+import { OffsetTable, type Assignment, type Relocation, type SeriesMsHash } from '../schema/offsets.ts';
 
 /** Points remembered: 12 bytes each, 24 MiB in all. At 25,000 events/s they reach back 20 s. */
 const OFFSET_CAPACITY = 2 ** 21;
@@ -18,6 +19,7 @@ const EVENT_ID_CAPACITY = 2 ** 19;
  */
 export class OffsetAllocator {
   readonly #schema: Schema;
+  readonly #writer: EventWriter;
   readonly #offsets: OffsetTable;
   readonly #eventIds: EventIds;
   readonly #relocates: boolean;
@@ -28,6 +30,7 @@ export class OffsetAllocator {
    */
   constructor(options: { readonly schema: Schema; readonly offsetCapacity?: number; readonly relocates?: boolean }) {
     this.#schema = options.schema;
+    this.#writer = new EventWriter(options.schema);
     this.#relocates = options.relocates ?? true;
     const capacity = options.offsetCapacity ?? OFFSET_CAPACITY;
     this.#offsets = new OffsetTable({ capacity });
@@ -49,23 +52,32 @@ export class OffsetAllocator {
     return this.#eventIds.reused(identity);
   }
 
-  pointsOf(event: InteractionEvent): Point[] {
-    return pointsOf(event, this.#schema);
+  /** Writes points, and knows each one's hash for {@link allocate}. */
+  get writer(): EventWriter {
+    return this.#writer;
   }
 
   /**
    * The timestamp of a point, as {@link OffsetTable.assign} decides it from what {@link identityOf} derives. A relocation that it returns must be durable
    * before the point is written.
+   * @param seriesMs the point's hash
    */
-  allocate(point: Point, identity: EventIdentity): Assignment {
-    if (this.#relocates) return this.#offsets.assign(point, identity);
-    return { offsetNs: identity.offsetNs, collided: this.#offsets.collides(point, identity), relocation: undefined };
+  allocate(role: BucketRole, { half0, half1 }: SeriesMsHash, identity: EventIdentity): Assignment {
+    if (this.#relocates) return this.#offsets.assignAt(role, half0, half1, identity);
+    return {
+      offsetNs: identity.offsetNs,
+      collided: this.#offsets.collidesAt(half0, half1, identity),
+      relocation: undefined,
+    };
   }
 
   /** An event that is read again only to know which offsets are taken. Its relocations are known, or were never needed. */
   remember(event: InteractionEvent): void {
     const identity = identityOf(event);
     this.isConflict(identity);
-    for (const point of this.pointsOf(event)) this.allocate(point, identity);
+    for (const point of pointsOf(event, this.#schema)) {
+      if (this.#relocates) this.#offsets.assign(point, identity);
+      else this.#offsets.collides(point, identity);
+    }
   }
 }

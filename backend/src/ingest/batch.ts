@@ -8,6 +8,7 @@ import {
 } from '../event/decode.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { BucketRole } from '../schema/buckets.ts';
+import { rolesOf } from '../schema/event-writer.ts';
 import { identityOf } from '../schema/identity.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import type { OffsetAllocator } from './allocate.ts';
@@ -148,12 +149,14 @@ export class Batch {
     if (occurredAtMs > this.#toMs) this.#toMs = occurredAtMs;
     const identity = identityOf(event);
     if (allocator.isConflict(identity)) metrics.eventIdConflicts.inc();
-    for (const point of allocator.pointsOf(event)) {
-      const { offsetNs, collided, relocation } = allocator.allocate(point, identity);
+    const { writer } = allocator;
+    for (const role of rolesOf(event)) {
+      const bucket = this.#linesOf(role);
+      writer.begin(bucket.lines, role, event);
+      const { offsetNs, collided, relocation } = allocator.allocate(role, writer.seriesMs, identity);
       if (relocation !== undefined) this.#note(shard, { ...relocation, sequenceNumber: record.sequenceNumber });
-      if (collided) metrics.pointCollisions.inc({ bucket: point.role });
-      const bucket = this.#linesOf(point.role);
-      bucket.lines.pushPoint(point, offsetNs);
+      if (collided) metrics.pointCollisions.inc({ bucket: role });
+      writer.end(bucket.lines, role, event, offsetNs);
       bucket.owners.push(owner);
       if (bucket.lines.length > this.#most) this.#most = bucket.lines.length;
     }

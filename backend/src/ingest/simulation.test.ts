@@ -13,6 +13,7 @@ import { UserpulseError } from '../errors.ts';
 import { aggregate } from '../event/kpl.ts';
 import { fanout } from '../kinesis/fanout-feed.ts';
 import { polling } from '../kinesis/polling-feed.ts';
+import { CODEC_NAMES } from '../archive/codecs.ts';
 import type { OpenFeed } from '../kinesis/shard-feed.ts';
 import type { StreamSource } from '../kinesis/stream-source.ts';
 import type { BucketRole } from '../schema/buckets.ts';
@@ -61,6 +62,7 @@ class World {
   readonly #put: TestEvent[] = [];
   #serial = 0;
   #colliding = 0;
+  #starts = 0;
 
   constructor(seed: number, shards: number) {
     this.random = seeded(seed);
@@ -144,6 +146,8 @@ class World {
   }
 
   start(options: { readonly crash?: CrashPoint; readonly settings?: Partial<IngestSettings> } = {}): Run {
+    // Each start has the other codec, whatever the one before has sealed.
+    this.archive.codec = CODEC_NAMES[this.#starts++ % CODEC_NAMES.length]!;
     return simulate({
       ...(this.fanout === undefined ? {} : { feed: this.fanout }),
       clock: this.clock,

@@ -66,8 +66,8 @@ describe('readSubscriptionEvent', () => {
         ChildShards: [{}, {}],
       }),
     );
-    expect(event?.Records.map(({ Data, SequenceNumber }) => [String(Data), SequenceNumber])).toEqual([['hello', '49']]);
-    expect(event?.Records[0]?.ApproximateArrivalTimestamp?.getTime()).toBe(1_767_000_000_123);
+    expect(event?.Records.map(({ data, sequenceNumber }) => [String(data), sequenceNumber])).toEqual([['hello', '49']]);
+    expect(event?.Records[0]?.approximateArrivalMs).toBe(1_767_000_000_123);
     expect(event).toMatchObject({ MillisBehindLatest: 17, ChildShards: [{}, {}] });
   });
 

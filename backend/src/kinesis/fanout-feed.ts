@@ -3,7 +3,7 @@ import { SpareBuffers } from '../memory/spare-buffers.ts';
 import type { Reservation } from '../memory/byte-budget.ts';
 import { EventFrames } from './event-frames.ts';
 import type { Begin, FeedContext, FeedPage, OpenFeed, ShardFeed } from './shard-feed.ts';
-import { SourceError, sourceError, streamRecord } from './stream-source.ts';
+import { SourceError, sourceError, numbered } from './stream-source.ts';
 import { readSubscriptionEvent } from './subscription-event.ts';
 import type { ShardSubscriptions } from './subscriptions.ts';
 
@@ -197,7 +197,7 @@ class FanoutFeed implements ShardFeed {
         return undefined;
       }
       this.#endPolledInstead('subscription');
-      const records = event.Records.map(streamRecord);
+      const records = numbered(event.Records);
       const ended = event.ChildShards.length > 0;
       const newest = records.at(-1);
       if (newest !== undefined) subscription.newsMs = this.#context.clock.now();

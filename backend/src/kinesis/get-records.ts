@@ -1,21 +1,23 @@
-import { BlockMemory } from '../memory/blocks.ts';
+import type { StreamRecord } from '../event/decode.ts';
 import { arrayIn, numberIn, objectOf, recordMembers, stringIn, textOf } from './api-record.ts';
+import { decoded } from './record-data.ts';
 
-/** A record of GetRecords, with members named as in the API and typed as in the SDK. */
-export interface ApiRecord {
-  /** A part of a block of memory that it shares with neighbours; see memory/blocks.ts. */
-  readonly Data: Uint8Array;
-  readonly PartitionKey: string | undefined;
-  readonly SequenceNumber: string | undefined;
-  readonly ApproximateArrivalTimestamp: Date | undefined;
-}
-
+/** Members named as in the API. */
 export interface GetRecordsResponse {
-  readonly Records: readonly ApiRecord[];
+  /** Absent text is empty, and an absent time 0. The data is a part of a block of memory; see memory/blocks.ts. */
+  readonly Records: readonly StreamRecord[];
   readonly NextShardIterator: string | undefined;
   readonly MillisBehindLatest: number | undefined;
   /** Given at the end of a shard only. Their members are not read. */
   readonly ChildShards: readonly unknown[];
+}
+
+/** Parses the body of a GetRecords response as it arrives. */
+export interface ResponseReader {
+  /** The next bytes of the body; not kept. @throws Error where it is not such a response */
+  push(chunk: Buffer): void;
+  /** The body has ended. @throws Error where it is not such a response */
+  end(): GetRecordsResponse;
 }
 
 /**
@@ -28,13 +30,13 @@ export function readGetRecords(body: Buffer): GetRecordsResponse {
 }
 
 /**
- * Parses the body of a GetRecords response as it arrives. Record by record, because the text of a whole page is a string of megabytes, which
+ * Parses a response in JSON. Record by record, because the text of a whole page is a string of megabytes, which
  * only a full garbage collection frees; and at once, so that of an arriving page only the records are held.
  * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html#API_GetRecords_ResponseSyntax
  *
  * Only strings and brackets are scanned to find the records in the top-level member `Records`; JSON.parse does the rest.
  */
-export class GetRecordsReader {
+export class GetRecordsReader implements ResponseReader {
   /** What has arrived and is not parsed yet: from the start of the current record, or of the text outside `Records`. */
   #memory: Buffer;
   #length = 0;
@@ -47,7 +49,7 @@ export class GetRecordsReader {
   /** Where the current record begins; -1: between records. */
   #start = -1;
   #textBefore = '';
-  readonly #records: ApiRecord[] = [];
+  readonly #records: StreamRecord[] = [];
 
   /**
    * @param memory free to use until {@link end}; a larger record gets more
@@ -59,7 +61,6 @@ export class GetRecordsReader {
     this.#scan();
   }
 
-  /** The next bytes of the body; not kept. @throws Error where it is not such a response */
   push(chunk: Buffer): void {
     const length = this.#length + chunk.length;
     if (length > this.#memory.length) {
@@ -72,7 +73,6 @@ export class GetRecordsReader {
     this.#scan();
   }
 
-  /** The body has ended. @throws Error where it is not such a response */
   end(): GetRecordsResponse {
     if (this.#where === 'in') throw new Error('A response of GetRecords ends in the middle of its records.');
     const answer = objectOf(this.#textBefore + textOf(this.#memory, 0, this.#length));
@@ -145,30 +145,14 @@ export class GetRecordsReader {
   }
 }
 
-/**
- * For the data of all pages: records that trickle in, one or two at a time and from many shards, must not hold a block each while the sinks are
- * down. Records that arrived together are released together, whatever their shards.
- */
-const memory = new BlockMemory();
-
-function readRecord(body: Buffer, start: number, end: number): ApiRecord {
+function readRecord(body: Buffer, start: number, end: number): StreamRecord {
   const { data, partitionKey, sequenceNumber, arrivalSeconds } = recordMembers(body, start, end);
-  const bytes = base64Bytes(data);
-  const Data = memory.take(bytes);
-  // Node skips what is not base64, so there would be fewer.
-  if (Data.write(data, 'base64') !== bytes) throw new Error('Data in a response of GetRecords is not base64.');
   return {
-    Data,
-    PartitionKey: partitionKey,
-    SequenceNumber: sequenceNumber,
-    ApproximateArrivalTimestamp: arrivalSeconds === undefined ? undefined : new Date(Math.round(arrivalSeconds * 1000)),
+    data: decoded(data),
+    partitionKey: partitionKey ?? '',
+    sequenceNumber: sequenceNumber ?? '',
+    approximateArrivalMs: arrivalSeconds === undefined ? 0 : Math.round(arrivalSeconds * 1000),
   };
-}
-
-/** Number of bytes that valid base64 encodes. */
-function base64Bytes(text: string): number {
-  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  return Math.floor(((text.length - padding) * 3) / 4);
 }
 
 const QUOTE = 0x22;

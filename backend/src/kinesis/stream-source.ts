@@ -10,6 +10,7 @@ import {
 import { awsFailure } from '../aws/failure.ts';
 import { sentences } from '../format.ts';
 import type { HashRange, StreamRecord } from '../event/decode.ts';
+import type { GetRecordsResponse } from './get-records.ts';
 
 /** Where an iterator begins. */
 export type Position =
@@ -114,11 +115,13 @@ export class KinesisSource implements StreamSource {
   }
 
   async records(iterator: string, limit: number, signal: AbortSignal): Promise<Page> {
-    const page = await call(signal, () =>
+    const answer = await call(signal, () =>
       this.#client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }), { abortSignal: signal }),
     );
+    // KinesisProtocol has read it, into other records than the SDK would.
+    const page = answer as unknown as GetRecordsResponse;
     return {
-      records: (page.Records ?? []).map(streamRecord),
+      records: numbered(page.Records),
       // At the end of a shard the API returns null; some servers leave the member out, and some send an empty string.
       next: page.NextShardIterator == null || page.NextShardIterator === '' ? undefined : page.NextShardIterator,
       millisBehindLatest: page.MillisBehindLatest ?? 0,
@@ -126,20 +129,12 @@ export class KinesisSource implements StreamSource {
   }
 }
 
-/** A record as the SDK types it. @throws SourceError */
-export function streamRecord(record: {
-  readonly Data?: Uint8Array | undefined;
-  readonly PartitionKey?: string | undefined;
-  readonly SequenceNumber?: string | undefined;
-  readonly ApproximateArrivalTimestamp?: Date | undefined;
-}): StreamRecord {
-  if (record.SequenceNumber === undefined) throw new SourceError('unavailable', 'A record has no sequence number.');
-  return {
-    data: record.Data ?? new Uint8Array(),
-    partitionKey: record.PartitionKey ?? '',
-    sequenceNumber: record.SequenceNumber,
-    approximateArrivalMs: record.ApproximateArrivalTimestamp?.getTime() ?? 0,
-  };
+/** The same records, each of which has a sequence number. @throws SourceError */
+export function numbered(records: readonly StreamRecord[]): readonly StreamRecord[] {
+  for (const { sequenceNumber } of records) {
+    if (sequenceNumber === '') throw new SourceError('unavailable', 'A record has no sequence number.');
+  }
+  return records;
 }
 
 function iteratorInput(position: Position): Pick<

@@ -14,8 +14,22 @@ export function limitHeapGrowth(): void {
   setFlagsFromString(`--heap-growing-percent=${GROWING_PERCENT}`);
 }
 
-/** Where a young generation that is kept small stops growing, in bytes; its last step may take it to twice as much. */
-const YOUNG_BYTES = 4 * 1_048_576;
+/**
+ * Where a young generation that is kept small stops growing, in bytes of both its halves; its last step may take it to twice as much. V8 by itself
+ * lets it grow to 128 MiB where much is allocated for a moment, and holds on to what it has had.
+ */
+export const YOUNG_BYTES = {
+  /**
+   * What an answer takes lies outside the heap and lives for seconds: a large young generation saves nothing, and leaves more buffers lying about, each
+   * of which looks small to the collector. Measured: make serve-memory.
+   */
+  serve: 4 * 1_048_576,
+  /**
+   * Halves of 8 MiB: from there on more of it saves no CPU, because what outlives a collection are the records that wait for InfluxDB, and those
+   * outlive a larger one, too. Measured: docs/adr/0022-ingest-cost.md.
+   */
+  ingest: 16 * 1_048_576,
+} as const;
 
 /** Whether, and by how much, V8's young generation grows when much of it is in use; bin/userpulse.js forbids it while the program is loaded. */
 const setGrowth = (factor: 1 | 2): void => setFlagsFromString(`--semi-space-growth-factor=${factor}`);
@@ -24,16 +38,14 @@ const setGrowth = (factor: 1 | 2): void => setFlagsFromString(`--semi-space-grow
 export const letYoungGenerationGrow = (): void => setGrowth(2);
 
 /**
- * Keeps V8's young generation small, for the process. By itself it grows to 128 MiB where much is allocated for a moment, and V8 holds on to what
- * it has had. What an answer takes lies outside the heap and lives for seconds: a large young generation saves nothing, and leaves more buffers
- * lying about, each of which looks small to the collector. `--max-semi-space-size` would do, but only before the process starts. Measured: make
- * serve-memory.
+ * Keeps V8's young generation small, for the process. `--max-semi-space-size` would do, but only before the process starts.
+ * @param bytes one of {@link YOUNG_BYTES}
  */
-export function keepYoungGenerationSmall(): void {
+export function keepYoungGenerationSmall(bytes: number): void {
   setGrowth(2);
   const observer = new PerformanceObserver(() => {
     const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')?.space_size ?? 0;
-    if (young < YOUNG_BYTES) return;
+    if (young < bytes) return;
     setGrowth(1);
     observer.disconnect();
   });

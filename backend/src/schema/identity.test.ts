@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InteractionEvent } from '../event/event.ts';
 import { baseOffset, eventKey, identityOf, nextOffset, OFFSETS, partOf, PARTS } from './identity.ts';
-import { murmur128, murmur32 } from './murmur.ts';
+import { Murmur128, murmur32 } from './murmur.ts';
 
 const event: InteractionEvent = {
   eventId: 'e1',
@@ -27,9 +27,30 @@ describe('MurmurHash3', () => {
   it('is the 128-bit x86 variant over UTF-16 units', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
-        expect(murmur128(text).map((word) => word >>> 0)).toEqual(referenceX86x128(Buffer.from(text, 'utf16le')));
+        expect(
+          new Murmur128()
+            .text(text)
+            .end()
+            .map((word) => word >>> 0),
+        ).toEqual(referenceX86x128(Buffer.from(text, 'utf16le')));
       }),
       { numRuns: 60 },
+    );
+  });
+});
+
+describe('Murmur128', () => {
+  it('hashes what it was given piece by piece as one text, again and again', () => {
+    const piece = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.maxSafeNat());
+    const hash = new Murmur128();
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        for (const each of pieces) {
+          if (typeof each === 'string') hash.text(each);
+          else hash.number(each);
+        }
+        expect(hash.end([1, 2, 3, 4])).toEqual(new Murmur128().text(pieces.join('')).end([1, 2, 3, 4]));
+      }),
     );
   });
 });

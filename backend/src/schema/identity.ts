@@ -1,5 +1,5 @@
 import type { InteractionEvent } from '../event/event.ts';
-import { murmur128, murmur32, type Hash128 } from './murmur.ts';
+import { Murmur128, murmur32, type Hash128 } from './murmur.ts';
 
 /** Nanoseconds in a millisecond: the offsets that points of one series and millisecond can have. */
 export const OFFSETS = 1_000_000;
@@ -43,10 +43,13 @@ export interface EventIdentity {
  * since whoever may put to the stream may put any event.
  */
 export function identityOf(event: InteractionEvent): EventIdentity {
-  const id = murmur128(event.eventId);
-  const rest = `${event.type}|${event.occurredAtMs}|${part(event.actorId)}|${part(event.receiverId)}|${part(event.shareId)}`;
-  return { offsetNs: baseOffset(event.eventId), id, key: murmur128(rest, id) };
+  const id = hash.text(event.eventId).end();
+  hash.text(event.type).text('|').number(event.occurredAtMs).text('|').text(part(event.actorId)).text('|');
+  const key = hash.text(part(event.receiverId)).text('|').text(part(event.shareId)).end(id);
+  return { offsetNs: baseOffset(event.eventId), id, key };
 }
+
+const hash = new Murmur128();
 
 /** An id without the separator: text ids may hold one, but no white space. */
 const part = (id = ''): string => (id.includes('|') ? id.replaceAll('|', ' ') : id);

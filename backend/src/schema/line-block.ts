@@ -1,12 +1,7 @@
 import { hourOf, type Hour } from './hour-marks.ts';
-import { renderLine, type Point } from './points.ts';
 
 const FIRST_BYTES = 4 * 1024;
 const NEWLINE = 0x0a;
-const SPACE = 0x20;
-/** The least second with ten digits, in 2001; the first with eleven comes in 2286. */
-const TEN_DIGITS = 1_000_000_000;
-const TIME_DIGITS = 19;
 
 /**
  * Lines of line protocol as the bytes that go into a request. Thousands of lines that wait as strings are tens of thousands of small objects, each
@@ -17,6 +12,7 @@ export class LineBlock {
   #length = 0;
   /** End of each line, its newline included. */
   #ends: number[] = [];
+  #left = false;
   readonly #hours = new Set<Hour>();
   /** Of the line before: most are of one hour. */
   #hour: Hour = -1;
@@ -44,28 +40,29 @@ export class LineBlock {
     this.#noteHour(hourOf(msOf(line)));
   }
 
-  /** As {@link push} of {@link renderLine}, without a text that would be garbage at once. */
-  pushPoint(point: Point, offsetNs: number): void {
-    const { series, fields, ms } = point;
-    const seconds = Math.floor(ms / 1000);
-    if (seconds < TEN_DIGITS || seconds >= 10 * TEN_DIGITS) {
-      this.push(renderLine(point, offsetNs));
-      return;
-    }
-    const end = this.#length + series.length + fields.length + 2 + TIME_DIGITS + 1;
-    if (end > this.#bytes.length) this.#grow(end);
-    const bytes = this.#bytes;
-    let at = this.#length;
-    for (let unit = 0; unit < series.length; unit++) bytes[at++] = series.charCodeAt(unit);
-    bytes[at++] = SPACE;
-    for (let unit = 0; unit < fields.length; unit++) bytes[at++] = fields.charCodeAt(unit);
-    bytes[at++] = SPACE;
-    writeDigits(bytes, at, 10, seconds);
-    writeDigits(bytes, at + 10, 3, ms - seconds * 1000);
-    writeDigits(bytes, at + 13, 6, offsetNs);
-    bytes[end - 1] = NEWLINE;
-    this.#length = end;
-    this.#ends.push(end);
+  /**
+   * Makes room for a line that the caller writes itself: into {@link memory}, from the returned place on.
+   * @param bytes at least as many as it will have, its newline included
+   */
+  room(bytes: number): number {
+    if (this.#length + bytes > this.#bytes.length) this.#grow(this.#length + bytes);
+    return this.#length;
+  }
+
+  /** Where the line goes that there is {@link room} for. */
+  get memory(): Buffer {
+    return this.#bytes;
+  }
+
+  /**
+   * The line is there, without its newline.
+   * @param end behind its last byte
+   * @param ms its time
+   */
+  written(end: number, ms: number): void {
+    this.#bytes[end] = NEWLINE;
+    this.#length = end + 1;
+    this.#ends.push(end + 1);
     this.#noteHour(hourOf(ms));
   }
 
@@ -95,8 +92,15 @@ export class LineBlock {
     return picked;
   }
 
+  /** Its bytes may be read for longer than anyone knows, by a connection that has failed: they are not written to again. */
+  leaveBytes(): void {
+    this.#left = true;
+  }
+
   /** Without lines, but with its memory: to be filled again, once nobody reads its {@link bytes} any more. */
   clear(): void {
+    if (this.#left) this.#bytes = Buffer.alloc(0);
+    this.#left = false;
     this.#length = 0;
     this.#ends = [];
     this.#hours.clear();
@@ -118,12 +122,3 @@ export class LineBlock {
 
 /** Time of a line, which has more than six digits of ns; rounded down. */
 const msOf = (line: string): number => Number(line.slice(line.lastIndexOf(' ') + 1, -6));
-
-function writeDigits(bytes: Buffer, at: number, digits: number, value: number): void {
-  let rest = value;
-  for (let digit = at + digits - 1; digit >= at; digit--) {
-    const tens = Math.floor(rest / 10);
-    bytes[digit] = 0x30 + rest - tens * 10;
-    rest = tens;
-  }
-}

@@ -97,10 +97,18 @@ export class OffsetTable {
   }
 
   assign(point: Point, event: EventIdentity): Assignment {
+    return this.assignAt(point.role, ...seriesMsHash(point), event);
+  }
+
+  /**
+   * As {@link assign} of a point by its {@link SeriesMsHash}.
+   * @param seriesMs0 its first half
+   * @param seriesMs1 its second
+   */
+  assignAt(role: BucketRole, seriesMs0: number, seriesMs1: number, event: EventIdentity): Assignment {
     const [key0, key1] = event.key;
-    const [seriesMs0, seriesMs1] = seriesMsHash(point);
     if (this.#relocationFilter[key0 & FILTER_MASK] !== 0) {
-      const known = this.#relocations.get(relocationKey(point.role, hexOf(event.key)));
+      const known = this.#relocations.get(relocationKey(role, hexOf(event.key)));
       // A relocation made under another prefix scheme is about another series.
       if (known?.event.slice(KEY_DIGITS) === hexOf([seriesMs0, seriesMs1])) {
         return { offsetNs: known.offsetNs, collided: false, relocation: undefined };
@@ -116,7 +124,7 @@ export class OffsetTable {
       if (handle === -1 || this.#taken.holds(handle, key0, key1)) {
         if (step === 0) return { offsetNs, collided: false, relocation: undefined };
         const relocation: Relocation = {
-          role: point.role,
+          role,
           event: hexOf([...event.key, seriesMs0, seriesMs1]),
           offsetNs,
         };
@@ -130,8 +138,12 @@ export class OffsetTable {
 
   /** Whether another event has the point's own place, which is remembered as this one's where nobody has it. */
   collides(point: Point, event: EventIdentity): boolean {
+    return this.collidesAt(...seriesMsHash(point), event);
+  }
+
+  /** As {@link collides}, of a point by its {@link SeriesMsHash}. */
+  collidesAt(seriesMs0: number, seriesMs1: number, event: EventIdentity): boolean {
     const [key0, key1] = event.key;
-    const [seriesMs0, seriesMs1] = seriesMsHash(point);
     const at0 = offsetHash0(seriesMs0, event.offsetNs);
     const at1 = offsetHash1(seriesMs1, event.offsetNs);
     const handle = this.#taken.find(at0, at1);
@@ -188,16 +200,35 @@ const FNV_PRIME = 0x01000193;
  * where they need not: a needless relocation, never a lost point.
  */
 function seriesMsHash({ role, series, ms }: Pick<Point, 'role' | 'series' | 'ms'>): [number, number] {
-  let hash0 = SERIES_MS_SEED_0 ^ ROLE_SEED[role];
-  let hash1 = SERIES_MS_SEED_1 ^ ROLE_SEED[role];
-  for (let at = 0; at < series.length; at++) {
-    const unit = series.charCodeAt(at);
-    hash0 = Math.imul(hash0 ^ unit, FNV_PRIME);
-    hash1 = Math.imul(hash1 ^ unit, FNV_PRIME);
+  const hash = new SeriesMsHash();
+  hash.begin(role);
+  for (let at = 0; at < series.length; at++) hash.unit(series.charCodeAt(at));
+  hash.end(ms);
+  return [hash.half0, hash.half1];
+}
+
+/** That hash, for a series that comes unit by unit: the same for everyone, because relocations in checkpoints hold it. */
+export class SeriesMsHash {
+  half0 = 0;
+  half1 = 0;
+
+  begin(role: BucketRole): void {
+    this.half0 = SERIES_MS_SEED_0 ^ ROLE_SEED[role];
+    this.half1 = SERIES_MS_SEED_1 ^ ROLE_SEED[role];
   }
-  const low = ms | 0;
-  const high = Math.floor(ms / 0x1_0000_0000);
-  return [mix(mix(hash0 ^ low) ^ high ^ SERIES_MS_SEED_0), mix(mix(hash1 ^ low) ^ high ^ SERIES_MS_SEED_1)];
+
+  unit(unit: number): void {
+    this.half0 = Math.imul(this.half0 ^ unit, FNV_PRIME);
+    this.half1 = Math.imul(this.half1 ^ unit, FNV_PRIME);
+  }
+
+  /** All of the series was given: the halves are those of the hash now. */
+  end(ms: number): void {
+    const low = ms | 0;
+    const high = Math.floor(ms / 0x1_0000_0000);
+    this.half0 = mix(mix(this.half0 ^ low) ^ high ^ SERIES_MS_SEED_0);
+    this.half1 = mix(mix(this.half1 ^ low) ^ high ^ SERIES_MS_SEED_1);
+  }
 }
 
 const offsetHash0 = (seriesMs0: number, offsetNs: number): number =>

@@ -1,11 +1,12 @@
-import { gunzipSync } from 'node:zlib';
 import { UserpulseError } from '../../../backend/src/errors.ts';
 import type { BucketRole } from '../../../backend/src/schema/buckets.ts';
 import type { LineBlock } from '../../../backend/src/schema/line-block.ts';
+import type { CodecName } from '../../../backend/src/archive/codecs.ts';
 import type { ArchiveObject, ArchiveWriter } from '../../../backend/src/archive/archive-writer.ts';
 import type { PointSink, Refusal } from '../../../backend/src/influx/point-sink.ts';
 import type { PointPlace, StoredField, StoredPoints } from '../../../backend/src/influx/stored-points.ts';
 import type { PointField } from '../oracle.ts';
+import { plainText } from '../plain-text.ts';
 
 export const linesOf = (block: LineBlock): string[] =>
   block.length === 0 ? [] : Buffer.from(block.bytes(0, block.length)).toString('latin1').split('\n');
@@ -97,7 +98,8 @@ export class ModelPoints implements StoredPoints {
 }
 
 export class ModelArchive implements ArchiveWriter {
-  readonly codec = 'gzip';
+  /** As a setting has it at the next start. */
+  codec: CodecName = 'gzip';
   readonly url = 'model://archive';
   readonly objects = new Map<string, Buffer>();
   gate: () => Promise<void> = () => Promise.resolve();
@@ -128,7 +130,7 @@ export class ModelArchive implements ArchiveWriter {
   lines(kind: 'archive' | 'rejected'): string[] {
     return [...this.objects]
       .filter(([key]) => key.startsWith('_rejected/') === (kind === 'rejected'))
-      .flatMap(([, content]) => gunzipSync(content).toString().split('\n').slice(0, -1))
+      .flatMap(([key, content]) => plainText(key, content).split('\n').slice(0, -1))
       .sort();
   }
 }

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { BlockMemory } from '../memory/blocks.ts';
+import { SpareBuffers } from '../memory/spare-buffers.ts';
+import type { EncodedLines, LineEncoder } from './codec.ts';
+
+/** Raw bytes compressed at a time; also the most that an object holds uncompressed, apart from what is being compressed. */
+export const PIECE_BYTES = 256 * 1024;
+const FIRST_ALLOCATION = 8 * 1024;
+/** Kept for reuse: as many pieces as are usually compressed at a time. */
+const pieces = new SpareBuffers(PIECE_BYTES, 16);
+const NEWLINE = Uint8Array.of(0x0a);
+
+/** How the pieces of one object are compressed, each by itself. The same pieces always give the same bytes. */
+export interface PieceCompressor {
+  /** What the object begins with. */
+  readonly header: Uint8Array;
+  /** Called with the pieces in order; the raw bytes stay as they are until it resolves. */
+  compress(raw: Uint8Array): Promise<Uint8Array>;
+  /** What the object ends with, after the last piece. */
+  trailer(rawBytes: number): Uint8Array;
+}
+
+/**
+ * Lines as an object whose bytes depend on the lines alone: every 256 KiB, wherever that falls, a piece is cut off and compressed by itself. No
+ * compressor state lives between pieces, the work is done off the main thread, and memory is the compressed bytes plus one piece.
+ */
+export class PieceLines implements LineEncoder {
+  readonly #compressor: PieceCompressor;
+  readonly #onHeld: (change: number) => void;
+  readonly #hash = createHash('sha256');
+  #pending: Buffer = Buffer.alloc(0);
+  #pendingLength = 0;
+  readonly #memory = new BlockMemory();
+  #chunks: Promise<Uint8Array>[] = [];
+  #rawBytes = 0;
+  #lines = 0;
+  #held = 0;
+
+  /** @param onHeld told of every change of the bytes held, as a difference */
+  constructor(compressor: PieceCompressor, onHeld: (change: number) => void = () => undefined) {
+    this.#compressor = compressor;
+    this.#onHeld = onHeld;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  get rawBytes(): number {
+    return this.#rawBytes;
+  }
+
+  append(line: Uint8Array): void {
+    this.#lines++;
+    const length = this.#pendingLength + line.length + 1;
+    if (length >= PIECE_BYTES) {
+      this.#put(line);
+      this.#put(NEWLINE);
+      return;
+    }
+    this.#makeRoom(length);
+    this.#pending.set(line, this.#pendingLength);
+    this.#pending[length - 1] = 0x0a;
+    this.#pendingLength = length;
+    this.#rawBytes += line.length + 1;
+    this.#hold(line.length + 1);
+  }
+
+  async finish(): Promise<EncodedLines> {
+    if (this.#pendingLength > 0) this.#compressPending();
+    const pieces = await Promise.all(this.#chunks);
+    this.#memory.end();
+    const { header } = this.#compressor;
+    const chunks = [header, ...pieces, this.#compressor.trailer(this.#rawBytes)].filter(({ length }) => length > 0);
+    return {
+      chunks,
+      bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+      contentSha256: this.#hash.digest('hex'),
+      rawBytes: this.#rawBytes,
+      lines: this.#lines,
+    };
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#rawBytes += bytes.length;
+    this.#hold(bytes.length);
+    for (let at = 0; at < bytes.length;) {
+      const take = Math.min(bytes.length - at, PIECE_BYTES - this.#pendingLength);
+      this.#makeRoom(this.#pendingLength + take);
+      this.#pending.set(bytes.subarray(at, at + take), this.#pendingLength);
+      this.#pendingLength += take;
+      at += take;
+      if (this.#pendingLength === PIECE_BYTES) this.#compressPending();
+    }
+  }
+
+  /** Grows by doubling, because a day with a handful of lines must not cost 256 KiB. Whatever has filled one piece will fill another. */
+  #makeRoom(length: number): void {
+    if (length <= this.#pending.length) return;
+    if (this.#chunks.length > 0) {
+      this.#pending = pieces.take();
+      return;
+    }
+    let size = Math.max(FIRST_ALLOCATION, this.#pending.length);
+    while (size < length) size *= 2;
+    const larger = Buffer.allocUnsafe(Math.min(size, PIECE_BYTES));
+    larger.set(this.#pending.subarray(0, this.#pendingLength));
+    this.#pending = larger;
+  }
+
+  #compressPending(): void {
+    const pending = this.#pending;
+    const raw = pending.subarray(0, this.#pendingLength);
+    this.#pending = Buffer.alloc(0);
+    this.#pendingLength = 0;
+    this.#hash.update(raw);
+    const whole = raw.length === PIECE_BYTES;
+    const compressed = this.#compressor.compress(raw).then((output) => {
+      this.#hold(output.length - raw.length);
+      pieces.give(pending);
+      // The output lies in a larger buffer, which a view would keep alive. Blocks are for members of many pieces; a few lines need none.
+      const kept = whole ? this.#memory.take(output.length) : new Uint8Array(output.length);
+      kept.set(output);
+      return kept;
+    });
+    // A failure is reported by finish(); until then it must not look unhandled.
+    compressed.catch(() => undefined);
+    this.#chunks.push(compressed);
+  }
+
+  #hold(change: number): void {
+    this.#held += change;
+    this.#onHeld(change);
+  }
+}

@@ -1,0 +1,229 @@
+import { isAbsentId, type IdKind } from '../../../contract/ids.ts';
+import { ROLES, type IdRole } from '../../../contract/roles.ts';
+import type { InteractionEvent } from '../event/event.ts';
+import {
+  FIELD,
+  formatOf,
+  MEASUREMENT,
+  PAIR_FIELD,
+  pairSeparator,
+  PART_TAG,
+  PREFIX_TAG,
+  prefixOf,
+  schemeOf,
+  TOTAL_FIELD,
+  TYPE_TAG,
+  type BucketRole,
+  type Schema,
+} from './buckets.ts';
+import { partOf } from './identity.ts';
+import type { LineBlock } from './line-block.ts';
+import { SeriesMsHash } from './offsets.ts';
+
+/** Roles of an event's points, in the order of pointsOf. */
+export function rolesOf({ actorId, receiverId, shareId }: InteractionEvent): readonly BucketRole[] {
+  const received = receiverId !== undefined && !isAbsentId(receiverId);
+  const share = shareId !== undefined && !isAbsentId(shareId);
+  if (isAbsentId(actorId)) return received ? (share ? RECEIVED_AND_SHARE : RECEIVED) : share ? SHARE : NONE;
+  return received ? (share ? ALL : WITHOUT_SHARE) : share ? WITHOUT_RECEIVED : MADE;
+}
+
+const ALL: readonly BucketRole[] = ['made', 'received', 'share', 'total'];
+const WITHOUT_SHARE: readonly BucketRole[] = ['made', 'received', 'total'];
+const WITHOUT_RECEIVED: readonly BucketRole[] = ['made', 'share', 'total'];
+const MADE: readonly BucketRole[] = ['made', 'total'];
+const RECEIVED_AND_SHARE: readonly BucketRole[] = ['received', 'share'];
+const RECEIVED: readonly BucketRole[] = ['received'];
+const SHARE: readonly BucketRole[] = ['share'];
+const NONE: readonly BucketRole[] = [];
+
+/** What a line has beside the event's own texts, rounded up. */
+const MOST_SYNTAX = 192;
+
+/**
+ * Writes the points of events as line protocol straight into their blocks: the same bytes as renderLine of pointsOf, which a property test holds,
+ * without a text for each series, for its fields, and for every joint in between. For ingest, which does it for every event.
+ *
+ * A point is written in two steps, because its offset depends on its series: {@link begin}, and {@link end} with the offset.
+ */
+export class EventWriter {
+  readonly #schema: Schema;
+  readonly #user: IdSyntax;
+  readonly #share: IdSyntax;
+  readonly #separator: string;
+  /** Of the point that was begun. */
+  readonly seriesMs = new SeriesMsHash();
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
+  /** The time that was written last, as it is written: nearly always that of the next point, too. */
+  readonly #time = Buffer.alloc(TIME_BYTES);
+  #timeMs = -1;
+  #timeNs = -1;
+
+  constructor(schema: Schema) {
+    this.#schema = schema;
+    this.#user = syntaxOf('user', schema);
+    this.#share = syntaxOf('share', schema);
+    this.#separator = pairSeparator(schema);
+  }
+
+  /** Writes the series of one of {@link rolesOf}, and knows its {@link seriesMs}. */
+  begin(block: LineBlock, role: BucketRole, event: InteractionEvent): void {
+    const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, type } = event;
+    const length = type.length + 2 * (actorId.length + receiverId.length + shareId.length);
+    const start = block.room(MOST_SYNTAX + length);
+    this.#bytes = block.memory;
+    this.#at = start;
+    switch (role) {
+      case 'made':
+        this.#prefixed(role, actorId, type);
+        break;
+      case 'received':
+        this.#prefixed(role, receiverId, type);
+        break;
+      case 'share':
+        this.#prefixed(role, shareId, type);
+        break;
+      case 'total':
+        if (event.occurredAtMs >= (this.#schema.totalsSplitFromMs ?? Infinity)) {
+          this.#text(PARTED);
+          this.#text(String(partOf(event.eventId)));
+        } else this.#text(MEASUREMENT);
+        this.#text(TYPE);
+        this.#text(type);
+        break;
+      default:
+        role satisfies never;
+    }
+    const { seriesMs } = this;
+    seriesMs.begin(role);
+    for (let at = start; at < this.#at; at++) seriesMs.unit(this.#bytes[at] ?? 0);
+    seriesMs.end(event.occurredAtMs);
+  }
+
+  /**
+   * Writes the fields and the time of the point that was begun.
+   * @param offsetNs 0 to 999,999
+   */
+  end(block: LineBlock, role: BucketRole, event: InteractionEvent, offsetNs: number): void {
+    const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, occurredAtMs } = event;
+    switch (role) {
+      case 'made':
+        this.#idFields(role, actorId, receiverId);
+        break;
+      case 'received':
+        this.#idFields(role, receiverId, actorId);
+        break;
+      case 'share':
+        this.#idFields(role, shareId, actorId);
+        break;
+      case 'total':
+        this.#text(TOTAL_MADE);
+        this.#value(this.#user, actorId);
+        this.#text(TOTAL_RECEIVED);
+        this.#value(this.#user, receiverId);
+        this.#text(TOTAL_SHARE);
+        this.#value(this.#share, shareId);
+        this.#text(' ');
+        break;
+      default:
+        role satisfies never;
+    }
+    this.#timestamp(occurredAtMs, offsetNs);
+    block.written(this.#at, occurredAtMs);
+  }
+
+  #prefixed(role: IdRole, id: string, type: string): void {
+    this.#text(PREFIXED);
+    const scheme = schemeOf(role, this.#schema);
+    const { by, length } = scheme;
+    // As prefixOf, without a text of it.
+    if (by === 'first') this.#part(id, 0, Math.min(length, id.length));
+    else if (by === 'last') this.#part(id, Math.max(0, id.length - length), id.length);
+    else this.#text(prefixOf(id, scheme));
+    this.#text(TYPE);
+    this.#text(type);
+  }
+
+  #idFields(role: IdRole, id: string, counterpart: string): void {
+    this.#text(ID_FIELD[role]);
+    this.#value(ROLES[role].ids === 'user' ? this.#user : this.#share, id);
+    this.#text(PAIR);
+    this.#text(id);
+    this.#text(this.#separator);
+    this.#text(counterpart);
+    this.#text(END_OF_PAIR);
+  }
+
+  /** As valueText, without a text of it. */
+  #value({ before, after }: IdSyntax, id: string): void {
+    this.#text(before);
+    this.#text(id);
+    this.#text(after);
+  }
+
+  #text(text: string): void {
+    this.#part(text, 0, text.length);
+  }
+
+  /** ASCII, as all our line protocol is; see pointsOf. */
+  #part(text: string, from: number, to: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    for (let unit = from; unit < to; unit++) bytes[at++] = text.charCodeAt(unit);
+    this.#at = at;
+  }
+
+  #timestamp(ms: number, offsetNs: number): void {
+    if (ms < LEAST_MS || ms > MOST_MS) {
+      this.#text(`${ms}${String(offsetNs).padStart(6, '0')}`);
+      return;
+    }
+    if (ms !== this.#timeMs) writeDigits(this.#time, 0, 13, ms);
+    if (offsetNs !== this.#timeNs) writeDigits(this.#time, 13, 6, offsetNs);
+    this.#timeMs = ms;
+    this.#timeNs = offsetNs;
+    for (let digit = 0; digit < TIME_BYTES; digit++) this.#bytes[this.#at + digit] = this.#time[digit] ?? 0;
+    this.#at += TIME_BYTES;
+  }
+}
+
+const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
+const PARTED = `${MEASUREMENT},${PART_TAG}=`;
+const TYPE = `,${TYPE_TAG}=`;
+const ID_FIELD: Readonly<Record<IdRole, string>> = {
+  made: ` ${FIELD.made}=`,
+  received: ` ${FIELD.received}=`,
+  share: ` ${FIELD.share}=`,
+};
+const PAIR = `,${PAIR_FIELD}="`;
+const END_OF_PAIR = '" ';
+const TOTAL_MADE = ` ${TOTAL_FIELD.made}=`;
+const TOTAL_RECEIVED = `,${TOTAL_FIELD.received}=`;
+const TOTAL_SHARE = `,${TOTAL_FIELD.share}=`;
+
+/** What stands around an id in a field, and for none. */
+interface IdSyntax {
+  readonly before: string;
+  readonly after: string;
+  readonly absent: string;
+}
+
+function syntaxOf(kind: IdKind, schema: Schema): IdSyntax {
+  const { stored, absent } = formatOf(kind, schema);
+  return stored === 'int64' ? { before: '', after: 'i', absent } : { before: '"', after: '"', absent };
+}
+
+/** Milliseconds with thirteen digits, from 2001 to 2286, and six more of nanoseconds. */
+const TIME_BYTES = 19;
+const LEAST_MS = 1_000_000_000_000;
+const MOST_MS = 9_999_999_999_999;
+
+function writeDigits(bytes: Buffer, at: number, digits: number, value: number): void {
+  let rest = value;
+  for (let digit = at + digits - 1; digit >= at; digit--) {
+    const tens = Math.floor(rest / 10);
+    bytes[digit] = 0x30 + rest - tens * 10;
+    rest = tens;
+  }
+}

@@ -1,0 +1,8 @@
+import type { BucketRole } from '../../backend/src/schema/buckets.ts';
+
+export { EventWriter } from '../../backend/src/schema/event-writer.ts';
+
+/** A fake for a comparison: the one point that the peers write, in `interactions_made`. See same-work.ts. */
+export const rolesOf = (): readonly BucketRole[] => MADE;
+
+const MADE: readonly BucketRole[] = ['made'];
