@@ -131,10 +131,16 @@ export function peopleStream(stream: PeopleStream, schema: Schema): Flux {
   |> yield(name: ${string(stream.name)})`;
 }
 
-/** The whole script of a query. Each stream reads for itself: a stream used twice would not be pushed down. */
-export const seriesScript = (streams: readonly Stream[], schema: Schema): Flux =>
+/**
+ * The whole script of a query. Each stream reads for itself: a stream used twice would not be pushed down.
+ * @param prefix of the names of its results
+ */
+export const seriesScript = (streams: readonly Stream[], schema: Schema, prefix = ''): Flux =>
   join(
-    streams.map((stream) => (stream.kind === 'counts' ? countStream(stream, schema) : peopleStream(stream, schema))),
+    streams.map((each) => {
+      const stream = prefix === '' ? each : { ...each, name: `${prefix}${each.name}` };
+      return stream.kind === 'counts' ? countStream(stream, schema) : peopleStream(stream, schema);
+    }),
     flux`
 
 `,

@@ -81,7 +81,7 @@ export class SharedAnswers implements Spare {
 
   constructor(options: SharedAnswersOptions) {
     this.#options = options;
-    options.budget.spare = this;
+    options.budget.addSpare(this);
   }
 
   /** Of kept answers. */
