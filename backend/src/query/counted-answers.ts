@@ -44,7 +44,7 @@ function streamOf({ streams }: Reading) {
 export async function readCounted(
   context: CountedContext,
   reading: Reading,
-  counts: Counts,
+  counts: Pick<Counts, 'handler'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { influx, schema } = context;
@@ -63,7 +63,7 @@ export async function readCounted(
 async function addHours(
   { influx, schema }: CountedContext,
   { stream, field }: NonNullable<ReturnType<typeof streamOf>>,
-  counts: Counts,
+  counts: Pick<Counts, 'handler'>,
   signal: AbortSignal,
 ): Promise<CountStream[]> {
   const { first, end } = wholeHours(stream);

@@ -8,12 +8,16 @@ import { EARLIEST_MS } from '../event/event.ts';
 import type { Flux } from '../flux/literals.ts';
 import { idScript, lackingScript, PAIRED, seriesScript, STORED, typesScript } from '../flux/translate.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { CountReader, ValueReader } from '../influx/count-reader.ts';
+import { CountReader, countsOf, ValueReader } from '../influx/count-reader.ts';
+import { JoinedReader, MOST_JOINED_STREAMS, type JoinedCounts } from '../influx/joined-reader.ts';
 import { Claim, unlimitedBudget, type QueryBudget } from './budget.ts';
 import { rankCounted, readCounted, usesHours, type CountedContext } from './counted-answers.ts';
 import { Counts, type Series } from './counts.ts';
 import { DAY_MS } from './duration.ts';
 import { groupsOf, seriesFrame, topFrame, valueSeries, type Frame, type Ranking, type ValueSeries } from './frames.ts';
+import { HourSeals } from './hour-seals.ts';
+import { KeptAnswers } from './kept-answers.ts';
+import { KeptHours } from './kept-hours.ts';
 import { lackingNotice, seriesNotices, typesWithout } from './notices.ts';
 import { Uniques } from './people.ts';
 import type { InfluxReader } from '../influx/reader.ts';
@@ -155,6 +159,10 @@ export interface QueryService {
   wake(): void;
   /** For the metrics. */
   readonly answers: { readonly counts: Readonly<AnswerCounts>; readonly bytes: number; readonly reading: number };
+  /** For the metrics. */
+  readonly joined: { readonly counts: Readonly<JoinedCounts> };
+  /** For the metrics. */
+  readonly kept: { readonly bytes: number };
 }
 
 export interface QueryServiceOptions {
@@ -169,8 +177,10 @@ export interface QueryServiceOptions {
   readonly budget?: QueryBudget | undefined;
   /** How long an answer about a closed range may be given again, in ms; default 0: never. */
   readonly keepMs?: number | undefined;
-  /** Whether hours that have been counted are believed instead of reading their points. */
+  /** Whether hours that have been counted, or are kept, are believed instead of reading their points. */
   readonly hours?: boolean | undefined;
+  /** Whether questions that arrive together go into one script. */
+  readonly joins?: boolean | undefined;
 }
 
 /** A stream of a script, and where its rows are counted. */
@@ -212,7 +222,10 @@ class InfluxQueryService implements QueryService {
   readonly #rankings: RankingSizes;
   readonly #counted: CountedContext;
   readonly #hours: boolean;
+  readonly #keptAnswers: KeptAnswers;
   readonly answers: SharedAnswers;
+  readonly joined: JoinedReader;
+  readonly kept: KeptHours;
   #known: { readonly types: Promise<readonly string[] | undefined>; readonly untilMs: number } | undefined;
 
   constructor(options: QueryServiceOptions) {
@@ -226,6 +239,10 @@ class InfluxQueryService implements QueryService {
     this.#hours = options.hours ?? false;
     this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
+    this.joined = new JoinedReader({ influx: options.influx, mostStreams: options.joins ? MOST_JOINED_STREAMS : 1 });
+    const seals = new HourSeals(this.joined, options.schema, options.now);
+    this.kept = new KeptHours(seals, this.#budget, options.now);
+    this.#keptAnswers = new KeptAnswers(this.joined, seals, this.kept, options);
     this.#live = new LiveHub({
       ...options,
       budget: this.#budget,
@@ -410,10 +427,11 @@ class InfluxQueryService implements QueryService {
     this.#live.wake();
   }
 
-  #script(plan: Plan): Flux {
+  /** @param prefix of the names of its results, where it shares a script */
+  #script(plan: Plan, prefix?: string): Flux {
     switch (plan.kind) {
       case 'series':
-        return seriesScript([...plan.now.streams, ...(plan.compare?.earlier.streams ?? [])], this.#schema);
+        return seriesScript([...plan.now.streams, ...(plan.compare?.earlier.streams ?? [])], this.#schema, prefix);
       case 'top':
         return idScript({ ...plan, preset: plan.of }, this.#schema);
       default:
@@ -491,10 +509,11 @@ class InfluxQueryService implements QueryService {
       {
         key: keyOf(plan, this.#script(plan)),
         toMs: Math.max(plan.now.toMs, plan.compare?.earlier.toMs ?? 0),
-        read: (signal, claim) =>
-          this.#hours && usesHours(plan)
+        read: async (signal, claim) =>
+          (this.#hours && !asker.fresh ? await this.#readKept(plan, signal) : undefined) ??
+          (this.#hours && usesHours(plan)
             ? this.#readCounted(plan, signal)
-            : this.#read(plan, signal, claim, planned - plannedBytes(plan)),
+            : this.#read(plan, signal, claim, planned - plannedBytes(plan))),
         bytesOf: ({ now, earlier = [] }) => answerBytes([...now, ...earlier].map(({ counts }) => counts)),
       },
       asker,
@@ -509,49 +528,55 @@ class InfluxQueryService implements QueryService {
    * @param expected bytes that the claim has for a table of people
    */
   async #read(plan: SeriesPlan, signal: AbortSignal, claim: Claim, expected: number): Promise<Counted> {
-    const now = new Counts(plan, plan.now);
-    const earlier = plan.compare === undefined ? undefined : new Counts(plan, plan.compare.earlier);
-    const sinks = new Map<string, Sink>();
-    for (const stream of plan.now.streams) sinks.set(stream.name, { stream, reading: plan.now, counts: now });
-    if (earlier !== undefined && plan.compare !== undefined)
-      for (const stream of plan.compare.earlier.streams)
-        sinks.set(stream.name, { stream, reading: plan.compare.earlier, counts: earlier });
-    const sinkOf = (result: string): Sink => {
-      const sink = sinks.get(result);
-      if (sink === undefined) throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
-      return sink;
-    };
-    const run = async (reader: Pick<CountReader, 'push' | 'end'>): Promise<void> => {
+    return growsTable(plan) ? this.#readPeople(plan, signal, claim, expected) : this.#readCounts(plan, signal);
+  }
+
+  /** As {@link #read}, of counts, in a script that others may share. */
+  async #readCounts(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
+    let sinks = sinksOf(plan);
+    await this.joined.ask(
+      {
+        key: keyOf(plan, this.#script(plan)),
+        streams: plan.now.streams.length + (plan.compare?.earlier.streams.length ?? 0),
+        script: (prefix) => this.#script(plan, prefix),
+        begin: () => {
+          const own = (sinks = sinksOf(plan));
+          return (result, type) => {
+            const { counts, stream } = own.of(result);
+            return countsOf(counts.handler(stream.ids[0], type));
+          };
+        },
+      },
+      signal,
+    );
+    return countedOf(sinks);
+  }
+
+  /** As {@link #readCounts}, from hours that are kept where they can be. */
+  async #readKept(plan: SeriesPlan, signal: AbortSignal): Promise<Counted | undefined> {
+    const counts = await this.#keptAnswers.read(plan, signal);
+    return counts === undefined ? undefined : countedOf(counts);
+  }
+
+  async #readPeople(plan: SeriesPlan, signal: AbortSignal, claim: Claim, expected: number): Promise<Counted> {
+    const sinks = sinksOf(plan);
+    await this.#growing(plan, claim, expected, async (memory) => {
+      const people = new Map<Counts, Uniques>();
+      const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
+        const known = people.get(counts);
+        if (known !== undefined) return known;
+        const made = new Uniques({ counts, windows, groups: groupsOf(plan.now.windows, windows), memory });
+        people.set(counts, made);
+        return made;
+      };
+      const reader = new ValueReader((result, type) => {
+        const sink = sinks.of(result);
+        return uniquesOf(sink).handler(result, sink.stream.window, sink.stream.ids[0], type);
+      });
       await this.#influx.bytes(this.#script(plan), (chunk) => reader.push(chunk), signal);
       reader.end();
-    };
-    if (growsTable(plan))
-      await this.#growing(plan, claim, expected, (memory) => {
-        const people = new Map<Counts, Uniques>();
-        const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
-          const known = people.get(counts);
-          if (known !== undefined) return known;
-          const made = new Uniques({ counts, windows, groups: groupsOf(plan.now.windows, windows), memory });
-          people.set(counts, made);
-          return made;
-        };
-        return run(
-          new ValueReader((result, type) => {
-            const sink = sinkOf(result);
-            return uniquesOf(sink).handler(result, sink.stream.window, sink.stream.ids[0], type);
-          }),
-        );
-      });
-    else
-      await run(
-        new CountReader((result, type) => {
-          const { counts, stream } = sinkOf(result);
-          return counts.handler(stream.ids[0], type);
-        }),
-      );
-    for (const reading of [now, earlier])
-      if (reading !== undefined && reading.size > MAX_SERIES) throw tooManySeries(reading.size);
-    return { now: now.series(), earlier: earlier?.series() };
+    });
+    return countedOf(sinks);
   }
 
   /** As {@link #read}, of everyone, with the help of counted hours. */
@@ -662,6 +687,33 @@ class InfluxQueryService implements QueryService {
       status: STATUS.internal,
     };
   }
+}
+
+/** Where the rows of each result of a plan's script are counted. */
+function sinksOf(plan: SeriesPlan) {
+  const now = new Counts(plan, plan.now);
+  const earlier = plan.compare === undefined ? undefined : new Counts(plan, plan.compare.earlier);
+  const sinks = new Map<string, Sink>();
+  for (const stream of plan.now.streams) sinks.set(stream.name, { stream, reading: plan.now, counts: now });
+  if (earlier !== undefined && plan.compare !== undefined)
+    for (const stream of plan.compare.earlier.streams)
+      sinks.set(stream.name, { stream, reading: plan.compare.earlier, counts: earlier });
+  return {
+    now,
+    earlier,
+    of: (result: string): Sink => {
+      const sink = sinks.get(result);
+      if (sink === undefined) throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
+      return sink;
+    },
+  };
+}
+
+/** @throws UserpulseError bad_request for too many series */
+function countedOf({ now, earlier }: { readonly now: Counts; readonly earlier: Counts | undefined }): Counted {
+  for (const counts of [now, earlier])
+    if (counts !== undefined && counts.size > MAX_SERIES) throw tooManySeries(counts.size);
+  return { now: now.series(), earlier: earlier?.series() };
 }
 
 /** All that counts by window depend on: the script says what is read, and the windows what it is added up to. */
