@@ -263,4 +263,3 @@ function readerOf(batch: readonly Waiting[], left: () => void): ValueReader {
     }
   });
 }
-

@@ -77,12 +77,7 @@ export class HttpInfluxReader implements InfluxReader {
     reader.end();
   }
 
-  async bytes(
-    script: Flux,
-    onChunk: (chunk: Uint8Array) => void,
-    signal?: AbortSignal,
-    spentMs = 0,
-  ): Promise<void> {
+  async bytes(script: Flux, onChunk: (chunk: Uint8Array) => void, signal?: AbortSignal, spentMs = 0): Promise<void> {
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), Math.max(0, this.#options.timeoutMs - spentMs));
     const stop = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]);

@@ -131,8 +131,11 @@ async function run(actions: readonly Action[], s: fc.Scheduler, steps: readonly 
       byHour.set(hour, sums);
     });
     for (const [hour, sums] of byHour) {
-      const could = possible(Array.from({ length: size }, (_, n) => seen[hour + n] ?? new Set([TYPES.map(() => 0).join()])));
-      if (!could.has(sums.join())) wrong.push(`hour ${hour} by ${every}: ${sums.join()}, not ${[...could].join(' or ')}`);
+      const could = possible(
+        Array.from({ length: size }, (_, n) => seen[hour + n] ?? new Set([TYPES.map(() => 0).join()])),
+      );
+      if (!could.has(sums.join()))
+        wrong.push(`hour ${hour} by ${every}: ${sums.join()}, not ${[...could].join(' or ')}`);
     }
   };
 

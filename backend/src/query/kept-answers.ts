@@ -134,7 +134,9 @@ export class KeptAnswers {
     const missing = asked.filter(({ ranges }) => ranges.length > 0);
     if (missing.length === 0) return fresh();
     // Counts of hours are another source, with a script of its own.
-    if (missing.some(({ part, ranges }) => ranges.some((range) => fieldFor({ ...part.stream, ...range }) !== undefined))) {
+    if (
+      missing.some(({ part, ranges }) => ranges.some((range) => fieldFor({ ...part.stream, ...range }) !== undefined))
+    ) {
       const counts = fresh();
       await Promise.all(missing.map((one) => this.#counted(one, readings, counts, signal)));
       return counts;
@@ -169,12 +171,7 @@ export class KeptAnswers {
    * @param begin gives what they are added to, anew where the question is asked anew
    * @param least streams that the question counts as; as many as go into a script where it must have its own
    */
-  async #ask(
-    asked: readonly Asked[],
-    begin: () => KeptCounts,
-    signal: AbortSignal,
-    least = 0,
-  ): Promise<KeptCounts> {
+  async #ask(asked: readonly Asked[], begin: () => KeptCounts, signal: AbortSignal, least = 0): Promise<KeptCounts> {
     const streams = asked.flatMap(({ part, ranges }, at) =>
       ranges.map((range, n): CountStream => ({ ...part.stream, ...range, name: `${at}.${n}` })),
     );

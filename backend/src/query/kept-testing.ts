@@ -88,10 +88,11 @@ export class ModelProcess implements PointSink, Pick<StoredPoints, 'remove'>, In
     await this.#step('read');
     if (stream.includes('interaction_mark')) {
       const { marks } = this.#totals.look({ fromMs, toMs });
-      const texts = [...marks.values()].flat().map(
-        ({ hour, writer, turn, renewal, open }) =>
-          `${hour}:${writer}:${turn}:${renewal}:${open ? 'open' : 'done'}`,
-      );
+      const texts = [...marks.values()]
+        .flat()
+        .map(
+          ({ hour, writer, turn, renewal, open }) => `${hour}:${writer}:${turn}:${renewal}:${open ? 'open' : 'done'}`,
+        );
       return `,result,table,_value\r\n${texts.map((text) => `,${name},0,${text}\r\n`).join('')}\r\n`;
     }
     const [, length = '', unit = ''] = /every: (\d+)(m|h)/.exec(stream) ?? [];
