@@ -1,5 +1,5 @@
 import { idsToAsk, type Recipe } from '../data/events.ts';
-import { WEEK_FROM, WEEK_TO } from '../data/week.ts';
+import { WEEK_TO } from '../data/week.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

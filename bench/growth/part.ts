@@ -8,7 +8,6 @@ import type { BenchContext, BenchPart, PartResult, Plot, Table, Target } from '.
 import { questionsOf, RANGES } from '../query/questions.ts';
 import { Asker, startBackend, type Backend } from '../query/ways.ts';
 import { figure, number, spread } from '../stats.ts';
-import { usageOf } from '../usage.ts';
 
 const DAY_MS = 86_400_000;
 /** Events in the same week, by the same users. */

@@ -9,6 +9,7 @@ const ENTRY_BYTES = 512;
 /** Of an hour in which something happened, and of a count in it. */
 const HOUR_BYTES = 96;
 const ROW_BYTES = 24;
+const DAY_HOURS = 24;
 /** Hours from the first to the last that a series keeps; what lies further apart begins anew. */
 const MOST_SPAN = 2_000;
 /**
@@ -110,6 +111,19 @@ export class KeptHours implements Spare {
     }
   }
 
+  /** The most that any of these hours counts, of the last of them. */
+  most(key: string, hours: readonly Hour[]): number {
+    const entry = this.#entries.get(key);
+    let most = 0;
+    for (const hour of hours.slice(-DAY_HOURS)) {
+      const rows = entry?.rows.get(hour) ?? [];
+      let sum = 0;
+      for (let at = 2; at < rows.length; at += 3) sum += rows[at] ?? 0;
+      most = Math.max(most, sum);
+    }
+    return most;
+  }
+
   /** @param spans whose points are about to be read, all of them */
   draft(key: string, spans: readonly HourSpan[], grainMs: number): Draft {
     const look = this.#seals.number;
@@ -144,6 +158,11 @@ export class KeptHours implements Spare {
         const hour = Math.floor(ms / HOUR_MS);
         if (!hours.has(hour)) return;
         let own = rows.get(hour);
+        const slot = Math.floor((ms - hour * HOUR_MS) / grainMs);
+        if (own !== undefined && own.at(-2) === slot && types[own.at(-3) ?? 0] === type) {
+          own[own.length - 1] = (own.at(-1) ?? 0) + count;
+          return;
+        }
         if (!take(ROW_BYTES + (own === undefined ? HOUR_BYTES : 0))) {
           drop();
           return;
@@ -151,7 +170,7 @@ export class KeptHours implements Spare {
         if (own === undefined) rows.set(hour, (own = []));
         let at = types.lastIndexOf(type);
         if (at === -1) at = types.push(type) - 1;
-        own.push(at, Math.floor((ms - hour * HOUR_MS) / grainMs), count);
+        own.push(at, slot, count);
       },
       keep: () => {
         if (ended) return;

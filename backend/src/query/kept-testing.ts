@@ -95,6 +95,13 @@ export class ModelProcess implements PointSink, Pick<StoredPoints, 'remove'>, In
         );
       return `,result,table,_value\r\n${texts.map((text) => `,${name},0,${text}\r\n`).join('')}\r\n`;
     }
+    if (!stream.includes('aggregateWindow')) {
+      const rows = [...this.#points.all.values()].filter(
+        ({ user, ms }) => ms >= fromMs && ms < toMs && stream.includes(`r._value == ${user})`),
+      );
+      const lines = rows.map(({ type, user, ms }) => `,${name},0,${new Date(ms).toISOString()},${user},${type}\r\n`);
+      return `,result,table,_time,_value,type\r\n${lines.join('')}\r\n`;
+    }
     const [, length = '', unit = ''] = /every: (\d+)(m|h)/.exec(stream) ?? [];
     const everyMs = Number(length) * (unit === 'h' ? 3_600_000 : 60_000);
     const counts = new Map<string, number>();

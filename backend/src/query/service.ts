@@ -10,7 +10,7 @@ import { idScript, lackingScript, PAIRED, seriesScript, STORED, typesScript } fr
 import type { Schema } from '../schema/buckets.ts';
 import { CountReader, countsOf, ValueReader } from '../influx/count-reader.ts';
 import { JoinedReader, MOST_JOINED_STREAMS, type JoinedCounts } from '../influx/joined-reader.ts';
-import { Claim, unlimitedBudget, type QueryBudget } from './budget.ts';
+import { Claim, unlimitedBudget, type QueryBudget, type Spare } from './budget.ts';
 import { rankCounted, readCounted, usesHours, type CountedContext } from './counted-answers.ts';
 import { Counts, type Series } from './counts.ts';
 import { DAY_MS } from './duration.ts';
@@ -162,7 +162,7 @@ export interface QueryService {
   /** For the metrics. */
   readonly joined: { readonly counts: Readonly<JoinedCounts> };
   /** For the metrics. */
-  readonly kept: { readonly bytes: number };
+  readonly kept: Spare;
 }
 
 export interface QueryServiceOptions {
@@ -393,11 +393,14 @@ class InfluxQueryService implements QueryService {
     const toMs = input.to === undefined ? this.#now() + 60_000 : parseInstant(input.to, 'to');
     const range = parseRange(input.from ?? toMs - DEFAULT_TYPES_RANGE_MS, toMs);
     return this.#admitted(TYPES_BYTES, call, async (asker) => {
-      const { value: types, ageMs } = await this.answers.ask(
+      const { value: types, ageMs } = await this.answers.ask<readonly string[]>(
         {
           key: typesScript(range, this.#schema).text,
           toMs: range.toMs,
-          read: (signal) => this.#readTypes(range, signal),
+          read: async (signal) => {
+            const kept = this.#hours && !asker.fresh ? await this.#keptAnswers.types(range, signal) : undefined;
+            return kept === undefined ? this.#readTypes(range, signal) : [...kept].sort();
+          },
           bytesOf: (list) => list.reduce((sum, type) => sum + 2 * type.length + 32, 0),
         },
         asker,
