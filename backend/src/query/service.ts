@@ -18,6 +18,7 @@ import { groupsOf, seriesFrame, topFrame, valueSeries, type Frame, type Ranking,
 import { HourSeals } from './hour-seals.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { KeptHours } from './kept-hours.ts';
+import { KeptLists } from './kept-lists.ts';
 import { lackingNotice, seriesNotices, typesWithout } from './notices.ts';
 import { Uniques } from './people.ts';
 import type { InfluxReader } from '../influx/reader.ts';
@@ -235,14 +236,14 @@ class InfluxQueryService implements QueryService {
     this.#logger = options.logger;
     this.#retention = options.retention;
     this.#budget = options.budget ?? unlimitedBudget();
-    this.#counted = options;
     this.#hours = options.hours ?? false;
     this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.joined = new JoinedReader({ influx: options.influx, mostStreams: options.joins ? MOST_JOINED_STREAMS : 1 });
+    this.#counted = { ...options, joined: this.joined, lists: new KeptLists(this.#budget) };
     const seals = new HourSeals(this.joined, options.schema, options.now);
     this.kept = new KeptHours(seals, this.#budget, options.now);
-    this.#keptAnswers = new KeptAnswers(this.joined, seals, this.kept, options);
+    this.#keptAnswers = new KeptAnswers(this.joined, seals, this.kept, this.#counted);
     this.#live = new LiveHub({
       ...options,
       budget: this.#budget,
@@ -604,7 +605,8 @@ class InfluxQueryService implements QueryService {
       {
         key: keyOf(plan, script),
         toMs: plan.toMs,
-        read: (signal, claim) => this.#readRanking(plan, script, signal, claim, planned - plannedBytes(plan)),
+        read: (signal, claim) =>
+          this.#readRanking(plan, script, signal, { ...asker, claim }, planned - plannedBytes(plan)),
         bytesOf: ({ top }) => answerBytes([top.map(({ id }) => id)]),
       },
       asker,
@@ -615,11 +617,12 @@ class InfluxQueryService implements QueryService {
     plan: TopPlan,
     script: Flux,
     signal: AbortSignal,
-    claim: Claim,
+    { claim, fresh }: Asker,
     expected: number,
   ): Promise<Counterparts> {
     return this.#growing(plan, claim, expected, async (memory) => {
-      const top = this.#hours && plan.id === undefined ? await this.#rankCounted(plan, memory, signal) : undefined;
+      const top =
+        this.#hours && plan.id === undefined ? await this.#rankCounted(plan, memory, fresh, signal) : undefined;
       if (top !== undefined) return { top, distinct: undefined };
       // At the other end of an interaction is always a user.
       const counter = new IdCounter(plan.id === undefined ? idKindOf(plan.of) : 'user', { memory });
@@ -633,11 +636,12 @@ class InfluxQueryService implements QueryService {
   async #rankCounted(
     plan: TopPlan,
     memory: (change: number) => void,
+    fresh: boolean,
     signal: AbortSignal,
   ): Promise<Counterparts['top'] | undefined> {
     let taken = 0;
     const ranked = await rankCounted(
-      this.#counted,
+      fresh ? { ...this.#counted, lists: undefined } : this.#counted,
       plan,
       (change) => {
         memory(change);
