@@ -198,10 +198,11 @@ describe('answers with counted hours are those without', () => {
   it('where late events come to counted hours, before and after these are counted again', async () => {
     const late = [5, 5, 6, 30, 71].map((hour) => event(FROM + hour * HOUR + 1_234_567));
     await write(late, true);
-    await expectSame();
+    // Once: what was read of them is kept then.
     asked.length = 0;
     await answer(withHours, { every: '1h' }, RANGES[0]!);
     expect(readFromPoints()).toEqual(['5-7', '30-31', '71-72']);
+    await expectSame();
     await recounter.look(NEVER);
     await expectSame();
     asked.length = 0;

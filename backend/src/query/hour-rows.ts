@@ -62,13 +62,17 @@ export class HourRows {
     return (await asked.read.done).get(id);
   }
 
-  /** Counts of a short stream. @throws as JoinedReader.ask */
-  counts(stream: CountStream): Promise<readonly Row[]> {
+  /**
+   * Counts of a short stream.
+   * @param draft of what is to be kept of it, begun when the read is
+   * @throws as JoinedReader.ask
+   */
+  counts(stream: CountStream, draft: () => Draft): Promise<readonly Row[]> {
     const { preset, types, grain, fromMs, toMs } = stream;
     const key = JSON.stringify([preset, types, grain, fromMs, toMs]);
     let read = this.#counts.get(key);
     if (read === undefined || read.sent) {
-      read = unsent((sent) => this.#readCounts(stream, sent));
+      read = unsent((sent) => this.#readCounts(stream, draft, sent));
       this.#counts.set(key, read);
       this.#forgetWhenDone(this.#counts, key, read, read);
     }
@@ -134,23 +138,36 @@ export class HourRows {
     return rows;
   }
 
-  async #readCounts(stream: CountStream, sent: () => void): Promise<readonly Row[]> {
+  async #readCounts(stream: CountStream, draftOf: () => Draft, sent: () => void): Promise<readonly Row[]> {
     let rows: Row[] = [];
-    await this.#joined.ask(
-      {
-        key: 'counts',
-        streams: 1,
-        script: (prefix) => {
-          sent();
-          return countStream({ ...stream, name: `${prefix}counts` }, this.#schema);
+    let draft: Draft | undefined;
+    try {
+      await this.#joined.ask(
+        {
+          key: 'counts',
+          streams: 1,
+          script: (prefix) => {
+            sent();
+            return countStream({ ...stream, name: `${prefix}counts` }, this.#schema);
+          },
+          begin: () => {
+            draft?.drop();
+            draft = draftOf();
+            rows = [];
+            return (_, type) =>
+              countsOf((ms, count) => {
+                if (ms === null) throw new Error('A count of an hour came without its time.');
+                rows.push({ type, ms, count });
+                draft?.add(type, ms, count);
+              });
+          },
         },
-        begin: () => {
-          rows = [];
-          return (_, type) => countsOf((ms, count) => rows.push({ type, ms: ms ?? stream.fromMs, count }));
-        },
-      },
-      undefined,
-    );
+        undefined,
+      );
+      draft?.keep();
+    } finally {
+      draft?.drop();
+    }
     return rows;
   }
 }

@@ -184,10 +184,12 @@ export class KeptAnswers {
   }
 
   /** The rows of an edge; undefined where there are too many to be read one by one, or where they are kept. */
-  async #edge({ stream }: Part, { fromMs, toMs, hour, kept }: Edge): Promise<readonly Row[] | undefined> {
+  async #edge(part: Part, { fromMs, toMs, hour, kept }: Edge): Promise<readonly Row[] | undefined> {
     if (kept) return undefined;
+    const { stream } = part;
     const { preset, ids, types } = stream;
-    if (hour === undefined || !isIdPreset(preset)) return this.#rows.counts({ ...stream, fromMs, toMs });
+    if (hour === undefined || !isIdPreset(preset))
+      return this.#rows.counts({ ...stream, fromMs, toMs }, () => this.#draft(part, [{ fromMs, toMs }]));
     const all = await Promise.all(ids.map((id) => this.#rows.points(preset, id, hour)));
     const rows: Row[] = [];
     for (const own of all) {
