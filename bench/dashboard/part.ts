@@ -21,16 +21,16 @@ export const part: BenchPart = {
     const influx = await filledInflux(recipe, PREFIXES, say);
     try {
       await countWeek(influx, say);
-      await openHours(influx, [hourOf(NOW_MS)]);
       const backend = await startBackend(influx);
       try {
         const options = { backend, influxdPid: () => influx.server.pid, recipe, say };
-        const refreshes = await measureDashboards(quick ? 2 : rounds * 10, options);
         const clients = new Map<number, SeenBy>();
         for (const count of CLIENTS) {
           say(`${count} clients`);
           clients.set(count, await measureClients(count, quick ? count * 8 : rounds * count * 16, options));
         }
+        const close = await openHours(influx, [hourOf(NOW_MS)]);
+        const refreshes = await measureDashboards(quick ? 2 : rounds * 10, options).finally(close);
         return report(refreshes, clients, context);
       } finally {
         await backend.stop();

@@ -42,19 +42,17 @@ const sinkOf = (influx: InfluxAccess): InfluxSink =>
     onExpired: ignored,
   });
 
-/** Marks hours as an ingest does that writes to them now, for ever. */
-export async function openHours(influx: InfluxAccess, hours: readonly Hour[]): Promise<void> {
+/** Marks hours as an ingest does that writes to them now. @returns marks them as one that has ended */
+export async function openHours(influx: InfluxAccess, hours: readonly Hour[]): Promise<() => Promise<void>> {
   const sink = sinkOf(influx);
-  try {
-    // The marks of a writer that never closes them; always the same, so that a store that is kept has them once.
-    await new HourMarks(sink, { ...systemClock, sleep: () => new Promise(ignored) }, 'bench').during(
-      hours,
-      new AbortController().signal,
-      () => Promise.resolve(),
-    );
-  } finally {
+  const never = new AbortController().signal;
+  // Always the same writer, so that a store that is kept has its marks once.
+  const marks = new HourMarks(sink, { ...systemClock, sleep: () => new Promise(ignored) }, 'bench');
+  await marks.during(hours, never, () => Promise.resolve());
+  return async () => {
+    await marks.close(never);
     await sink.close();
-  }
+  };
 }
 
 /** Counts the hours of the busy week, as `userpulse rollup --from --to` does. */

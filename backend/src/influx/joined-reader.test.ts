@@ -37,7 +37,7 @@ class World {
                 try {
                   onChunk(Buffer.from(`,result,table,type,_value\r\n,${result},0,like,${value}\r\n\r\n`));
                 } catch (error) {
-                  reject(error as Error);
+                  reject(error);
                 }
               },
               end: resolve,

@@ -103,7 +103,7 @@ export class JoinedReader {
           one.ended = true;
           signal?.removeEventListener('abort', leave);
           if (error === undefined) resolve();
-          else reject(error as Error);
+          else reject(error);
         },
       };
       if (signal?.aborted === true) {

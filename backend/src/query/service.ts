@@ -226,7 +226,7 @@ class InfluxQueryService implements QueryService {
   readonly #keptAnswers: KeptAnswers;
   readonly answers: SharedAnswers;
   readonly joined: JoinedReader;
-  readonly kept: KeptHours;
+  readonly kept: Spare;
   #known: { readonly types: Promise<readonly string[] | undefined>; readonly untilMs: number } | undefined;
 
   constructor(options: QueryServiceOptions) {
@@ -240,10 +240,19 @@ class InfluxQueryService implements QueryService {
     this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.joined = new JoinedReader({ influx: options.influx, mostStreams: options.joins ? MOST_JOINED_STREAMS : 1 });
-    this.#counted = { ...options, joined: this.joined, lists: new KeptLists(this.#budget) };
+    const lists = new KeptLists(this.#budget);
+    this.#counted = { ...options, joined: this.joined, lists };
     const seals = new HourSeals(this.joined, options.schema, options.now);
-    this.kept = new KeptHours(seals, this.#budget, options.now);
-    this.#keptAnswers = new KeptAnswers(this.joined, seals, this.kept, this.#counted);
+    const kept = new KeptHours(seals, this.#budget, options.now);
+    this.kept = {
+      get bytes() {
+        return kept.bytes + lists.bytes;
+      },
+      free: (bytes) => {
+        for (const spare of [kept, lists]) spare.free(bytes);
+      },
+    };
+    this.#keptAnswers = new KeptAnswers(this.joined, seals, kept, this.#counted);
     this.#live = new LiveHub({
       ...options,
       budget: this.#budget,
