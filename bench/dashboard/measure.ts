@@ -74,7 +74,7 @@ async function counted(seen: Seen, asked: number, options: MeasureOptions, work:
 }
 
 /** Refreshes after the first one, of each dashboard. */
-const REFRESHES = 3;
+const REFRESHES = 8;
 
 /** Asks for the panels of so many dashboards, each cold, for the first time, and a few times again, a little later each time. */
 export async function measureDashboards(count: number, options: MeasureOptions): Promise<SeenBy> {

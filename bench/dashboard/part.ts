@@ -20,6 +20,10 @@ export const part: BenchPart = {
     const recipe = weekOf(quick ? EVENTS.quick : EVENTS.full);
     const influx = await filledInflux(recipe, PREFIXES, say);
     try {
+      // A run that was broken off has left it open.
+      await (
+        await openHours(influx, [hourOf(NOW_MS)])
+      )();
       await countWeek(influx, say);
       const backend = await startBackend(influx);
       try {
@@ -30,7 +34,7 @@ export const part: BenchPart = {
           clients.set(count, await measureClients(count, quick ? count * 8 : rounds * count * 16, options));
         }
         const close = await openHours(influx, [hourOf(NOW_MS)]);
-        const refreshes = await measureDashboards(quick ? 2 : rounds * 10, options).finally(close);
+        const refreshes = await measureDashboards(quick ? 2 : rounds * 4, options).finally(close);
         return report(refreshes, clients, context);
       } finally {
         await backend.stop();
@@ -69,7 +73,7 @@ function report(refreshes: SeenBy, clients: ReadonlyMap<number, SeenBy>, context
   const tables: Table[] = [
     {
       title: 'A dashboard of ten panels',
-      note: 'A refresh of all panels, from the first request to the last answer: one user’s made and received interactions in several ways, a share, everyone, a ranking and the list of types, over six days; each panel is a request of its own, and all are sent at once. Between refreshes the range moves by 30 s.',
+      note: 'A refresh of all panels, from the first request to the last answer: one user’s made and received interactions in several ways, a share, everyone, a ranking and the list of types, over six days; each panel is a request of its own, and all are sent at once. Between refreshes the range moves by 30 s; each dashboard is asked for once, and then eight times again, of which the first reads the hours that the ranges begin in.',
       columns: ['refresh', ...COLUMNS],
       rows: HOW.map((how) => [NAMES[how], ...cells(refreshes[how])]),
     },

@@ -173,16 +173,18 @@ export function idScript(
     readonly toMs: number;
     /** Whether rows have their type. */
     readonly typed?: boolean;
+    /** Whether rows have their time. */
+    readonly timed?: boolean;
   },
   schema: Schema,
 ): Flux {
-  const { preset, id, typed = false } = read;
+  const { preset, id, typed = false, timed = false } = read;
   const test: PointTest =
     id === undefined
       ? { prefixes: [], field: TOTAL_FIELD[preset], value: (value) => hasId(value, preset) }
       : counterpartTest(preset, [id], schema);
   return flux`${points(schema.buckets[id === undefined ? 'total' : preset], read, test)}
-  |> keep(columns: [${join(['_value', ...(typed ? [TYPE_TAG] : [])].map(string), flux`, `)}])`;
+  |> keep(columns: [${join([...(timed ? ['_time'] : []), '_value', ...(typed ? [TYPE_TAG] : [])].map(string), flux`, `)}])`;
 }
 
 /** Every field of every point of a bucket in a range, with its tags: tables of one series and field each, ordered by time. */

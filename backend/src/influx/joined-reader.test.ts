@@ -37,7 +37,7 @@ class World {
                 try {
                   onChunk(Buffer.from(`,result,table,type,_value\r\n,${result},0,like,${value}\r\n\r\n`));
                 } catch (error) {
-                  reject(error);
+                  reject(error instanceof Error ? error : new Error(String(error)));
                 }
               },
               end: resolve,
@@ -151,7 +151,7 @@ describe('questions', () => {
     expect(world.scripts[2]?.names).toEqual(['large']);
   });
 
-  it('each have their own script where nothing is joined', async () => {
+  it('each have their own script where nothing is joined', () => {
     const world = new World(1);
     for (const key of ['a', 'b', 'c']) world.ask(world.question(key));
     expect(world.scripts.map(({ names }) => names)).toEqual([['a'], ['b'], ['c']]);

@@ -54,7 +54,7 @@ interface Waiting {
   /** Of the running script; undefined where it waits. */
   stop: (() => void) | undefined;
   ended: boolean;
-  readonly settle: (error?: unknown) => void;
+  readonly settle: (error?: Error) => void;
 }
 
 /**
@@ -165,7 +165,7 @@ export class JoinedReader {
       await this.#send(batch);
       one.settle();
     } catch (error) {
-      one.settle(error);
+      one.settle(error as Error);
     }
   }
 

@@ -13,7 +13,7 @@ import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import { fieldFor, LEAST_HOURS, uncounted, wholeHours } from './counted.ts';
 import { firstOf, Shortlist, type IdCount } from './counted-top.ts';
 import type { Counts } from './counts.ts';
-import type { KeptLists } from './kept-lists.ts';
+import { countFrom, readHourIds, type KeptLists } from './kept-lists.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
 import { IdCounter } from './top.ts';
 import type { Range } from './validate.ts';
@@ -30,6 +30,10 @@ export interface CountedContext {
 }
 
 const MINUTE_MS = 60_000;
+/** Of a kept id that is counted, in bytes. */
+const KEPT_ID_BYTES = 96;
+/** Points of an hour whose ids are kept, so that any part of it can be ranked. */
+const MOST_HEAD_POINTS = 200_000;
 /** Ids of points that are told from each other beside those of hours. */
 const POINT_IDS = 5_000;
 
@@ -114,17 +118,20 @@ export async function rankCounted(
   const { of, types, n } = plan;
   const { first, end } = wholeHours(plan);
   if (end - first < LEAST_HOURS) return undefined;
-  const asked = { fromMs: first * HOUR_MS, toMs: end * HOUR_MS };
+  // With the hour that the range begins in.
+  const asked = { fromMs: (first - 1) * HOUR_MS, toMs: end * HOUR_MS };
   const read = await readHours(context, { ...asked, field: 'counts' }, signal);
   const clean = cleanHours(read.marks, read.counts);
-  const { ranges, hours } = uncounted(plan, new Set(clean.keys()));
+  const head = clean.get(first - 1);
+  clean.delete(first - 1);
+  const { ranges: all, hours } = uncounted(plan, new Set(clean.keys()));
   if (hours.length < LEAST_HOURS) return undefined;
 
   const list = new Shortlist(memory);
   const missing = listsOf(hours, clean, types);
   const without = new Set<Hour>();
   for (const [key, { hour, type, seal }] of missing) {
-    const kept = lists?.get(of, hour, type, seal);
+    const kept = lists?.list(of, hour, type, seal);
     if (kept === undefined) without.add(hour);
     else {
       missing.delete(key);
@@ -141,17 +148,20 @@ export async function rankCounted(
         if (missing.get(key)?.seal !== top.seal) return;
         missing.delete(key);
         list.add(top.ids, top.bound);
-        lists?.keep(of, top);
+        lists?.keepList(of, top);
       },
       signal,
     );
   if (missing.size > 0) return undefined;
+  const add = (ids: readonly IdCount[]): void => list.add(ids.slice(0, POINT_IDS), ids[POINT_IDS]?.count ?? 0);
+  const atHead = await readHead(context, plan, head, all, memory, signal);
+  if (atHead !== undefined) add(atHead);
+  const ranges = atHead === undefined ? all : all.slice(1);
   if (ranges.length > 0) {
     const counter = new IdCounter(idKindOf(of), { memory });
     await influx.bytes(idsOf(plan, ranges, schema), (chunk) => counter.push(chunk), signal);
     counter.end();
-    const ids = counter.top(POINT_IDS + 1);
-    list.add(ids.slice(0, POINT_IDS), ids[POINT_IDS]?.count ?? 0);
+    add(counter.top(POINT_IDS + 1));
   }
   const candidates = list.candidates(n);
   if (candidates === undefined) return undefined;
@@ -168,6 +178,34 @@ export async function rankCounted(
   if (exact === undefined) return undefined;
   const counts = candidates.map(({ id, least }) => ({ id, count: exact.get(id) ?? least }));
   return firstOf(counts, n, idKindOf(of));
+}
+
+/**
+ * The ids of the part of an hour that a range begins with, from all points of the hour, which are kept.
+ * @param head what is counted of the hour, where it is clean
+ * @param ranges that are to be read from points
+ * @returns undefined where it is not to be read so
+ */
+async function readHead(
+  { influx, schema, lists }: CountedContext,
+  { of, types, fromMs }: TopPlan,
+  head: HourCounts | undefined,
+  [range]: readonly Range[],
+  memory: (change: number) => void,
+  signal: AbortSignal,
+): Promise<readonly IdCount[] | undefined> {
+  const hour = Math.floor(fromMs / HOUR_MS);
+  if (lists === undefined || head?.hour !== hour || range?.fromMs !== fromMs || range.toMs !== (hour + 1) * HOUR_MS)
+    return undefined;
+  const { seal } = head;
+  const points = [...head.types.values()].reduce((sum, [count = 0]) => sum + count, 0);
+  if (points > MOST_HEAD_POINTS) return undefined;
+  let ids = lists.ids(of, hour, types, seal);
+  if (ids === undefined) {
+    ids = await readHourIds(influx, { of, hour, types, seal }, schema, memory, signal);
+    lists.keepIds(of, hour, types, ids);
+  } else memory(ids.ids.length * KEPT_ID_BYTES);
+  return countFrom(ids, fromMs - hour * HOUR_MS);
 }
 
 type ListOf = Pick<HourTop, 'hour' | 'type' | 'seal'>;

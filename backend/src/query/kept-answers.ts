@@ -2,25 +2,20 @@ import { isIdPreset, roleOf } from '../../../contract/presets.ts';
 import { seriesScript, type CountStream } from '../flux/translate.ts';
 import { countsOf, type CountHandler } from '../influx/count-reader.ts';
 import type { JoinedReader } from '../influx/joined-reader.ts';
-import { HOUR_MS, hourOf, type Hour } from '../schema/hour-marks.ts';
+import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import { readCounted, type CountedContext } from './counted-answers.ts';
-import { fieldFor, LEAST_HOURS, uncounted, wholeHours } from './counted.ts';
+import { fieldFor, uncounted, wholeHours } from './counted.ts';
 import { Counts } from './counts.ts';
 import type { HourSeals, HourSpan } from './hour-seals.ts';
 import { HourRows, POINT_GRAIN_MS, pointsKey, type Row } from './hour-rows.ts';
 import type { Draft, KeptHours } from './kept-hours.ts';
+import { partsOf, piecesOf, runsOf, type Part } from './kept-parts.ts';
 import type { Reading, SeriesPlan } from './plan.ts';
 import { untilAborted } from './shared-answers.ts';
 import type { Range } from './validate.ts';
 
-/** Hours of a range that are kept; of a longer one none are. */
-const MOST_KEPT_HOURS = 40 * 24;
-/** Streams of a plan that are kept; with more, none are. */
-const MOST_PARTS = 8;
 /** Ranges that are read beside kept hours, of all streams together; nearby ones are read as one. */
 const MOST_RANGES = 16;
-/** The shortest grain that is read in place of a longer one. */
-const LEAST_GRAIN_MS = 300_000;
 /** Seals that are older are looked at beside a question that has nothing kept, in ms, for those after it. */
 const STALE_MS = 60_000;
 /** A range beside kept hours that is read as rows is as long at most, in ms, and has so few in any hour, as kept hours let one expect. */
@@ -28,16 +23,6 @@ const MOST_EDGE_MS = 2 * HOUR_MS;
 const MOST_EDGE_ROWS = 2_000;
 /** Hours that begin less than this after what a bucket still holds are not kept: its clock is not ours. */
 const MARGIN_HOURS = 1;
-
-/** A stream whose hours can be kept. */
-interface Part {
-  readonly key: string;
-  readonly stream: CountStream & { readonly grain: { readonly everyMs: number } };
-  /** Index of its reading: as asked, or earlier. */
-  readonly reading: number;
-  /** Whole hours of its range. */
-  readonly hours: HourSpan;
-}
 
 /** A part, and what of it is read from points. */
 interface Asked {
@@ -373,53 +358,3 @@ const teed =
   };
 
 const isShort = ({ fromMs, toMs }: Range): boolean => toMs - fromMs <= MOST_EDGE_MS;
-
-/** A range hour by hour. */
-function piecesOf({ fromMs, toMs }: Range): (Range & { readonly hour: Hour })[] {
-  const pieces: (Range & { readonly hour: Hour })[] = [];
-  for (let hour = hourOf(fromMs); hour * HOUR_MS < toMs; hour++)
-    pieces.push({ hour, fromMs: Math.max(fromMs, hour * HOUR_MS), toMs: Math.min(toMs, (hour + 1) * HOUR_MS) });
-  return pieces;
-}
-
-/** Undefined where one of them cannot be kept. */
-function partsOf(readings: readonly Reading[]): Part[] | undefined {
-  const parts: Part[] = [];
-  for (const [reading, { streams }] of readings.entries())
-    for (const stream of streams) {
-      if (stream.kind !== 'counts' || parts.length === MOST_PARTS) return undefined;
-      const hours = wholeHours(stream);
-      const everyMs = grainOf(stream);
-      if (everyMs === undefined || hours.end - hours.first < LEAST_HOURS || hours.end - hours.first > MOST_KEPT_HOURS)
-        return undefined;
-      const { preset, ids, counterpart, types } = stream;
-      parts.push({
-        key: JSON.stringify([preset, ids, counterpart, types, everyMs]),
-        stream: { ...stream, grain: { everyMs, offsetMs: 0 } },
-        reading,
-        hours,
-      });
-    }
-  return parts.length === 0 ? undefined : parts;
-}
-
-/** The longest grain of which both hours and the stream's own grains are whole. */
-function grainOf({ grain }: CountStream): number | undefined {
-  if (grain === null) return HOUR_MS;
-  const { everyMs, offsetMs } = grain;
-  const common = gcd(HOUR_MS, gcd(everyMs, offsetMs));
-  return common === everyMs || common >= LEAST_GRAIN_MS ? common : undefined;
-}
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
-
-/** Ranges of hours that follow each other. */
-function runsOf(hours: readonly Hour[]): Range[] {
-  const runs: { fromMs: number; toMs: number }[] = [];
-  for (const hour of hours) {
-    const last = runs.at(-1);
-    if (last?.toMs === hour * HOUR_MS) last.toMs += HOUR_MS;
-    else runs.push({ fromMs: hour * HOUR_MS, toMs: (hour + 1) * HOUR_MS });
-  }
-  return runs;
-}

@@ -236,7 +236,8 @@ export class KeptHours implements Spare {
       change += bytesOf(own);
     }
     this.#grow(entry, change);
-    if (this.bytes > this.#most || this.#budget.free < 0) this.#forget(key, entry);
+    const over = Math.max(this.bytes - this.#most, -this.#budget.free);
+    if (over > 0) this.#freeKept(over);
   }
 
   /** With room for these hours. */
