@@ -111,7 +111,7 @@ describe('kept hours', () => {
 
 it('kept lists are those of their seal, and bounded', () => {
   const { budget } = world(64 * 1_024);
-  const lists = new KeptLists(budget);
+  const lists = new KeptLists(budget, () => nowMs);
   const list = { hour: FIRST, seal: 'aa', type: 'like', bound: 0, ids: [{ id: '88', count: 5 }] };
   lists.keepList('made', list);
   expect(lists.list('made', FIRST, 'like', 'aa')).toBe(list);
@@ -120,6 +120,10 @@ it('kept lists are those of their seal, and bounded', () => {
   expect(lists.bytes).toBe(0);
   for (let n = 0; n < 100; n++) lists.keepList('made', { ...list, hour: FIRST + n });
   expect(lists.bytes).toBeLessThanOrEqual(8 * 1_024);
+  nowMs += HOUR_MS + 1;
+  expect(lists.list('made', FIRST + 99, 'like', 'aa')).toBeUndefined();
+  lists.keepList('made', list);
+  expect(lists.bytes).toBe(256 + 96);
   lists.free(Infinity);
   expect(lists.bytes).toBe(0);
 });

@@ -16,7 +16,7 @@ const MOST_SPAN = 2_000;
  * A series is kept for so long at most, in ms: who deletes points by hand marks nothing, and should not have to wait for ever to see it
  * (docs/adr/0024-kept-hours.md).
  */
-const MOST_AGE_MS = 3_600_000;
+export const MOST_AGE_MS = 3_600_000;
 
 /** Counts of an hour: number of the type in the series, number of the grain in the hour, count, and so on. */
 type Rows = number[];
@@ -191,6 +191,14 @@ export class KeptHours implements Spare {
     }
   }
 
+  /** What nobody asks for any more has come to the front. */
+  #forgetOld(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#now() - entry.sinceMs <= MOST_AGE_MS) return;
+      this.#forget(key, entry);
+    }
+  }
+
   /** @returns how much that was */
   #freeKept(bytes: number): number {
     let freed = 0;
@@ -213,6 +221,7 @@ export class KeptHours implements Spare {
     types: readonly string[],
     rows: ReadonlyMap<Hour, Rows>,
   ): void {
+    this.#forgetOld();
     const first = Math.min(...hours);
     const end = Math.max(...hours) + 1;
     const entry = this.#entryFor(key, first, end);

@@ -6,6 +6,7 @@ import type { HourTop } from '../schema/hour-counts.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import type { QueryBudget, Spare } from './budget.ts';
+import { MOST_AGE_MS } from './kept-hours.ts';
 
 /** What is kept for rankings may take so much of the budget. */
 const KEPT_SHARE = 1 / 8;
@@ -24,7 +25,13 @@ export interface HourIds {
   readonly msAt: Uint32Array;
 }
 
-type Kept = HourTop | HourIds;
+type Value = HourTop | HourIds;
+
+interface Kept {
+  readonly value: Value;
+  readonly sinceMs: number;
+  readonly bytes: number;
+}
 
 /**
  * What rankings have read of hours. It never changes under the seal that the hour had before it was read, so that it is as good as what is read now
@@ -32,12 +39,15 @@ type Kept = HourTop | HourIds;
  */
 export class KeptLists implements Spare {
   readonly #budget: QueryBudget;
+  readonly #now: () => number;
   /** The one that was used longest ago first. */
   readonly #all = new Map<string, Kept>();
   #bytes = 0;
 
-  constructor(budget: QueryBudget) {
+  /** @param now epoch ms */
+  constructor(budget: QueryBudget, now: () => number) {
     this.#budget = budget;
+    this.#now = now;
     budget.addSpare(this);
   }
 
@@ -70,42 +80,51 @@ export class KeptLists implements Spare {
     }
   }
 
-  #get(key: string, seal: string): Kept | undefined {
+  #get(key: string, seal: string): Value | undefined {
     const kept = this.#all.get(key);
     if (kept === undefined) return undefined;
-    if (kept.seal !== seal) {
+    if (kept.value.seal !== seal || this.#isOld(kept)) {
       this.#forget(key, kept);
       return undefined;
     }
     this.#all.delete(key);
     this.#all.set(key, kept);
-    return kept;
+    return kept.value;
   }
 
-  #keep(key: string, kept: Kept): void {
-    const bytes = bytesOf(kept);
+  #keep(key: string, value: Value): void {
+    const kept = { value, sinceMs: this.#now(), bytes: bytesOf(value) };
     const most = this.#budget.limits.maxBytes * KEPT_SHARE;
     const before = this.#all.get(key);
     if (before !== undefined) this.#forget(key, before);
+    // What nobody asks for any more has come to the front.
+    for (const [old, one] of this.#all) {
+      if (!this.#isOld(one)) break;
+      this.#forget(old, one);
+    }
+    if (kept.bytes > most) return;
+    if (this.#bytes + kept.bytes > most) this.free(this.#bytes + kept.bytes - most);
     // Requests go first.
-    if (bytes > most) return;
-    if (this.#bytes + bytes > most) this.free(this.#bytes + bytes - most);
-    if (bytes > this.#budget.free) return;
+    if (kept.bytes > this.#budget.free) return;
     this.#all.set(key, kept);
-    this.#bytes += bytes;
+    this.#bytes += kept.bytes;
   }
 
-  #forget(key: string, kept: Kept): void {
+  #isOld({ sinceMs }: Kept): boolean {
+    return this.#now() - sinceMs > MOST_AGE_MS;
+  }
+
+  #forget(key: string, { bytes }: Kept): void {
     this.#all.delete(key);
-    this.#bytes -= bytesOf(kept);
+    this.#bytes -= bytes;
   }
 }
 
 const listKey = (of: RankedRole, hour: Hour, type: string): string => `list ${of} ${hour} ${type}`;
 const idsKey = (of: RankedRole, hour: Hour, types: readonly string[]): string =>
   `ids ${of} ${hour} ${types.toSorted().join(' ')}`;
-const bytesOf = (kept: Kept): number =>
-  ENTRY_BYTES + kept.ids.length * ID_BYTES + ('msAt' in kept ? kept.msAt.length * POINT_BYTES : 0);
+const bytesOf = (value: Value): number =>
+  ENTRY_BYTES + value.ids.length * ID_BYTES + ('msAt' in value ? value.msAt.length * POINT_BYTES : 0);
 
 /** @param memory told how many bytes more are taken */
 export async function readHourIds(

@@ -240,7 +240,7 @@ class InfluxQueryService implements QueryService {
     this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.joined = new JoinedReader({ influx: options.influx, mostStreams: options.joins ? MOST_JOINED_STREAMS : 1 });
-    const lists = new KeptLists(this.#budget);
+    const lists = new KeptLists(this.#budget, options.now);
     this.#counted = { ...options, joined: this.joined, lists };
     const seals = new HourSeals(this.joined, options.schema, options.now);
     const kept = new KeptHours(seals, this.#budget, options.now);
