@@ -8,6 +8,7 @@ export const PARTS: Parts = {
   ingest: () => import('./ingest/part.ts').then((m) => m.part),
   query: () => import('./query/part.ts').then((m) => m.part),
   growth: () => import('./growth/part.ts').then((m) => m.part),
+  dashboard: () => import('./dashboard/part.ts').then((m) => m.part),
   gateway: () => import('./gateway/part.ts').then((m) => m.part),
 };
 

@@ -23,3 +23,9 @@ export const QUICK_YEAR: Recipe = {
   users: 10_000,
   stretches: [{ fromMs: WEEK_FROM, toMs: WEEK_TO, events: 50_000 }],
 };
+
+/** The busy week alone, with so many events. */
+export const weekOf = (events: number): Recipe => ({
+  users: Math.min(1_000_000, events / 10),
+  stretches: [{ fromMs: WEEK_FROM, toMs: WEEK_TO, events }],
+});

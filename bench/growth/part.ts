@@ -1,33 +1,19 @@
-import { pino } from 'pino';
-import { systemClock } from '../../backend/src/clock.ts';
-import { InfluxSink } from '../../backend/src/influx/influx-sink.ts';
-import { HttpInfluxReader } from '../../backend/src/influx/reader.ts';
-import { countDay } from '../../backend/src/rollup/count-days.ts';
-import { InfluxHours } from '../../backend/src/rollup/counted-hours.ts';
-import { variableSecret } from '../../backend/src/secrets.ts';
 import type { QueryFields } from '../../contract/query.ts';
 import type { Recipe } from '../data/events.ts';
 import { cardinality, filledInflux, type FilledInflux } from '../data/influx.ts';
 import { PREFIXES, SCHEMA } from '../data/layouts.ts';
-import { WEEK_FROM, WEEK_TO } from '../data/week.ts';
+import { countWeek, type Counting } from '../data/hours.ts';
+import { weekOf, WEEK_FROM } from '../data/week.ts';
 import type { BenchContext, BenchPart, PartResult, Plot, Table, Target } from '../part.ts';
 import { questionsOf, RANGES } from '../query/questions.ts';
 import { Asker, startBackend, type Backend } from '../query/ways.ts';
 import { figure, number, spread } from '../stats.ts';
-import { usageOf } from '../usage.ts';
 
 const DAY_MS = 86_400_000;
 /** Events in the same week, by the same users. */
 const SIZES = [1_000_000, 3_000_000, 10_000_000, 30_000_000];
 const QUICK_SIZES = [20_000, 60_000];
-/** Days of the week that is filled, and a day that lies in it. */
-const WEEK_DAYS = { from: WEEK_FROM / DAY_MS, to: WEEK_TO / DAY_MS };
 const [, DAY, WEEK, , YEAR] = RANGES;
-
-const recipeOf = (events: number): Recipe => ({
-  users: Math.min(1_000_000, events / 10),
-  stretches: [{ fromMs: WEEK_FROM, toMs: WEEK_TO, events }],
-});
 
 interface Question {
   readonly name: string;
@@ -69,7 +55,7 @@ interface Seen {
   readonly off: ReadonlyMap<string, number[]>;
   readonly load: FilledInflux['load'];
   readonly series: number;
-  readonly counting: { readonly seconds: number; readonly cpuSeconds: number };
+  readonly counting: Counting;
   readonly diskMiB: number;
 }
 
@@ -85,10 +71,10 @@ export const part: BenchPart = {
 
 async function measure(events: number, context: BenchContext): Promise<Seen> {
   const { say, quick } = context;
-  const recipe = recipeOf(events);
+  const recipe = weekOf(events);
   const influx = await filledInflux(recipe, PREFIXES, say);
   try {
-    const counting = await countHours(influx, say);
+    const counting = await countWeek(influx, say);
     const backends: Backend[] = [];
     try {
       const on = await startBackend(influx, { USERPULSE_ROLLUP: 'on' });
@@ -141,40 +127,6 @@ const rowsOf = (answer: string): string => {
   return JSON.stringify(results.A.frames.map(({ data }) => data));
 };
 
-/** As `userpulse rollup --from --to` does. */
-async function countHours(influx: FilledInflux, say: (line: string) => void): Promise<Seen['counting']> {
-  const target = { host: influx.url, org: influx.org, token: variableSecret('INFLUX_TOKEN', influx.token) };
-  const reader = new HttpInfluxReader({ ...target, timeoutMs: 600_000 });
-  const ignored = (): void => undefined;
-  const sink = new InfluxSink({
-    target,
-    buckets: SCHEMA.buckets,
-    clock: systemClock,
-    logger: pino({ level: 'silent' }),
-    connections: 2,
-    onRetry: ignored,
-    onAnswer: ignored,
-    onExpired: ignored,
-  });
-  const cpu = (): number =>
-    usageOf(influx.server.pid).cpuSeconds + process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6;
-  try {
-    const [begun, cpuBefore] = [performance.now(), cpu()];
-    for (let day = WEEK_DAYS.from; day < WEEK_DAYS.to; day++)
-      await countDay(
-        day,
-        { hours: new InfluxHours(reader, sink, SCHEMA), sink, clock: systemClock },
-        new AbortController().signal,
-      );
-    const seconds = (performance.now() - begun) / 1000;
-    say(`the week’s hours counted in ${number(seconds)} s`);
-    return { seconds, cpuSeconds: cpu() - cpuBefore };
-  } finally {
-    await reader.close();
-    await sink.close();
-  }
-}
-
 /** Exponent of growth: the slope of a line through the logarithms. 0 is flat, 1 is as the events. */
 export function exponent(points: readonly (readonly [x: number, y: number])[]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
@@ -188,7 +140,7 @@ const medianOf = (latencies: ReadonlyMap<string, number[]>, name: string): numbe
   figure(latencies.get(name) ?? []).median;
 
 function report(seen: readonly Seen[], context: BenchContext): PartResult {
-  const all = questions(recipeOf(seen[0]?.events ?? 1));
+  const all = questions(weekOf(seen[0]?.events ?? 1));
   const grows = (way: 'on' | 'off', name: string): number =>
     exponent(seen.map((one) => [one.events, medianOf(one[way], name)]));
   const tables: Table[] = [

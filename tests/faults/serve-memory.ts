@@ -54,7 +54,9 @@ async function measure(server: UserpulseServer, run: () => Promise<LoadOutcome>)
       const resident = (server.process.residentBytes() ?? 0) / MIB;
       const metrics = await server.metrics();
       const counted =
-        (metricOf(metrics, 'userpulse_query_bytes') + metricOf(metrics, 'userpulse_query_kept_bytes')) / MIB;
+        ['userpulse_query_bytes', 'userpulse_query_kept_bytes', 'userpulse_query_kept_hours_bytes']
+          .map((name) => metricOf(metrics, name))
+          .reduce((sum, bytes) => sum + bytes, 0) / MIB;
       samples.push({ at: (Date.now() - startedMs) / 1000, resident, counted });
       progress.status(
         `${Math.round(samples.at(-1)?.at ?? 0)} s, ${resident.toFixed(0)} MiB resident, ${counted.toFixed(0)} MiB counted`,

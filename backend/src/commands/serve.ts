@@ -180,6 +180,7 @@ export async function createServing(options: {
     budget,
     keepMs: config.cacheMs,
     hours: config.rollup === 'on',
+    joins: true,
   });
   const checks = dependencyChecks({
     influx,

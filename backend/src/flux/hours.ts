@@ -26,15 +26,18 @@ export interface TopsAsked extends HourRange {
   readonly types: readonly string[];
 }
 
-/** The marks of a range of hours, and what has been counted of them: a text in `_value` each. */
-export function hoursScript({ field, ...range }: HoursAsked, schema: Schema): Flux {
+/**
+ * The marks of a range of hours, and what has been counted of them: a text in `_value` each.
+ * @param prefix of the names of its results
+ */
+export function hoursScript({ field, ...range }: HoursAsked, schema: Schema, prefix = ''): Flux {
   const read = (
     name: string,
     measurement: string,
     of: string,
   ): Flux => flux`${texts(range, measurement, of, none, schema)}
   |> keep(columns: ["_value"])
-  |> yield(name: ${string(name)})`;
+  |> yield(name: ${string(`${prefix}${name}`)})`;
   const marks = read(MARKS, MARK_MEASUREMENT, MARK_FIELD);
   if (field === undefined) return marks;
   return flux`${marks}

@@ -131,10 +131,30 @@ export function peopleStream(stream: PeopleStream, schema: Schema): Flux {
   |> yield(name: ${string(stream.name)})`;
 }
 
-/** The whole script of a query. Each stream reads for itself: a stream used twice would not be pushed down. */
-export const seriesScript = (streams: readonly Stream[], schema: Schema): Flux =>
+/** The points of some ids, a row for each with its time, its id and its type: few enough of them are cheaper so than counted id by id. */
+export const idRowsStream = (
+  stream: {
+    readonly name: string;
+    readonly preset: IdPreset;
+    readonly ids: readonly string[];
+    readonly fromMs: number;
+    readonly toMs: number;
+  },
+  schema: Schema,
+): Flux => flux`${points(schema.buckets[stream.preset], { ...stream, types: [] }, idTest(stream.preset, stream.ids, schema))}
+  |> keep(columns: ["_time", "_value", ${string(TYPE_TAG)}])
+  |> yield(name: ${string(stream.name)})`;
+
+/**
+ * The whole script of a query. Each stream reads for itself: a stream used twice would not be pushed down.
+ * @param prefix of the names of its results
+ */
+export const seriesScript = (streams: readonly Stream[], schema: Schema, prefix = ''): Flux =>
   join(
-    streams.map((stream) => (stream.kind === 'counts' ? countStream(stream, schema) : peopleStream(stream, schema))),
+    streams.map((each) => {
+      const stream = prefix === '' ? each : { ...each, name: `${prefix}${each.name}` };
+      return stream.kind === 'counts' ? countStream(stream, schema) : peopleStream(stream, schema);
+    }),
     flux`
 
 `,
@@ -153,16 +173,18 @@ export function idScript(
     readonly toMs: number;
     /** Whether rows have their type. */
     readonly typed?: boolean;
+    /** Whether rows have their time. */
+    readonly timed?: boolean;
   },
   schema: Schema,
 ): Flux {
-  const { preset, id, typed = false } = read;
+  const { preset, id, typed = false, timed = false } = read;
   const test: PointTest =
     id === undefined
       ? { prefixes: [], field: TOTAL_FIELD[preset], value: (value) => hasId(value, preset, schema) }
       : counterpartTest(preset, [id], schema);
   return flux`${points(schema.buckets[id === undefined ? 'total' : preset], read, test)}
-  |> keep(columns: [${join(['_value', ...(typed ? [TYPE_TAG] : [])].map(string), flux`, `)}])`;
+  |> keep(columns: [${join([...(timed ? ['_time'] : []), '_value', ...(typed ? [TYPE_TAG] : [])].map(string), flux`, `)}])`;
 }
 
 /** Every field of every point of a bucket in a range, with its tags: tables of one series and field each, ordered by time. */

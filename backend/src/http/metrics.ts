@@ -14,7 +14,7 @@ const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 export function createHttpMetrics(
   registry: Registry,
   budget: QueryBudget,
-  { answers }: Pick<QueryService, 'answers'>,
+  { answers, joined, kept }: Pick<QueryService, 'answers' | 'joined' | 'kept'>,
 ): HttpMetrics {
   const registers = [registry];
   new Gauge({
@@ -47,6 +47,25 @@ export function createHttpMetrics(
     registers,
     collect() {
       this.set(answers.bytes);
+    },
+  });
+  new Gauge({
+    name: 'userpulse_query_kept_hours_bytes',
+    help: 'Bytes of hours that are kept until they change; freed where queries need them',
+    registers,
+    collect() {
+      this.set(kept.bytes);
+    },
+  });
+  new Counter({
+    name: 'userpulse_query_joinable_total',
+    help: 'Questions to InfluxDB that may share a script with others (question), and the scripts that were sent for them (script)',
+    labelNames: ['what'],
+    registers,
+    collect() {
+      this.reset();
+      this.inc({ what: 'question' }, joined.counts.questions);
+      this.inc({ what: 'script' }, joined.counts.scripts);
     },
   });
   new Counter({

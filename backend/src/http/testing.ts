@@ -60,6 +60,8 @@ export function fakeService(overrides: Partial<QueryService> = {}): QueryService
     },
     wake: () => undefined,
     answers: { counts: { read: 0, shared: 0, kept: 0 }, bytes: 0, reading: 0 },
+    joined: { counts: { questions: 0, scripts: 0 } },
+    kept: { bytes: 0, free: () => undefined },
     ...overrides,
   };
 }

@@ -25,15 +25,7 @@ export class CountReader {
 
   /** @param seriesOf may throw where the result was not asked for; type is '' where the answer has none */
   constructor(seriesOf: (result: string, type: string) => CountHandler) {
-    this.#reader = new ValueReader((result, type) => {
-      const add = seriesOf(result, type);
-      return (ms, bytes, from, to) => {
-        const count = wholeNumber(bytes, from, to);
-        if (Number.isNaN(count)) return false;
-        add(ms, count);
-        return true;
-      };
-    });
+    this.#reader = new ValueReader((result, type) => countsOf(seriesOf(result, type)));
   }
 
   push(chunk: Uint8Array): void {
@@ -44,6 +36,16 @@ export class CountReader {
     this.#reader.end();
   }
 }
+
+/** Takes values that are counts. */
+export const countsOf =
+  (add: CountHandler): ValueHandler =>
+  (ms, bytes, from, to) => {
+    const count = wholeNumber(bytes, from, to);
+    if (Number.isNaN(count)) return false;
+    add(ms, count);
+    return true;
+  };
 
 /**
  * Reads the CSV of values (columns result, type, _value and, where rows have a time, _time) as its bytes arrive. A week of ten minutes has a

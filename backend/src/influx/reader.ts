@@ -16,8 +16,11 @@ export interface InfluxReader {
    * @throws UserpulseError influx_unreachable, influx_unauthorized, influx_not_found, influx_unavailable, query_failed, query_timeout, aborted
    */
   rows(script: Flux, onTable: (columns: readonly string[]) => RowHandler, signal?: AbortSignal): Promise<void>;
-  /** As {@link rows}, but hands over the bytes of the CSV as they come. A chunk is valid during the call only. */
-  bytes(script: Flux, onChunk: (chunk: Uint8Array) => void, signal?: AbortSignal): Promise<void>;
+  /**
+   * As {@link rows}, but hands over the bytes of the CSV as they come. A chunk is valid during the call only.
+   * @param spentMs of its time that the question has had already
+   */
+  bytes(script: Flux, onChunk: (chunk: Uint8Array) => void, signal?: AbortSignal, spentMs?: number): Promise<void>;
 }
 
 export interface InfluxReaderOptions extends InfluxTarget {
@@ -74,9 +77,9 @@ export class HttpInfluxReader implements InfluxReader {
     reader.end();
   }
 
-  async bytes(script: Flux, onChunk: (chunk: Uint8Array) => void, signal?: AbortSignal): Promise<void> {
+  async bytes(script: Flux, onChunk: (chunk: Uint8Array) => void, signal?: AbortSignal, spentMs = 0): Promise<void> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), this.#options.timeoutMs);
+    const timer = setTimeout(() => deadline.abort(), Math.max(0, this.#options.timeoutMs - spentMs));
     const stop = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]);
     const token = this.#options.token.current();
     try {

@@ -109,16 +109,19 @@ describe('the budget', () => {
 
   it('takes from what is only kept', async () => {
     const budget = budgetOf();
-    let kept = 40 * MIB;
-    budget.spare = {
-      get bytes() {
-        return kept;
-      },
-      free: (bytes) => (kept -= bytes),
-    };
+    const kept = [10 * MIB, 30 * MIB];
+    for (const n of [0, 1])
+      budget.addSpare({
+        get bytes() {
+          return kept[n] ?? 0;
+        },
+        free: (bytes) => (kept[n] = Math.max(0, (kept[n] ?? 0) - bytes)),
+      });
     expect(budget.free).toBe(60 * MIB);
-    await budget.claim().admit(90 * MIB);
-    expect([kept, budget.free]).toEqual([10 * MIB, 0]);
+    await budget.claim().admit(65 * MIB);
+    expect([...kept, budget.free]).toEqual([5 * MIB, 30 * MIB, 0]);
+    await budget.claim().admit(25 * MIB);
+    expect([...kept, budget.free]).toEqual([0, 10 * MIB, 0]);
   });
 });
 

@@ -41,7 +41,7 @@ export class QueryBudget {
   readonly #line = new WaitingLine<number>();
   #running = 0;
   #bytes = 0;
-  #spare: Spare | undefined;
+  readonly #spare: Spare[] = [];
 
   constructor(limits: BudgetLimits) {
     this.limits = limits;
@@ -60,14 +60,14 @@ export class QueryBudget {
     return this.#line.length;
   }
 
-  /** What may be freed where a request needs the room. */
-  set spare(spare: Spare) {
-    this.#spare = spare;
+  /** What may be freed where a request needs the room; what was named first goes first. */
+  addSpare(spare: Spare): void {
+    this.#spare.push(spare);
   }
 
   /** Bytes that nobody uses, not even as spare. */
   get free(): number {
-    return this.limits.maxBytes - this.#bytes - (this.#spare?.bytes ?? 0);
+    return this.limits.maxBytes - this.#bytes - this.#spare.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** A claim of nothing yet. */
@@ -125,7 +125,10 @@ export class QueryBudget {
 
   #hold(bytes: number): void {
     this.#bytes += bytes;
-    if (this.free < 0) this.#spare?.free(-this.free);
+    for (const spare of this.#spare) {
+      if (this.free >= 0) return;
+      spare.free(-this.free);
+    }
   }
 
   #grant(): void {

@@ -1,29 +1,39 @@
 import { idKindOf } from '../../../contract/presets.ts';
 import { join, flux, string } from '../flux/literals.ts';
+import type { HoursAsked } from '../flux/hours.ts';
 import { countStream, idScript, seriesScript, type CountStream } from '../flux/translate.ts';
 import { CountReader } from '../influx/count-reader.ts';
+import type { JoinedReader } from '../influx/joined-reader.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Retention } from '../influx/retention.ts';
-import { readHours, readHourTops } from '../rollup/counted-hours.ts';
+import { hoursQuestion, readHourTops, type HoursRead } from '../rollup/counted-hours.ts';
 import { formatOf, type Schema } from '../schema/buckets.ts';
-import { cleanHours, type HourCounts } from '../schema/hour-counts.ts';
+import { cleanHours, type HourCounts, type HourTop } from '../schema/hour-counts.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import { fieldFor, LEAST_HOURS, uncounted, wholeHours } from './counted.ts';
 import { firstOf, Shortlist, type IdCount } from './counted-top.ts';
 import type { Counts } from './counts.ts';
+import { countFrom, readHourIds, type KeptLists } from './kept-lists.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
 import { createIdCounter } from './create-id-counter.ts';
 import type { Range } from './validate.ts';
 
 export interface CountedContext {
   readonly influx: InfluxReader;
+  readonly joined: Pick<JoinedReader, 'ask'>;
   readonly schema: Schema;
   readonly retention?: Pick<Retention, 'cutoffMs'> | undefined;
   /** Epoch ms. */
   readonly now: () => number;
+  /** Absent: every list is read. */
+  readonly lists?: KeptLists | undefined;
 }
 
 const MINUTE_MS = 60_000;
+/** Of a kept id that is counted, in bytes. */
+const KEPT_ID_BYTES = 96;
+/** Points of an hour whose ids are kept, so that any part of it can be ranked. */
+const MOST_HEAD_POINTS = 200_000;
 /** Ids of points that are told from each other beside those of hours. */
 const POINT_IDS = 5_000;
 
@@ -44,7 +54,7 @@ function streamOf({ streams }: Reading) {
 export async function readCounted(
   context: CountedContext,
   reading: Reading,
-  counts: Counts,
+  counts: Pick<Counts, 'handler'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { influx, schema } = context;
@@ -59,16 +69,26 @@ export async function readCounted(
   reader.end();
 }
 
+async function readHours(
+  { joined, schema }: CountedContext,
+  asked: HoursAsked,
+  signal: AbortSignal,
+): Promise<HoursRead> {
+  const question = hoursQuestion(asked, schema);
+  await joined.ask(question, signal);
+  return question.read();
+}
+
 /** @returns what is left to be read from points */
 async function addHours(
-  { influx, schema }: CountedContext,
+  context: CountedContext,
   { stream, field }: NonNullable<ReturnType<typeof streamOf>>,
-  counts: Counts,
+  counts: Pick<Counts, 'handler'>,
   signal: AbortSignal,
 ): Promise<CountStream[]> {
   const { first, end } = wholeHours(stream);
   const asked = { fromMs: first * HOUR_MS, toMs: end * HOUR_MS, field };
-  const read = await readHours(influx, asked, schema, signal);
+  const read = await readHours(context, asked, signal);
   const clean = cleanHours(read.marks, read.counts);
   const { ranges, hours } = uncounted(stream, new Set(clean.keys()));
   const wanted = new Set(stream.types);
@@ -94,34 +114,54 @@ export async function rankCounted(
   memory: (change: number) => void,
   signal: AbortSignal,
 ): Promise<readonly IdCount[] | undefined> {
-  const { influx, schema } = context;
+  const { influx, schema, lists } = context;
   const { of, types, n } = plan;
   const { first, end } = wholeHours(plan);
   if (end - first < LEAST_HOURS) return undefined;
-  const asked = { fromMs: first * HOUR_MS, toMs: end * HOUR_MS };
-  const read = await readHours(influx, { ...asked, field: 'counts' }, schema, signal);
+  // With the hour that the range begins in.
+  const asked = { fromMs: (first - 1) * HOUR_MS, toMs: end * HOUR_MS };
+  const read = await readHours(context, { ...asked, field: 'counts' }, signal);
   const clean = cleanHours(read.marks, read.counts);
-  const { ranges, hours } = uncounted(plan, new Set(clean.keys()));
+  const head = clean.get(first - 1);
+  clean.delete(first - 1);
+  const { ranges: all, hours } = uncounted(plan, new Set(clean.keys()));
   if (hours.length < LEAST_HOURS) return undefined;
 
   const list = new Shortlist(memory);
   const missing = listsOf(hours, clean, types);
-  await readHourTops(
-    influx,
-    { ...asked, of, types },
-    schema,
-    ({ hour, type, seal, ids, bound }) => {
-      if (clean.get(hour)?.seal === seal && missing.delete(`${hour} ${type}`)) list.add(ids, bound);
-    },
-    signal,
-  );
+  const without = new Set<Hour>();
+  for (const [key, { hour, type, seal }] of missing) {
+    const kept = lists?.list(of, hour, type, seal);
+    if (kept === undefined) without.add(hour);
+    else {
+      missing.delete(key);
+      list.add(kept.ids, kept.bound);
+    }
+  }
+  if (without.size > 0)
+    await readHourTops(
+      influx,
+      { fromMs: Math.min(...without) * HOUR_MS, toMs: (Math.max(...without) + 1) * HOUR_MS, of, types },
+      schema,
+      (top) => {
+        const key = `${top.hour} ${top.type}`;
+        if (missing.get(key)?.seal !== top.seal) return;
+        missing.delete(key);
+        list.add(top.ids, top.bound);
+        lists?.keepList(of, top);
+      },
+      signal,
+    );
   if (missing.size > 0) return undefined;
+  const add = (ids: readonly IdCount[]): void => list.add(ids.slice(0, POINT_IDS), ids[POINT_IDS]?.count ?? 0);
+  const atHead = await readHead(context, plan, head, all, memory, signal);
+  if (atHead !== undefined) add(atHead);
+  const ranges = atHead === undefined ? all : all.slice(1);
   if (ranges.length > 0) {
     const counter = createIdCounter(idKindOf(of), schema, { memory });
     await influx.bytes(idsOf(plan, ranges, schema), (chunk) => counter.push(chunk), signal);
     counter.end();
-    const ids = counter.top(POINT_IDS + 1);
-    list.add(ids.slice(0, POINT_IDS), ids[POINT_IDS]?.count ?? 0);
+    add(counter.top(POINT_IDS + 1));
   }
   const candidates = list.candidates(n);
   if (candidates === undefined) return undefined;
@@ -140,13 +180,50 @@ export async function rankCounted(
   return firstOf(counts, n, formatOf(idKindOf(of), schema).stored);
 }
 
-/** `hour type` of every list that is needed. */
-function listsOf(hours: readonly Hour[], clean: ReadonlyMap<Hour, HourCounts>, types: readonly string[]): Set<string> {
+/**
+ * The ids of the part of an hour that a range begins with, from all points of the hour, which are kept.
+ * @param head what is counted of the hour, where it is clean
+ * @param ranges that are to be read from points
+ * @returns undefined where it is not to be read so
+ */
+async function readHead(
+  { influx, schema, lists }: CountedContext,
+  { of, types, fromMs }: TopPlan,
+  head: HourCounts | undefined,
+  [range]: readonly Range[],
+  memory: (change: number) => void,
+  signal: AbortSignal,
+): Promise<readonly IdCount[] | undefined> {
+  const hour = Math.floor(fromMs / HOUR_MS);
+  if (lists === undefined || head?.hour !== hour || range?.fromMs !== fromMs || range.toMs !== (hour + 1) * HOUR_MS)
+    return undefined;
+  const { seal } = head;
+  const points = [...head.types.values()].reduce((sum, [count = 0]) => sum + count, 0);
+  if (points > MOST_HEAD_POINTS) return undefined;
+  let ids = lists.ids(of, hour, types, seal);
+  if (ids === undefined) {
+    ids = await readHourIds(influx, { of, hour, types, seal }, schema, memory, signal);
+    lists.keepIds(of, hour, types, ids);
+  } else memory(ids.ids.length * KEPT_ID_BYTES);
+  return countFrom(ids, fromMs - hour * HOUR_MS);
+}
+
+type ListOf = Pick<HourTop, 'hour' | 'type' | 'seal'>;
+
+/** Every list that is needed, by `hour type`. */
+function listsOf(
+  hours: readonly Hour[],
+  clean: ReadonlyMap<Hour, HourCounts>,
+  types: readonly string[],
+): Map<string, ListOf> {
   const wanted = new Set(types);
-  const lists = new Set<string>();
-  for (const hour of hours)
-    for (const type of clean.get(hour)?.types.keys() ?? [])
-      if (wanted.size === 0 || wanted.has(type)) lists.add(`${hour} ${type}`);
+  const lists = new Map<string, ListOf>();
+  for (const hour of hours) {
+    const counts = clean.get(hour);
+    for (const type of counts?.types.keys() ?? [])
+      if (counts !== undefined && (wanted.size === 0 || wanted.has(type)))
+        lists.set(`${hour} ${type}`, { hour, type, seal: counts.seal });
+  }
   return lists;
 }
 

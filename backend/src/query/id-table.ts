@@ -76,9 +76,9 @@ export class IdTable {
   }
 
   top(n: number): Entry[] {
-    const best: Entry[] = [];
-    for (const part of this.#parts) part.addTo(best, n);
-    return best;
+    const best = new Best(n);
+    for (const part of this.#parts) part.addTo(best);
+    return best.sorted();
   }
 }
 
@@ -146,22 +146,43 @@ class Part {
     return old.byteLength;
   }
 
-  /** Puts those that belong among the first `n` where they belong. */
-  addTo(best: Entry[], n: number): void {
+  addTo(best: Best): void {
     const places = this.#places;
     for (let at = 0; at < places.length; at += WORDS) {
       const count = places[at + 3] ?? 0;
-      const last = best[n - 1];
-      // Most ids are far from the first n: look at their key only where it can matter.
-      if (count === 0 || (last !== undefined && count < last.count)) continue;
+      // Most ids are far from the first: look at their key only where it can matter.
+      if (count === 0 || count < best.least) continue;
       const [high = 0, middle = 0, low = 0] = [places[at], places[at + 1], places[at + 2]];
-      const entry = { high, middle, low, count };
-      if (last !== undefined && !before(entry, last)) continue;
-      let place = best.length;
-      for (let other = best[place - 1]; other !== undefined && before(entry, other); other = best[place - 1]) place--;
-      best.splice(place, 0, entry);
-      if (best.length > n) best.pop();
+      best.add({ high, middle, low, count });
     }
+  }
+}
+
+/** The first n of many, sorted once in a while: putting each where it belongs would take as many steps as there are ids times n. */
+class Best {
+  readonly #n: number;
+  #entries: Entry[] = [];
+  #last: Entry | undefined;
+
+  constructor(n: number) {
+    this.#n = n;
+  }
+
+  /** Whoever occurs more rarely is not among them. */
+  get least(): number {
+    return this.#last?.count ?? 0;
+  }
+
+  add(entry: Entry): void {
+    if (this.#last !== undefined && !before(entry, this.#last)) return;
+    this.#entries.push(entry);
+    if (this.#entries.length >= 2 * this.#n + 16) this.sorted();
+  }
+
+  sorted(): Entry[] {
+    this.#entries = this.#entries.sort((a, b) => (before(a, b) ? -1 : 1)).slice(0, this.#n);
+    if (this.#entries.length === this.#n) this.#last = this.#entries.at(-1);
+    return this.#entries;
   }
 }
 

@@ -8,12 +8,17 @@ import { EARLIEST_MS } from '../event/event.ts';
 import type { Flux } from '../flux/literals.ts';
 import { idScript, lackingScript, PAIRED, seriesScript, STORED, typesScript } from '../flux/translate.ts';
 import { formatsOf, type Schema } from '../schema/buckets.ts';
-import { CountReader, ValueReader } from '../influx/count-reader.ts';
-import { Claim, unlimitedBudget, type QueryBudget } from './budget.ts';
+import { CountReader, countsOf, ValueReader } from '../influx/count-reader.ts';
+import { JoinedReader, MOST_JOINED_STREAMS, type JoinedCounts } from '../influx/joined-reader.ts';
+import { Claim, unlimitedBudget, type QueryBudget, type Spare } from './budget.ts';
 import { rankCounted, readCounted, usesHours, type CountedContext } from './counted-answers.ts';
 import { Counts, type Series } from './counts.ts';
 import { DAY_MS } from './duration.ts';
 import { groupsOf, seriesFrame, topFrame, valueSeries, type Frame, type Ranking, type ValueSeries } from './frames.ts';
+import { HourSeals } from './hour-seals.ts';
+import { KeptAnswers } from './kept-answers.ts';
+import { KeptHours } from './kept-hours.ts';
+import { KeptLists } from './kept-lists.ts';
 import { lackingNotice, seriesNotices, typesWithout } from './notices.ts';
 import { Uniques } from './people.ts';
 import type { InfluxReader } from '../influx/reader.ts';
@@ -155,6 +160,10 @@ export interface QueryService {
   wake(): void;
   /** For the metrics. */
   readonly answers: { readonly counts: Readonly<AnswerCounts>; readonly bytes: number; readonly reading: number };
+  /** For the metrics. */
+  readonly joined: { readonly counts: Readonly<JoinedCounts> };
+  /** For the metrics. */
+  readonly kept: Spare;
 }
 
 export interface QueryServiceOptions {
@@ -169,8 +178,10 @@ export interface QueryServiceOptions {
   readonly budget?: QueryBudget | undefined;
   /** How long an answer about a closed range may be given again, in ms; default 0: never. */
   readonly keepMs?: number | undefined;
-  /** Whether hours that have been counted are believed instead of reading their points. */
+  /** Whether hours that have been counted, or are kept, are believed instead of reading their points. */
   readonly hours?: boolean | undefined;
+  /** Whether questions that arrive together go into one script. */
+  readonly joins?: boolean | undefined;
 }
 
 /** A stream of a script, and where its rows are counted. */
@@ -212,7 +223,10 @@ class InfluxQueryService implements QueryService {
   readonly #rankings: RankingSizes;
   readonly #counted: CountedContext;
   readonly #hours: boolean;
+  readonly #keptAnswers: KeptAnswers;
   readonly answers: SharedAnswers;
+  readonly joined: JoinedReader;
+  readonly kept: Spare;
   #known: { readonly types: Promise<readonly string[] | undefined>; readonly untilMs: number } | undefined;
 
   constructor(options: QueryServiceOptions) {
@@ -222,10 +236,23 @@ class InfluxQueryService implements QueryService {
     this.#logger = options.logger;
     this.#retention = options.retention;
     this.#budget = options.budget ?? unlimitedBudget();
-    this.#counted = options;
     this.#hours = options.hours ?? false;
     this.#rankings = new RankingSizes(this.#budget.limits.maxBytes - 2 * RANKING_BYTES);
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
+    this.joined = new JoinedReader({ influx: options.influx, mostStreams: options.joins ? MOST_JOINED_STREAMS : 1 });
+    const lists = new KeptLists(this.#budget, options.now);
+    this.#counted = { ...options, joined: this.joined, lists };
+    const seals = new HourSeals(this.joined, options.schema, options.now);
+    const kept = new KeptHours(seals, this.#budget, options.now);
+    this.kept = {
+      get bytes() {
+        return kept.bytes + lists.bytes;
+      },
+      free: (bytes) => {
+        for (const spare of [kept, lists]) spare.free(bytes);
+      },
+    };
+    this.#keptAnswers = new KeptAnswers(this.joined, seals, kept, this.#counted);
     this.#live = new LiveHub({
       ...options,
       budget: this.#budget,
@@ -379,11 +406,14 @@ class InfluxQueryService implements QueryService {
     const toMs = input.to === undefined ? this.#now() + 60_000 : parseInstant(input.to, 'to');
     const range = parseRange(input.from ?? toMs - DEFAULT_TYPES_RANGE_MS, toMs);
     return this.#admitted(TYPES_BYTES, call, async (asker) => {
-      const { value: types, ageMs } = await this.answers.ask(
+      const { value: types, ageMs } = await this.answers.ask<readonly string[]>(
         {
           key: typesScript(range, this.#schema).text,
           toMs: range.toMs,
-          read: (signal) => this.#readTypes(range, signal),
+          read: async (signal) => {
+            const kept = this.#hours && !asker.fresh ? await this.#keptAnswers.types(range, signal) : undefined;
+            return kept === undefined ? this.#readTypes(range, signal) : [...kept].sort();
+          },
           bytesOf: (list) => list.reduce((sum, type) => sum + 2 * type.length + 32, 0),
         },
         asker,
@@ -413,10 +443,11 @@ class InfluxQueryService implements QueryService {
     this.#live.wake();
   }
 
-  #script(plan: Plan): Flux {
+  /** @param prefix of the names of its results, where it shares a script */
+  #script(plan: Plan, prefix?: string): Flux {
     switch (plan.kind) {
       case 'series':
-        return seriesScript([...plan.now.streams, ...(plan.compare?.earlier.streams ?? [])], this.#schema);
+        return seriesScript([...plan.now.streams, ...(plan.compare?.earlier.streams ?? [])], this.#schema, prefix);
       case 'top':
         return idScript({ ...plan, preset: plan.of }, this.#schema);
       default:
@@ -494,10 +525,11 @@ class InfluxQueryService implements QueryService {
       {
         key: keyOf(plan, this.#script(plan)),
         toMs: Math.max(plan.now.toMs, plan.compare?.earlier.toMs ?? 0),
-        read: (signal, claim) =>
-          this.#hours && usesHours(plan)
+        read: async (signal, claim) =>
+          (this.#hours && !asker.fresh ? await this.#readKept(plan, signal) : undefined) ??
+          (this.#hours && usesHours(plan)
             ? this.#readCounted(plan, signal)
-            : this.#read(plan, signal, claim, planned - plannedBytes(plan)),
+            : this.#read(plan, signal, claim, planned - plannedBytes(plan))),
         bytesOf: ({ now, earlier = [] }) => answerBytes([...now, ...earlier].map(({ counts }) => counts)),
       },
       asker,
@@ -512,55 +544,61 @@ class InfluxQueryService implements QueryService {
    * @param expected bytes that the claim has for a table of people
    */
   async #read(plan: SeriesPlan, signal: AbortSignal, claim: Claim, expected: number): Promise<Counted> {
-    const now = new Counts(plan, plan.now);
-    const earlier = plan.compare === undefined ? undefined : new Counts(plan, plan.compare.earlier);
-    const sinks = new Map<string, Sink>();
-    for (const stream of plan.now.streams) sinks.set(stream.name, { stream, reading: plan.now, counts: now });
-    if (earlier !== undefined && plan.compare !== undefined)
-      for (const stream of plan.compare.earlier.streams)
-        sinks.set(stream.name, { stream, reading: plan.compare.earlier, counts: earlier });
-    const sinkOf = (result: string): Sink => {
-      const sink = sinks.get(result);
-      if (sink === undefined) throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
-      return sink;
-    };
-    const run = async (reader: Pick<CountReader, 'push' | 'end'>): Promise<void> => {
+    return growsTable(plan) ? this.#readPeople(plan, signal, claim, expected) : this.#readCounts(plan, signal);
+  }
+
+  /** As {@link #read}, of counts, in a script that others may share. */
+  async #readCounts(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
+    let sinks = sinksOf(plan);
+    await this.joined.ask(
+      {
+        key: keyOf(plan, this.#script(plan)),
+        streams: plan.now.streams.length + (plan.compare?.earlier.streams.length ?? 0),
+        script: (prefix) => this.#script(plan, prefix),
+        begin: () => {
+          const own = (sinks = sinksOf(plan));
+          return (result, type) => {
+            const { counts, stream } = own.of(result);
+            return countsOf(counts.handler(stream.ids[0], type));
+          };
+        },
+      },
+      signal,
+    );
+    return countedOf(sinks);
+  }
+
+  /** As {@link #readCounts}, from hours that are kept where they can be. */
+  async #readKept(plan: SeriesPlan, signal: AbortSignal): Promise<Counted | undefined> {
+    const counts = await this.#keptAnswers.read(plan, signal);
+    return counts === undefined ? undefined : countedOf(counts);
+  }
+
+  async #readPeople(plan: SeriesPlan, signal: AbortSignal, claim: Claim, expected: number): Promise<Counted> {
+    const sinks = sinksOf(plan);
+    await this.#growing(plan, claim, expected, async (memory) => {
+      const people = new Map<Counts, Uniques>();
+      const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
+        const known = people.get(counts);
+        if (known !== undefined) return known;
+        const made = new Uniques({
+          counts,
+          windows,
+          groups: groupsOf(plan.now.windows, windows),
+          schema: this.#schema,
+          memory,
+        });
+        people.set(counts, made);
+        return made;
+      };
+      const reader = new ValueReader((result, type) => {
+        const sink = sinks.of(result);
+        return uniquesOf(sink).handler(result, sink.stream.window, sink.stream.ids[0], type);
+      });
       await this.#influx.bytes(this.#script(plan), (chunk) => reader.push(chunk), signal);
       reader.end();
-    };
-    if (growsTable(plan))
-      await this.#growing(plan, claim, expected, (memory) => {
-        const people = new Map<Counts, Uniques>();
-        const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
-          const known = people.get(counts);
-          if (known !== undefined) return known;
-          const made = new Uniques({
-            counts,
-            windows,
-            groups: groupsOf(plan.now.windows, windows),
-            schema: this.#schema,
-            memory,
-          });
-          people.set(counts, made);
-          return made;
-        };
-        return run(
-          new ValueReader((result, type) => {
-            const sink = sinkOf(result);
-            return uniquesOf(sink).handler(result, sink.stream.window, sink.stream.ids[0], type);
-          }),
-        );
-      });
-    else
-      await run(
-        new CountReader((result, type) => {
-          const { counts, stream } = sinkOf(result);
-          return counts.handler(stream.ids[0], type);
-        }),
-      );
-    for (const reading of [now, earlier])
-      if (reading !== undefined && reading.size > MAX_SERIES) throw tooManySeries(reading.size);
-    return { now: now.series(), earlier: earlier?.series() };
+    });
+    return countedOf(sinks);
   }
 
   /** As {@link #read}, of everyone, with the help of counted hours. */
@@ -585,7 +623,8 @@ class InfluxQueryService implements QueryService {
       {
         key: keyOf(plan, script),
         toMs: plan.toMs,
-        read: (signal, claim) => this.#readRanking(plan, script, signal, claim, planned - plannedBytes(plan)),
+        read: (signal, claim) =>
+          this.#readRanking(plan, script, signal, { ...asker, claim }, planned - plannedBytes(plan)),
         bytesOf: ({ top }) => answerBytes([top.map(({ id }) => id)]),
       },
       asker,
@@ -596,11 +635,12 @@ class InfluxQueryService implements QueryService {
     plan: TopPlan,
     script: Flux,
     signal: AbortSignal,
-    claim: Claim,
+    { claim, fresh }: Asker,
     expected: number,
   ): Promise<Counterparts> {
     return this.#growing(plan, claim, expected, async (memory) => {
-      const top = this.#hours && plan.id === undefined ? await this.#rankCounted(plan, memory, signal) : undefined;
+      const top =
+        this.#hours && plan.id === undefined ? await this.#rankCounted(plan, memory, fresh, signal) : undefined;
       if (top !== undefined) return { top, distinct: undefined };
       // At the other end of an interaction is always a user.
       const counter = createIdCounter(plan.id === undefined ? idKindOf(plan.of) : 'user', this.#schema, {
@@ -616,11 +656,12 @@ class InfluxQueryService implements QueryService {
   async #rankCounted(
     plan: TopPlan,
     memory: (change: number) => void,
+    fresh: boolean,
     signal: AbortSignal,
   ): Promise<Counterparts['top'] | undefined> {
     let taken = 0;
     const ranked = await rankCounted(
-      this.#counted,
+      fresh ? { ...this.#counted, lists: undefined } : this.#counted,
       plan,
       (change) => {
         memory(change);
@@ -673,6 +714,33 @@ class InfluxQueryService implements QueryService {
       status: STATUS.internal,
     };
   }
+}
+
+/** Where the rows of each result of a plan's script are counted. */
+function sinksOf(plan: SeriesPlan) {
+  const now = new Counts(plan, plan.now);
+  const earlier = plan.compare === undefined ? undefined : new Counts(plan, plan.compare.earlier);
+  const sinks = new Map<string, Sink>();
+  for (const stream of plan.now.streams) sinks.set(stream.name, { stream, reading: plan.now, counts: now });
+  if (earlier !== undefined && plan.compare !== undefined)
+    for (const stream of plan.compare.earlier.streams)
+      sinks.set(stream.name, { stream, reading: plan.compare.earlier, counts: earlier });
+  return {
+    now,
+    earlier,
+    of: (result: string): Sink => {
+      const sink = sinks.get(result);
+      if (sink === undefined) throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
+      return sink;
+    },
+  };
+}
+
+/** @throws UserpulseError bad_request for too many series */
+function countedOf({ now, earlier }: { readonly now: Counts; readonly earlier: Counts | undefined }): Counted {
+  for (const counts of [now, earlier])
+    if (counts !== undefined && counts.size > MAX_SERIES) throw tooManySeries(counts.size);
+  return { now: now.series(), earlier: earlier?.series() };
 }
 
 /** All that counts by window depend on: the script says what is read, and the windows what it is added up to. */

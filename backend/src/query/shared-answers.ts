@@ -81,7 +81,7 @@ export class SharedAnswers implements Spare {
 
   constructor(options: SharedAnswersOptions) {
     this.#options = options;
-    options.budget.spare = this;
+    options.budget.addSpare(this);
   }
 
   /** Of kept answers. */
@@ -200,7 +200,7 @@ export class SharedAnswers implements Spare {
 }
 
 /** @throws what the promise throws; the signal's reason, at once when it is aborted */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
     const leave = (): void => reject(signal.reason as Error);

@@ -13,7 +13,7 @@ export const readInteractions = (answer: InteractionsAnswer): InteractionsResult
 type Arguments<M extends 'query' | 'interactions' | 'top' | 'who' | 'types'> = Parameters<QueryService[M]>;
 
 /** A query service whose answers have gone over the wire. */
-export interface ReadService extends Pick<QueryService, 'translate' | 'live' | 'wake' | 'answers'> {
+export interface ReadService extends Pick<QueryService, 'translate' | 'live' | 'wake' | 'answers' | 'joined' | 'kept'> {
   query(...given: Arguments<'query'>): Promise<QueryResponse>;
   interactions(...given: Arguments<'interactions'>): Promise<InteractionsResult>;
   top(...given: Arguments<'top'>): Promise<TopResult>;
@@ -34,4 +34,6 @@ export const overTheWire = (service: QueryService): ReadService => ({
   live: (input, signal) => service.live(input, signal),
   wake: () => service.wake(),
   answers: service.answers,
+  joined: service.joined,
+  kept: service.kept,
 });

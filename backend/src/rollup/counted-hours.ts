@@ -2,6 +2,7 @@ import type { RankedRole } from '../../../contract/roles.ts';
 import { HOURS, hoursScript, MARKS, topsScript, type HoursAsked, type TopsAsked } from '../flux/hours.ts';
 import { countStream, idScript } from '../flux/translate.ts';
 import { CountReader, ValueReader } from '../influx/count-reader.ts';
+import type { JoinableQuestion } from '../influx/joined-reader.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Schema } from '../schema/buckets.ts';
@@ -31,35 +32,54 @@ export interface CountedHours {
   writeLines(lines: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
-/** Reading alone, as queries need it. */
+/** Reading alone, in a script of its own. */
 export async function readHours(
   influx: Pick<InfluxReader, 'bytes'>,
   asked: HoursAsked,
   schema: Schema,
   signal: AbortSignal,
 ): Promise<HoursRead> {
-  const marks: Mark[] = [];
-  const counts: HourCounts[] = [];
+  const question = hoursQuestion(asked, schema);
+  const reader = new ValueReader(question.begin());
+  await influx.bytes(question.script(''), (chunk) => reader.push(chunk), signal);
+  reader.end();
+  return question.read();
+}
+
+/** As {@link readHours}, as queries need it: in a script that others may share. */
+export function hoursQuestion(
+  asked: HoursAsked,
+  schema: Schema,
+): JoinableQuestion & { readonly read: () => HoursRead } {
+  let marks: Mark[] = [];
+  let counts: HourCounts[] = [];
   const decoder = new TextDecoder();
   const keep = <T>(list: T[], value: T | undefined): boolean => {
     // A text that is none of ours says nothing, and neither does its hour.
     if (value !== undefined) list.push(value);
     return true;
   };
-  const reader = new ValueReader((result) => {
-    const text = (bytes: Uint8Array, from: number, to: number): string => decoder.decode(bytes.subarray(from, to));
-    switch (result) {
-      case MARKS:
-        return (_, ...value) => keep(marks, parseMark(text(...value)));
-      case HOURS:
-        return (_, ...value) => keep(counts, parseHour(text(...value), asked.field ?? 'counts'));
-      default:
-        throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
-    }
-  });
-  await influx.bytes(hoursScript(asked, schema), (chunk) => reader.push(chunk), signal);
-  reader.end();
-  return { marks: marksByHour(marks), counts };
+  const text = (bytes: Uint8Array, from: number, to: number): string => decoder.decode(bytes.subarray(from, to));
+  return {
+    key: 'hours',
+    streams: asked.field === undefined ? 1 : 2,
+    script: (prefix) => hoursScript(asked, schema, prefix),
+    begin: () => {
+      marks = [];
+      counts = [];
+      return (result) => {
+        switch (result) {
+          case MARKS:
+            return (_, ...value) => keep(marks, parseMark(text(...value)));
+          case HOURS:
+            return (_, ...value) => keep(counts, parseHour(text(...value), asked.field ?? 'counts'));
+          default:
+            throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
+        }
+      };
+    },
+    read: () => ({ marks: marksByHour(marks), counts }),
+  };
 }
 
 /** The first ids of hours and types, one list after the other: a year has more of them than should be held at a time. */

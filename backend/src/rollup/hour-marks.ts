@@ -28,7 +28,7 @@ interface OpenHour {
 }
 
 /**
- * Marks hours before their totals change, and again when nobody here is at them any more (docs/adr/0020-counted-hours.md):
+ * Marks hours before their points change, in whichever bucket, and again when nobody here is at them any more (docs/adr/0020-counted-hours.md):
  *
  *   – ── first write ─▶ opening ── mark durable ─▶ open ── over and quiet, or closed ─▶ done ── next write ─▶ opening, the next turn
  *
@@ -52,7 +52,7 @@ export class HourMarks {
   }
 
   /**
-   * Does what may change the totals of some hours.
+   * Does what may change the points of some hours.
    * @throws what `work` throws; UserpulseError influx_rejected; the signal's reason
    */
   async during<T>(hours: Iterable<Hour>, signal: AbortSignal, work: () => Promise<T>): Promise<T> {

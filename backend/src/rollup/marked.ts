@@ -6,10 +6,13 @@ import type { HourMarks } from './hour-marks.ts';
 /** How long the last marks may take when a process ends, in ms: those that are not written only keep hours from being counted for a while. */
 const CLOSE_MS = 5_000;
 
-/** A sink whose writes of totals are marked. Closes the marks, too. */
+/**
+ * A sink whose writes are marked, to whichever bucket they go: what is kept of an id's hours is believed by the same marks as counts of totals.
+ * Closes the marks, too.
+ */
 export const markedSink = (sink: PointSink, marks: HourMarks): PointSink => ({
   write: (role, lines, signal) =>
-    role === 'total' && lines.length > 0
+    lines.length > 0
       ? marks.during(lines.hours, signal, () => sink.write(role, lines, signal))
       : sink.write(role, lines, signal),
   get troubleSinceMs() {
@@ -21,13 +24,11 @@ export const markedSink = (sink: PointSink, marks: HourMarks): PointSink => ({
   },
 });
 
-/** Points whose removals of totals are marked. */
+/** Points whose removals are marked. */
 export const markedPoints = (points: StoredPoints, marks: HourMarks): StoredPoints => ({
   read: (...read) => points.read(...read),
   remove: (role, place, signal, to = place) =>
-    role === 'total'
-      ? marks.during(hoursBetween(place.ms, to.ms), signal, () => points.remove(role, place, signal, to))
-      : points.remove(role, place, signal, to),
+    marks.during(hoursBetween(place.ms, to.ms), signal, () => points.remove(role, place, signal, to)),
 });
 
 const hoursBetween = (fromMs: number, toMs: number): number[] =>

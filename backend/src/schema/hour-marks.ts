@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { murmur32 } from './murmur.ts';
 
 /*
- * A mark says of an hour that its totals are being written, or have been. It is a point of its own in the totals bucket, within the hour,
+ * A mark says of an hour that its points are being written, in whichever bucket, or have been. It is a point of its own in the totals bucket, within the hour,
  * so that a range, a retention or a deletion that covers the hour's points covers it, too:
  *
  *   interaction_mark state="491208:k3j9x2a17q:0:4:open" 1768348800001234567
@@ -75,7 +75,15 @@ export function marksByHour(marks: Iterable<Mark>): Marks {
  * nobody has said that he did.
  */
 export function sealOf(marks: readonly Mark[] | undefined): string | undefined {
+  const turns = turnsOf(marks);
+  return turns === undefined ? undefined : createHash('sha256').update(turns).digest('hex').slice(0, 24);
+}
+
+/** What {@link sealOf} is a hash of: all turns of an hour, each of which has ended. */
+export function turnsOf(marks: readonly Mark[] | undefined): string | undefined {
   if (marks === undefined || marks.length === 0 || marks.some(({ open }) => open)) return undefined;
-  const turns = marks.map(({ writer, turn }) => `${writer}.${turn}`).sort();
-  return createHash('sha256').update(turns.join(' ')).digest('hex').slice(0, 24);
+  return marks
+    .map(({ writer, turn }) => `${writer}.${turn}`)
+    .sort()
+    .join(' ');
 }

@@ -140,7 +140,7 @@ const TYPE_SUFFIX = `,${TYPE_TAG}=`;
 const PAIR = `${PAIR_FIELD}="`;
 
 /**
- * A line without its newline; LineBlock.pushPoint writes the same into a request's body.
+ * A line without its newline; EventWriter writes the same into a request's body.
  * @param offsetNs the point's offset within its millisecond, 0 to 999,999 ns
  */
 export function renderLine(point: Point, offsetNs: number): string {

@@ -1,0 +1,176 @@
+import { idScript } from '../flux/translate.ts';
+import { ValueReader } from '../influx/count-reader.ts';
+import type { InfluxReader } from '../influx/reader.ts';
+import type { RankedRole } from '../../../contract/roles.ts';
+import type { HourTop } from '../schema/hour-counts.ts';
+import type { Schema } from '../schema/buckets.ts';
+import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
+import type { QueryBudget, Spare } from './budget.ts';
+import { MOST_AGE_MS } from './kept-hours.ts';
+
+/** What is kept for rankings may take so much of the budget. */
+const KEPT_SHARE = 1 / 8;
+/** Of whatever is kept, of an id in it, and of one of its points. */
+const ENTRY_BYTES = 256;
+const ID_BYTES = 96;
+const POINT_BYTES = 8;
+
+/** The ids of all points of an hour, with their times. */
+export interface HourIds {
+  readonly seal: string;
+  readonly ids: readonly string[];
+  /** Of each point, the number of its id. */
+  readonly idAt: Uint32Array;
+  /** Of each point, ms since the hour began. */
+  readonly msAt: Uint32Array;
+}
+
+type Value = HourTop | HourIds;
+
+interface Kept {
+  readonly value: Value;
+  readonly sinceMs: number;
+  readonly bytes: number;
+}
+
+/**
+ * What rankings have read of hours. It never changes under the seal that the hour had before it was read, so that it is as good as what is read now
+ * where the hour still has that seal.
+ */
+export class KeptLists implements Spare {
+  readonly #budget: QueryBudget;
+  readonly #now: () => number;
+  /** The one that was used longest ago first. */
+  readonly #all = new Map<string, Kept>();
+  #bytes = 0;
+
+  /** @param now epoch ms */
+  constructor(budget: QueryBudget, now: () => number) {
+    this.#budget = budget;
+    this.#now = now;
+    budget.addSpare(this);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The first ids of an hour and type. */
+  list(of: RankedRole, hour: Hour, type: string, seal: string): HourTop | undefined {
+    return this.#get(listKey(of, hour, type), seal) as HourTop | undefined;
+  }
+
+  keepList(of: RankedRole, list: HourTop): void {
+    this.#keep(listKey(of, list.hour, list.type), list);
+  }
+
+  ids(of: RankedRole, hour: Hour, types: readonly string[], seal: string): HourIds | undefined {
+    return this.#get(idsKey(of, hour, types), seal) as HourIds | undefined;
+  }
+
+  keepIds(of: RankedRole, hour: Hour, types: readonly string[], ids: HourIds): void {
+    this.#keep(idsKey(of, hour, types), ids);
+  }
+
+  free(bytes: number): void {
+    const most = Math.max(0, this.#bytes - bytes);
+    for (const [key, kept] of this.#all) {
+      if (this.#bytes <= most) return;
+      this.#forget(key, kept);
+    }
+  }
+
+  #get(key: string, seal: string): Value | undefined {
+    const kept = this.#all.get(key);
+    if (kept === undefined) return undefined;
+    if (kept.value.seal !== seal || this.#isOld(kept)) {
+      this.#forget(key, kept);
+      return undefined;
+    }
+    this.#all.delete(key);
+    this.#all.set(key, kept);
+    return kept.value;
+  }
+
+  #keep(key: string, value: Value): void {
+    const kept = { value, sinceMs: this.#now(), bytes: bytesOf(value) };
+    const most = this.#budget.limits.maxBytes * KEPT_SHARE;
+    const before = this.#all.get(key);
+    if (before !== undefined) this.#forget(key, before);
+    // What nobody asks for any more has come to the front.
+    for (const [old, one] of this.#all) {
+      if (!this.#isOld(one)) break;
+      this.#forget(old, one);
+    }
+    if (kept.bytes > most) return;
+    if (this.#bytes + kept.bytes > most) this.free(this.#bytes + kept.bytes - most);
+    // Requests go first.
+    if (kept.bytes > this.#budget.free) return;
+    this.#all.set(key, kept);
+    this.#bytes += kept.bytes;
+  }
+
+  #isOld({ sinceMs }: Kept): boolean {
+    return this.#now() - sinceMs > MOST_AGE_MS;
+  }
+
+  #forget(key: string, { bytes }: Kept): void {
+    this.#all.delete(key);
+    this.#bytes -= bytes;
+  }
+}
+
+const listKey = (of: RankedRole, hour: Hour, type: string): string => `list ${of} ${hour} ${type}`;
+const idsKey = (of: RankedRole, hour: Hour, types: readonly string[]): string =>
+  `ids ${of} ${hour} ${types.toSorted().join(' ')}`;
+const bytesOf = (value: Value): number =>
+  ENTRY_BYTES + value.ids.length * ID_BYTES + ('msAt' in value ? value.msAt.length * POINT_BYTES : 0);
+
+/** @param memory told how many bytes more are taken */
+export async function readHourIds(
+  influx: Pick<InfluxReader, 'bytes'>,
+  asked: { readonly of: RankedRole; readonly hour: Hour; readonly types: readonly string[]; readonly seal: string },
+  schema: Schema,
+  memory: (change: number) => void,
+  signal: AbortSignal,
+): Promise<HourIds> {
+  const { of, hour, types, seal } = asked;
+  const range = { fromMs: hour * HOUR_MS, toMs: (hour + 1) * HOUR_MS };
+  const numbers = new Map<string, number>();
+  const [idAt, msAt]: [number[], number[]] = [[], []];
+  const decoder = new TextDecoder();
+  const reader = new ValueReader(() => (ms, bytes, from, to) => {
+    if (ms === null) return false;
+    const id = decoder.decode(bytes.subarray(from, to));
+    let number = numbers.get(id);
+    if (number === undefined) {
+      memory(ID_BYTES);
+      numbers.set(id, (number = numbers.size));
+    }
+    if (idAt.length % 1_024 === 0) memory(1_024 * 2 * POINT_BYTES);
+    idAt.push(number);
+    msAt.push(ms - range.fromMs);
+    return true;
+  });
+  await influx.bytes(
+    idScript({ preset: of, types, ...range, timed: true }, schema),
+    (chunk) => reader.push(chunk),
+    signal,
+  );
+  reader.end();
+  return { seal, ids: [...numbers.keys()], idAt: Uint32Array.from(idAt), msAt: Uint32Array.from(msAt) };
+}
+
+/** How often each id occurs in what follows an instant, most first. @param fromMs since the hour began */
+export function countFrom(
+  { ids, idAt, msAt }: HourIds,
+  fromMs: number,
+): { readonly id: string; readonly count: number }[] {
+  const counts = new Uint32Array(ids.length);
+  for (let at = 0; at < msAt.length; at++) {
+    const id = idAt[at] ?? 0;
+    if ((msAt[at] ?? 0) >= fromMs) counts[id] = (counts[id] ?? 0) + 1;
+  }
+  const found = ids.map((id, at) => ({ id, count: counts[at] ?? 0 })).filter(({ count }) => count > 0);
+  return found.sort((a, b) => b.count - a.count);
+}
