@@ -378,7 +378,7 @@ describe('userpulse forget beside ingest', { timeout: 600_000 }, () => {
   ] as const)('erases points that contend, dead letters and tables (%s archive, %j)', async (archive, how) => {
     const events = contending();
     const w = await ingested(archive, events);
-    const pseudonym = how.length === 0 ? undefined : new ErasureKey(KEY).pseudonymOf('user', ME);
+    const pseudonym = how.length === 0 ? undefined : new ErasureKey(KEY).pseudonymOf('user', ME, 'int64');
     expect(await held(w.buckets)).toEqual(expected(events, undefined));
     const compact = (...args: string[]): Promise<CommandEnd> =>
       runInProcess(registerCompact, ['compact', ...args], w.env(), { cwd });

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ERASED, type InteractionEvent } from '../event/event.ts';
+import { ID_KINDS } from '../../../contract/ids.ts';
+import { PREFIX_BY } from '../../../contract/prefix.ts';
+import type { InteractionEvent } from '../event/event.ts';
 import { BUCKET_ROLES, type Schema } from './buckets.ts';
 import { EventWriter, rolesOf } from './event-writer.ts';
 import { hourOf } from './hour-marks.ts';
@@ -9,12 +11,14 @@ import { LineBlock } from './line-block.ts';
 import { groupOfPoint } from './offsets.ts';
 import { pointsOf, renderLine } from './points.ts';
 
-const userId = fc.oneof(
+const id = fc.oneof(
   fc.bigInt({ min: 1n, max: 9_223_372_036_854_775_807n }).map(String),
   fc.integer({ min: 1, max: 12_345 }).map(String),
-  fc.constant(ERASED.user),
+  fc.stringMatching(/^[0-9a-f]{24}$/),
+  // The odd ones that a text may have.
+  fc.stringMatching(/^[A-Za-z0-9|:._@-]{1,60}$/),
+  fc.constantFrom('0', '-'),
 );
-const hexDigits = fc.stringMatching(/^[0-9a-f]{24}$/);
 const ms = fc.oneof(
   fc.integer({ min: 946_684_800_000, max: 4_102_444_800_000 }),
   fc.constantFrom(999_999_999_999, 1_000_000_000_000, 2_147_483_648_000, 9_999_999_999_999, 10_000_000_000_000),
@@ -23,14 +27,21 @@ const event: fc.Arbitrary<InteractionEvent> = fc.record({
   eventId: fc.string({ unit: 'binary', minLength: 1, maxLength: 128 }),
   type: fc.stringMatching(/^[a-z][a-z0-9_]{0,31}$/),
   occurredAtMs: ms,
-  actorId: userId,
-  receiverId: fc.option(userId, { nil: undefined }),
-  shareId: fc.option(fc.oneof(hexDigits, fc.constant(ERASED.share)), { nil: undefined }),
+  actorId: id,
+  receiverId: fc.option(id, { nil: undefined }),
+  shareId: fc.option(id, { nil: undefined }),
 });
 const scheme = (most: number) =>
-  fc.record({ side: fc.constantFrom('first' as const, 'last' as const), length: fc.integer({ min: 1, max: most }) });
+  fc.record({ by: fc.constantFrom(...PREFIX_BY), length: fc.integer({ min: 1, max: most }) });
 const schema: fc.Arbitrary<Schema> = fc.record({
   buckets: fc.constant({ made: 'm', received: 'r', share: 's', total: 't' }),
+  ids: fc.option(
+    fc.record({
+      user: fc.constantFrom(...ID_KINDS.user.formats),
+      share: fc.constantFrom(...ID_KINDS.share.formats),
+    }),
+    { nil: undefined },
+  ),
   userPrefix: scheme(6),
   sharePrefix: scheme(8),
   totalsSplitFromMs: fc.option(ms, { nil: undefined }),

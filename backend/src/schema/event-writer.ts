@@ -1,13 +1,15 @@
-import { ERASED, type InteractionEvent } from '../event/event.ts';
+import { isAbsentId, type IdKind } from '../../../contract/ids.ts';
 import type { IdRole } from '../../../contract/roles.ts';
+import type { InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
+  formatOf,
   MEASUREMENT,
-  NO_ID,
   PAIR_FIELD,
-  PAIR_SEPARATOR,
+  pairSeparator,
   PART_TAG,
   PREFIX_TAG,
+  prefixOf,
   schemeOf,
   TOTAL_FIELD,
   TYPE_TAG,
@@ -20,9 +22,9 @@ import { SeriesMsHash } from './offsets.ts';
 
 /** Roles of an event's points, in the order of pointsOf. */
 export function rolesOf({ actorId, receiverId, shareId }: InteractionEvent): readonly BucketRole[] {
-  const received = receiverId !== undefined && receiverId !== ERASED.user;
-  const share = shareId !== undefined && shareId !== ERASED.share;
-  if (actorId === ERASED.user) return received ? (share ? RECEIVED_AND_SHARE : RECEIVED) : share ? SHARE : NONE;
+  const received = receiverId !== undefined && !isAbsentId(receiverId);
+  const share = shareId !== undefined && !isAbsentId(shareId);
+  if (isAbsentId(actorId)) return received ? (share ? RECEIVED_AND_SHARE : RECEIVED) : share ? SHARE : NONE;
   return received ? (share ? ALL : WITHOUT_SHARE) : share ? WITHOUT_RECEIVED : MADE;
 }
 
@@ -46,6 +48,9 @@ const MOST_SYNTAX = 192;
  */
 export class EventWriter {
   readonly #schema: Schema;
+  readonly #user: Written;
+  readonly #share: Written;
+  readonly #separator: string;
   /** Of the point that was begun. */
   readonly seriesMs = new SeriesMsHash();
   #bytes: Buffer = Buffer.alloc(0);
@@ -57,11 +62,14 @@ export class EventWriter {
 
   constructor(schema: Schema) {
     this.#schema = schema;
+    this.#user = writtenOf('user', schema);
+    this.#share = writtenOf('share', schema);
+    this.#separator = pairSeparator(schema);
   }
 
   /** Writes the series of one of {@link rolesOf}, and knows its {@link seriesMs}. */
   begin(block: LineBlock, role: BucketRole, event: InteractionEvent): void {
-    const { actorId, receiverId = NO_ID.user, shareId = NO_ID.share, type } = event;
+    const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, type } = event;
     const length = type.length + 2 * (actorId.length + receiverId.length + shareId.length);
     const start = block.room(MOST_SYNTAX + length);
     this.#bytes = block.memory;
@@ -98,55 +106,57 @@ export class EventWriter {
    * @param offsetNs 0 to 999,999
    */
   end(block: LineBlock, role: BucketRole, event: InteractionEvent, offsetNs: number): void {
-    const { actorId, receiverId = NO_ID.user, shareId = NO_ID.share, occurredAtMs } = event;
+    const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, occurredAtMs } = event;
     switch (role) {
       case 'made':
-        this.#userFields(MADE_FIELD, actorId, receiverId);
+        this.#value(MADE_FIELD, this.#user, actorId);
+        this.#pair(actorId, receiverId);
         break;
       case 'received':
-        this.#userFields(RECEIVED_FIELD, receiverId, actorId);
+        this.#value(RECEIVED_FIELD, this.#user, receiverId);
+        this.#pair(receiverId, actorId);
         break;
       case 'share':
-        this.#text(SHARE_FIELD);
-        this.#text(shareId);
-        this.#text(SHARE_PAIR);
-        this.#text(shareId);
-        this.#text(PAIR_SEPARATOR);
-        this.#text(actorId);
+        this.#value(SHARE_FIELD, this.#share, shareId);
+        this.#pair(shareId, actorId);
         break;
       case 'total':
-        this.#text(TOTAL_MADE);
-        this.#text(actorId);
-        this.#text(TOTAL_RECEIVED);
-        this.#text(receiverId);
-        this.#text(TOTAL_SHARE);
-        this.#text(shareId);
+        this.#value(TOTAL_MADE, this.#user, actorId);
+        this.#value(TOTAL_RECEIVED, this.#user, receiverId);
+        this.#value(TOTAL_SHARE, this.#share, shareId);
         break;
       default:
         role satisfies never;
     }
-    this.#text(END_OF_FIELDS);
+    this.#text(' ');
     this.#timestamp(occurredAtMs, offsetNs);
     block.written(this.#at, occurredAtMs);
   }
 
   #prefixed(role: IdRole, id: string, type: string): void {
     this.#text(PREFIXED);
+    const scheme = schemeOf(role, this.#schema);
     // As prefixOf, without a text of it.
-    const { side, length } = schemeOf(role, this.#schema);
-    if (side === 'first') this.#part(id, 0, Math.min(length, id.length));
-    else this.#part(id, Math.max(0, id.length - length), id.length);
+    if (scheme.by === 'first') this.#part(id, 0, Math.min(scheme.length, id.length));
+    else if (scheme.by === 'last') this.#part(id, Math.max(0, id.length - scheme.length), id.length);
+    else this.#text(prefixOf(id, scheme));
     this.#text(TYPE);
     this.#text(type);
   }
 
-  #userFields(field: string, id: string, counterpart: string): void {
+  #value(field: string, { open, close }: Written, id: string): void {
     this.#text(field);
+    this.#text(open);
     this.#text(id);
-    this.#text(USER_PAIR);
+    this.#text(close);
+  }
+
+  #pair(id: string, counterpart: string): void {
+    this.#text(PAIR);
     this.#text(id);
-    this.#text(PAIR_SEPARATOR);
+    this.#text(this.#separator);
     this.#text(counterpart);
+    this.#text('"');
   }
 
   #text(text: string): void {
@@ -180,14 +190,24 @@ const PARTED = `${MEASUREMENT},${PART_TAG}=`;
 const TYPE = `,${TYPE_TAG}=`;
 const MADE_FIELD = ` ${FIELD.made}=`;
 const RECEIVED_FIELD = ` ${FIELD.received}=`;
-const SHARE_FIELD = ` ${FIELD.share}="`;
-const USER_PAIR = `i,${PAIR_FIELD}="`;
-const SHARE_PAIR = `",${PAIR_FIELD}="`;
+const SHARE_FIELD = ` ${FIELD.share}=`;
+const PAIR = `,${PAIR_FIELD}="`;
 const TOTAL_MADE = ` ${TOTAL_FIELD.made}=`;
-const TOTAL_RECEIVED = `i,${TOTAL_FIELD.received}=`;
-const TOTAL_SHARE = `i,${TOTAL_FIELD.share}="`;
-/** The last field of every point is a text. */
-const END_OF_FIELDS = '" ';
+const TOTAL_RECEIVED = `,${TOTAL_FIELD.received}=`;
+const TOTAL_SHARE = `,${TOTAL_FIELD.share}=`;
+
+/** How the ids of a kind are written as values, as valueText does it. */
+interface Written {
+  readonly open: string;
+  readonly close: string;
+  /** In the place of an id that an event does not have. */
+  readonly absent: string;
+}
+
+function writtenOf(kind: IdKind, schema: Schema): Written {
+  const { stored, absent } = formatOf(kind, schema);
+  return stored === 'int64' ? { open: '', close: 'i', absent } : { open: '"', close: '"', absent };
+}
 
 /** Milliseconds with thirteen digits, from 2001 to 2286, and six more of nanoseconds. */
 const TIME_BYTES = 19;

@@ -44,17 +44,14 @@ export interface EventIdentity {
  */
 export function identityOf(event: InteractionEvent): EventIdentity {
   const id = hash.text(event.eventId).end();
-  // None of these fields can hold the separator.
-  hash.text(event.type).text('|').number(event.occurredAtMs).text('|').text(event.actorId).text('|');
-  const key = hash
-    .text(event.receiverId ?? '')
-    .text('|')
-    .text(event.shareId ?? '')
-    .end(id);
+  hash.text(event.type).text('|').number(event.occurredAtMs).text('|').text(part(event.actorId)).text('|');
+  const key = hash.text(part(event.receiverId)).text('|').text(part(event.shareId)).end(id);
   return { offsetNs: baseOffset(event.eventId), id, key };
 }
 
 const hash = new Murmur128();
+/** An id without the separator: text ids may hold one, but no white space. */
+const part = (id = ''): string => (id.includes('|') ? id.replaceAll('|', ' ') : id);
 
 /** Identity of equal events as 32 hex digits. For logs and checkpoints; per event use {@link identityOf}. */
 export function eventKey(event: InteractionEvent): string {
