@@ -1,5 +1,5 @@
 import { isAbsentId, type IdKind } from '../../../contract/ids.ts';
-import { ROLES, type IdRole } from '../../../contract/roles.ts';
+import type { IdRole } from '../../../contract/roles.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
@@ -48,8 +48,8 @@ const MOST_SYNTAX = 192;
  */
 export class EventWriter {
   readonly #schema: Schema;
-  readonly #user: IdSyntax;
-  readonly #share: IdSyntax;
+  readonly #user: Written;
+  readonly #share: Written;
   readonly #separator: string;
   /** Of the point that was begun. */
   readonly seriesMs = new SeriesMsHash();
@@ -62,8 +62,8 @@ export class EventWriter {
 
   constructor(schema: Schema) {
     this.#schema = schema;
-    this.#user = syntaxOf('user', schema);
-    this.#share = syntaxOf('share', schema);
+    this.#user = writtenOf('user', schema);
+    this.#share = writtenOf('share', schema);
     this.#separator = pairSeparator(schema);
   }
 
@@ -109,26 +109,26 @@ export class EventWriter {
     const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, occurredAtMs } = event;
     switch (role) {
       case 'made':
-        this.#idFields(role, actorId, receiverId);
+        this.#value(MADE_FIELD, this.#user, actorId);
+        this.#pair(actorId, receiverId);
         break;
       case 'received':
-        this.#idFields(role, receiverId, actorId);
+        this.#value(RECEIVED_FIELD, this.#user, receiverId);
+        this.#pair(receiverId, actorId);
         break;
       case 'share':
-        this.#idFields(role, shareId, actorId);
+        this.#value(SHARE_FIELD, this.#share, shareId);
+        this.#pair(shareId, actorId);
         break;
       case 'total':
-        this.#text(TOTAL_MADE);
-        this.#value(this.#user, actorId);
-        this.#text(TOTAL_RECEIVED);
-        this.#value(this.#user, receiverId);
-        this.#text(TOTAL_SHARE);
-        this.#value(this.#share, shareId);
-        this.#text(' ');
+        this.#value(TOTAL_MADE, this.#user, actorId);
+        this.#value(TOTAL_RECEIVED, this.#user, receiverId);
+        this.#value(TOTAL_SHARE, this.#share, shareId);
         break;
       default:
         role satisfies never;
     }
+    this.#text(' ');
     this.#timestamp(occurredAtMs, offsetNs);
     block.written(this.#at, occurredAtMs);
   }
@@ -136,30 +136,27 @@ export class EventWriter {
   #prefixed(role: IdRole, id: string, type: string): void {
     this.#text(PREFIXED);
     const scheme = schemeOf(role, this.#schema);
-    const { by, length } = scheme;
     // As prefixOf, without a text of it.
-    if (by === 'first') this.#part(id, 0, Math.min(length, id.length));
-    else if (by === 'last') this.#part(id, Math.max(0, id.length - length), id.length);
+    if (scheme.by === 'first') this.#part(id, 0, Math.min(scheme.length, id.length));
+    else if (scheme.by === 'last') this.#part(id, Math.max(0, id.length - scheme.length), id.length);
     else this.#text(prefixOf(id, scheme));
     this.#text(TYPE);
     this.#text(type);
   }
 
-  #idFields(role: IdRole, id: string, counterpart: string): void {
-    this.#text(ID_FIELD[role]);
-    this.#value(ROLES[role].ids === 'user' ? this.#user : this.#share, id);
+  #value(field: string, { open, close }: Written, id: string): void {
+    this.#text(field);
+    this.#text(open);
+    this.#text(id);
+    this.#text(close);
+  }
+
+  #pair(id: string, counterpart: string): void {
     this.#text(PAIR);
     this.#text(id);
     this.#text(this.#separator);
     this.#text(counterpart);
-    this.#text(END_OF_PAIR);
-  }
-
-  /** As valueText, without a text of it. */
-  #value({ before, after }: IdSyntax, id: string): void {
-    this.#text(before);
-    this.#text(id);
-    this.#text(after);
+    this.#text('"');
   }
 
   #text(text: string): void {
@@ -191,27 +188,25 @@ export class EventWriter {
 const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
 const PARTED = `${MEASUREMENT},${PART_TAG}=`;
 const TYPE = `,${TYPE_TAG}=`;
-const ID_FIELD: Readonly<Record<IdRole, string>> = {
-  made: ` ${FIELD.made}=`,
-  received: ` ${FIELD.received}=`,
-  share: ` ${FIELD.share}=`,
-};
+const MADE_FIELD = ` ${FIELD.made}=`;
+const RECEIVED_FIELD = ` ${FIELD.received}=`;
+const SHARE_FIELD = ` ${FIELD.share}=`;
 const PAIR = `,${PAIR_FIELD}="`;
-const END_OF_PAIR = '" ';
 const TOTAL_MADE = ` ${TOTAL_FIELD.made}=`;
 const TOTAL_RECEIVED = `,${TOTAL_FIELD.received}=`;
 const TOTAL_SHARE = `,${TOTAL_FIELD.share}=`;
 
-/** What stands around an id in a field, and for none. */
-interface IdSyntax {
-  readonly before: string;
-  readonly after: string;
+/** How the ids of a kind are written as values, as valueText does it. */
+interface Written {
+  readonly open: string;
+  readonly close: string;
+  /** In the place of an id that an event does not have. */
   readonly absent: string;
 }
 
-function syntaxOf(kind: IdKind, schema: Schema): IdSyntax {
+function writtenOf(kind: IdKind, schema: Schema): Written {
   const { stored, absent } = formatOf(kind, schema);
-  return stored === 'int64' ? { before: '', after: 'i', absent } : { before: '"', after: '"', absent };
+  return stored === 'int64' ? { open: '', close: 'i', absent } : { open: '"', close: '"', absent };
 }
 
 /** Milliseconds with thirteen digits, from 2001 to 2286, and six more of nanoseconds. */

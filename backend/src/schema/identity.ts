@@ -50,7 +50,6 @@ export function identityOf(event: InteractionEvent): EventIdentity {
 }
 
 const hash = new Murmur128();
-
 /** An id without the separator: text ids may hold one, but no white space. */
 const part = (id = ''): string => (id.includes('|') ? id.replaceAll('|', ' ') : id);
 
