@@ -258,7 +258,7 @@ export const DEFAULT_TOP = { of: DEFAULT_OF, n: 10 } as const;
 export function readQuery(given: unknown): Reading<typeof QUERY_FIELDS> {
   const { values, problems } = readFields(QUERY_FIELDS, given, GRAFANA_FIELDS, 'query');
   const takesIds = askedIds(values.preset, values.of ?? DEFAULT_TOP.of) !== undefined;
-  const stray = problems.has('preset') || takesIds ? undefined : idsProblem(values);
+  const stray = problems.has('preset') || takesIds ? undefined : idsProblem(values, undefined);
   return stray === undefined
     ? { values, problems }
     : { values: { ...values, ids: [] }, problems: new Map([...problems, ['ids', stray]]) };

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { estimatedMs, readDuration } from './duration.ts';
-import { shareCreated } from './ids.ts';
+import { DEFAULT_ID_FORMATS, shareCreated } from './ids.ts';
 import { problemText, type Problem } from './problem.ts';
 import { idProblem, idsApartProblem, idsProblem, typeProblem, typesProblem } from './rules.ts';
 
 const text = (problem: Problem | undefined): string | undefined => problem && problemText(problem);
-const userIdProblem = (id: string) => text(idProblem('user', id));
-const shareIdProblem = (id: string) => text(idProblem('share', id));
+const userIdProblem = (id: string) => text(idProblem('user', id, DEFAULT_ID_FORMATS));
+const shareIdProblem = (id: string) => text(idProblem('share', id, DEFAULT_ID_FORMATS));
 
 describe('a user id', () => {
   it.each(['1', '88', '9007199254740993', '9223372036854775807'])('may be %s', (id) => {
@@ -104,11 +104,11 @@ describe('the ids of a query', () => {
     ['who', ['1', '2'], 'takes one user ID, not 2.'],
     ['who', [], 'needs a user ID.'],
   ] as const)('of %s may not be %j', (preset, ids, message) => {
-    expect(text(idsProblem({ preset, ids }))).toContain(message);
+    expect(text(idsProblem({ preset, ids }, DEFAULT_ID_FORMATS))).toContain(message);
   });
   it('may be 1,000, and empty text where none are asked for, as an empty variable gives it', () => {
-    expect(idsProblem({ preset: 'made', ids: many.slice(1) })).toBeUndefined();
-    expect(idsProblem({ preset: 'everyone', ids: [''] })).toBeUndefined();
+    expect(idsProblem({ preset: 'made', ids: many.slice(1) }, DEFAULT_ID_FORMATS)).toBeUndefined();
+    expect(idsProblem({ preset: 'everyone', ids: [''] }, DEFAULT_ID_FORMATS)).toBeUndefined();
   });
   it('may be 50 where each has series of its own', () => {
     expect(text(idsApartProblem(many.slice(0, 51), ['id', 'type']))).toContain('Group by type only');
@@ -116,7 +116,7 @@ describe('the ids of a query', () => {
     expect(idsApartProblem(many, ['type'])).toBeUndefined();
   });
   it('are not judged where a variable will give them', () => {
-    expect(idsProblem({ preset: 'made', ids: ['$user'] }, (id) => id === '$user')).toBeUndefined();
+    expect(idsProblem({ preset: 'made', ids: ['$user'] }, DEFAULT_ID_FORMATS, (id) => id === '$user')).toBeUndefined();
     expect(typesProblem(['$type'], (type) => type === '$type')).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-import { ID_KINDS, type IdKind } from './ids.ts';
+import { idFormatOf, idFormatProblem, ID_KINDS, DEFAULT_ID_FORMATS, type IdFormats, type IdKind } from './ids.ts';
 import { MAX_IDS, MAX_IDS_APART, MAX_SERIES } from './limits.ts';
 import { askedIds, PRESETS_WITH_IDS, type Preset, type RankedPreset } from './presets.ts';
 import { NO_VALUE, quoted, VARIABLE, type Problem } from './problem.ts';
@@ -12,9 +12,10 @@ const never: IsVariable = () => false;
 /** Grafana's glob format, its default where a variable of several values stands in a text. */
 const SEVERAL = /^\{[^{}]*,[^{}]*\}$/;
 
-export const idProblem = (kind: IdKind, id: string): Problem | undefined => {
-  const { noun, problem: problemOf } = ID_KINDS[kind];
-  const problem = problemOf(id);
+/** @param formats undefined where they are not known: see {@link idFormatProblem} */
+export const idProblem = (kind: IdKind, id: string, formats: IdFormats | undefined): Problem | undefined => {
+  const { noun } = ID_KINDS[kind];
+  const problem = idFormatProblem(kind, id, formats);
   if (problem === undefined) return undefined;
   if (VARIABLE.test(id)) return { message: `${quoted(id)} is not a valid ${noun} ID: ${NO_VALUE}` };
   if (SEVERAL.test(id))
@@ -35,8 +36,15 @@ export interface IdsQuery {
 /** What `of` is where a query does not say it. */
 export const DEFAULT_OF: RankedPreset = 'received';
 
-/** Ids of a preset: as many as it takes, none where it is not about ids. A variable may stand for any number. */
-export function idsProblem({ preset, ids, of = DEFAULT_OF }: IdsQuery, isVariable = never): Problem | undefined {
+/**
+ * Ids of a preset: as many as it takes, none where it is not about ids. A variable may stand for any number.
+ * @param formats undefined where they are not known: see {@link idFormatProblem}
+ */
+export function idsProblem(
+  { preset, ids, of = DEFAULT_OF }: IdsQuery,
+  formats: IdFormats | undefined,
+  isVariable = never,
+): Problem | undefined {
   const asked = askedIds(preset, of);
   if (asked === undefined)
     // An empty variable of a dashboard arrives as an empty string.
@@ -47,7 +55,8 @@ export function idsProblem({ preset, ids, of = DEFAULT_OF }: IdsQuery, isVariabl
         }
       : undefined;
   const { kind, exactly } = asked;
-  const { noun, what, example } = ID_KINDS[kind];
+  const { noun } = ID_KINDS[kind];
+  const { what, example } = idFormatOf(kind, formats ?? DEFAULT_ID_FORMATS);
   if (ids.length === 0)
     return {
       message: `ids is empty: preset "${preset}" needs a ${noun} ID.`,
@@ -58,7 +67,7 @@ export function idsProblem({ preset, ids, of = DEFAULT_OF }: IdsQuery, isVariabl
       message: `preset "${preset}" takes ${exactly === 1 ? `one ${noun} ID` : 'the IDs of two different users'}, not ${ids.length}.`,
       hint: exactly === 1 ? 'Use a query for each.' : 'Give the one who interacts first, then the other.',
     };
-  return idCountProblem(ids) ?? firstProblem(ids, (id) => (isVariable(id) ? undefined : idProblem(kind, id)));
+  return idCountProblem(ids) ?? firstProblem(ids, (id) => (isVariable(id) ? undefined : idProblem(kind, id, formats)));
 }
 
 export function idCountProblem(ids: readonly string[]): Problem | undefined {

@@ -1,5 +1,6 @@
 import type { TimeRange } from '@grafana/data';
 import type { TopResult, TypesResult, WhoResult } from '../contract/answers.ts';
+import { byKind, DEFAULT_ID_FORMATS, ID_FORMAT_NAMES, type IdFormats } from '../contract/ids.ts';
 import { parsePrefixScheme, type PrefixScheme } from '../contract/prefix.ts';
 import { idKindOf, type IdPreset, type RankedPreset } from '../contract/presets.ts';
 import type { UserpulseQuery } from './types.ts';
@@ -40,6 +41,7 @@ export class Resources {
   private readonly now: () => number;
   private readonly asked = new Map<string, { readonly at: number; readonly answer: Promise<readonly string[]> }>();
   private last: readonly string[] | undefined;
+  private schemaAnswer: Promise<unknown> | undefined;
 
   constructor(client: ResourceClient, now: () => number = Date.now) {
     this.client = client;
@@ -80,13 +82,31 @@ export class Resources {
     return (await this.client.getResource<WhoResult>('who', params, QUIET)).who;
   }
 
-  /** Which characters of an id are its prefix tag; the backend decides. */
+  /** What of an id is its prefix tag; the backend decides. */
   async prefixScheme(of: IdPreset): Promise<PrefixScheme> {
-    const prefix = field(await this.client.getResource<unknown>('schema', undefined, QUIET), 'prefix');
-    const text = field(prefix, idKindOf(of));
+    const text = field(field(await this.schema(), 'prefix'), idKindOf(of));
     const scheme = typeof text === 'string' ? parsePrefixScheme(text) : undefined;
     if (scheme === undefined) throw new Error('The backend’s /v1/schema names no prefix scheme.');
     return scheme;
+  }
+
+  /** How ids are written; the backend decides. One of a version that does not say it has the default formats. */
+  async idFormats(): Promise<IdFormats> {
+    const ids = field(await this.schema(), 'ids');
+    return byKind((kind) => {
+      const name = field(ids, kind);
+      return ID_FORMAT_NAMES.find((format) => format === name) ?? DEFAULT_ID_FORMATS[kind];
+    });
+  }
+
+  /** Asked once: it changes with a restart of the backend only, after which the page is loaded anew. */
+  private schema(): Promise<unknown> {
+    if (this.schemaAnswer === undefined) {
+      const answer = this.client.getResource<unknown>('schema', undefined, QUIET);
+      this.schemaAnswer = answer;
+      answer.catch(() => (this.schemaAnswer = undefined));
+    }
+    return this.schemaAnswer;
   }
 
   /** The Flux that a query (without variables) would run. */

@@ -1,4 +1,4 @@
-import type { IdKind } from '../contract/ids.ts';
+import { ID_FORMATS, type IdFormat, type IdKind } from '../contract/ids.ts';
 import { MAX_TOP } from '../contract/limits.ts';
 import type { AnnotationKind, Label, QueryFieldName, VariableList } from '../contract/query.ts';
 
@@ -9,6 +9,13 @@ interface FieldText {
   readonly label: string;
   readonly help: string;
   readonly placeholder?: string;
+}
+
+/** Of ids, whose format the backend decides. */
+interface IdsText {
+  readonly label: string;
+  readonly help: (format: IdFormat) => string;
+  readonly placeholder: (format: IdFormat) => string;
 }
 
 /** All texts of the editors, so that one concept is called the same everywhere. */
@@ -68,15 +75,16 @@ export const texts = {
   ids: {
     user: {
       label: 'Users',
-      placeholder: 'User ids, e.g. 88, or $user',
-      help: 'User ids or variables, separated by comma, space or Enter. Each id is a series of its own unless "Group by" sums them.',
+      placeholder: (format) => (format === 'int64' ? 'User ids, e.g. 88, or $user' : 'User ids, or $user'),
+      help: (format) =>
+        `User ids${format === 'int64' ? '' : ` (${ID_FORMATS[format].what})`} or variables, separated by comma, space or Enter. Each id is a series of its own unless "Group by" sums them.`,
     },
     share: {
       label: 'Shares',
-      placeholder: 'Share ids, or $share',
-      help: 'Share ids (24 characters of 0–9 and a–f) or variables, separated by comma, space or Enter.',
+      placeholder: () => 'Share ids, or $share',
+      help: (format) => `Share ids (${ID_FORMATS[format].what}) or variables, separated by comma, space or Enter.`,
     },
-  } satisfies Record<IdKind, FieldText>,
+  } satisfies Record<IdKind, IdsText>,
   invalidCount: `Enter a whole number from 1 to ${MAX_TOP}.`,
   refused: {
     title: 'The backend refuses this query',
@@ -206,11 +214,11 @@ export const texts = {
     presets: [
       {
         term: 'Made, Received',
-        text: 'User ids: whole numbers, several separated by commas, or variables such as $user.',
+        text: 'User ids, several separated by commas, or variables such as $user. They are whole numbers, unless the backend is set to another format.',
       },
       {
         term: 'Share',
-        text: 'Share ids: 24 characters of 0–9 and a–f. Their creation time is in them: point at one to see it.',
+        text: 'Share ids: 24 characters of 0–9 and a–f, unless the backend is set to another format. Their creation time is in them: point at one to see it.',
       },
       {
         term: 'Two users',

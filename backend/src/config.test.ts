@@ -33,8 +33,8 @@ describe('loadConfig', () => {
     expect(config.archive.href).toBe('file:///srv/app/userpulse-data/archive');
     expect(config.checkpoint.href).toBe('file:///srv/app/userpulse-data/checkpoint');
     expect(config.listen).toEqual({ host: '127.0.0.1', port: 8088 });
-    expect(config.userPrefix).toEqual({ side: 'first', length: 4 });
-    expect(config.sharePrefix).toEqual({ side: 'first', length: 6 });
+    expect(config.userPrefix).toEqual({ by: 'first', length: 4 });
+    expect(config.sharePrefix).toEqual({ by: 'first', length: 6 });
     expect(config.start).toEqual({ kind: 'trim_horizon' });
     expect(config.retentionSeconds).toBe(0);
     expect(config.batchMaxAgeMs).toBe(250);

@@ -1,7 +1,18 @@
 import { pathToFileURL } from 'node:url';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { ID_KINDS } from '../../contract/ids.ts';
+import {
+  DEFAULT_ID_FORMATS,
+  defaultPrefixOf,
+  ID_FORMATS,
+  ID_KIND_NAMES,
+  ID_KINDS,
+  type IdFormat,
+  type IdFormatRow,
+  type IdKind,
+  type IdKindRow,
+} from '../../contract/ids.ts';
+import { parsePrefixScheme, prefixSchemeText, type PrefixScheme } from '../../contract/prefix.ts';
 import { BUCKET_ROLES, BUCKET_SETTINGS_TEXT, ROLES, type BucketRole } from '../../contract/roles.ts';
 import { UserpulseError } from './errors.ts';
 import { COMPRESSIONS } from './event/decompress.ts';
@@ -56,16 +67,27 @@ const fraction = z
   .transform(Number)
   .refine((n) => n > 0 && n <= 1, 'must be more than 0 and at most 1');
 
-/** `first:N` or `last:N`: which characters of an id are its prefix tag. The bounds keep the tag's cardinality at most 10^6. */
-const prefixScheme = (maxLength: number) =>
-  z
-    .string()
-    .regex(/^(first|last):[1-9]\d?$/, 'must be first:N or last:N, for example first:4')
-    .transform((text) => {
-      const [side, length] = text.split(':') as ['first' | 'last', string];
-      return { side, length: Number(length) };
-    })
-    .refine((s) => s.length <= maxLength, `N must be at most ${maxLength}`);
+/** What of an id is its prefix tag. Which schemes suit an id depends on its format: see {@link prefixProblem}. */
+const prefixScheme = z.string().transform((text, ctx) => {
+  const scheme = parsePrefixScheme(text);
+  if (scheme !== undefined) return scheme;
+  ctx.addIssue({ code: 'custom', message: 'must be first:N, last:N or hash:N, for example first:4' });
+  return z.NEVER;
+});
+
+const or = (texts: readonly string[]): string =>
+  texts.length < 2 ? (texts[0] ?? '') : `${texts.slice(0, -1).join(', ')} or ${texts.at(-1) ?? ''}`;
+
+/** The bounds of each format keep the tag's cardinality at about 10^6. */
+function prefixProblem(kind: IdKind, format: IdFormat, scheme: PrefixScheme): string | undefined {
+  const { prefixSetting, setting } = ID_KINDS[kind];
+  const { prefixes }: IdFormatRow = ID_FORMATS[format];
+  const most = prefixes[scheme.by];
+  if (most !== undefined && scheme.length <= most) return undefined;
+  const wanted =
+    most === undefined ? or(Object.keys(prefixes).map((by) => `${by}:N`)) : `${scheme.by}:N with N up to ${most}`;
+  return `${prefixSetting} must be ${wanted}, because ${setting} is ${format}. It is "${prefixSchemeText(scheme)}".`;
+}
 
 /** Whether a URL has parts that may hold credentials, and that nothing would use. */
 const hasMore = (url: URL): boolean => `${url.username}${url.password}${url.search}${url.hash}` !== '';
@@ -248,17 +270,29 @@ const settings = {
     '10000',
     'With `dynamodb://`: how long a worker may be silent before others take its shards, in ms.',
   ],
+  userIdFormat: [
+    ID_KINDS.user.setting,
+    z.enum(ID_KINDS.user.formats, `must be ${or(ID_KINDS.user.formats)}`),
+    DEFAULT_ID_FORMATS.user,
+    'How user IDs are written: `int64`, whole numbers up to 2^63-1, or `text`, 1 to 128 of `a-z A-Z 0-9 - . _ ~ : / @ + =` and the vertical bar.',
+  ],
+  shareIdFormat: [
+    ID_KINDS.share.setting,
+    z.enum(ID_KINDS.share.formats, `must be ${or(ID_KINDS.share.formats)}`),
+    DEFAULT_ID_FORMATS.share,
+    'How share IDs are written: `objectid`, 24 hex digits in lower case, `text` or `int64`.',
+  ],
   userPrefix: [
     ID_KINDS.user.prefixSetting,
-    prefixScheme(6),
-    'first:4',
-    'Digits of a user ID that become its prefix tag: `first:N` or `last:N`, N up to 6.',
+    prefixScheme,
+    undefined,
+    'What of a user ID is its prefix tag: its `first:N` or `last:N` digits, N up to 6, or `hash:N`, digits of its hash, N up to 5. Text takes `hash:N` alone.',
   ],
   sharePrefix: [
     ID_KINDS.share.prefixSetting,
-    prefixScheme(8),
-    'first:6',
-    'Characters of a share ID that become its prefix tag: `first:N` or `last:N`, N up to 8.',
+    prefixScheme,
+    undefined,
+    'What of a share ID is its prefix tag, as above; of an ObjectId `first:N` and `last:N` have N up to 8.',
   ],
   ...bucketSettings,
   retentionSeconds: [
@@ -494,7 +528,7 @@ export interface LoadOptions {
 interface ComputedDefault {
   /** For the documentation. */
   readonly text: string;
-  readonly value: (options: LoadOptions) => string;
+  readonly value: (options: LoadOptions, env: Environment) => string;
 }
 
 const dataFolder = (folder: string): ComputedDefault => ({
@@ -502,10 +536,22 @@ const dataFolder = (folder: string): ComputedDefault => ({
   value: ({ cwd }) => pathToFileURL(join(cwd, 'userpulse-data', folder)).href,
 });
 
-/** Defaults that depend on the working directory or the command. */
+function defaultPrefix(kind: IdKind): ComputedDefault {
+  const { formats, setting }: IdKindRow = ID_KINDS[kind];
+  const [first, second] = formats.map((format) => defaultPrefixOf(kind, format));
+  return {
+    text: `${first ?? ''} (of other formats ${second ?? ''})`,
+    value: (_options, env) =>
+      defaultPrefixOf(kind, formats.find((format) => format === env[setting]) ?? DEFAULT_ID_FORMATS[kind]),
+  };
+}
+
+/** Defaults that depend on the working directory, the command or another setting. */
 const COMPUTED: Partial<Record<SettingName, ComputedDefault>> = {
   archive: dataFolder('archive'),
   checkpoint: dataFolder('checkpoint'),
+  userPrefix: defaultPrefix('user'),
+  sharePrefix: defaultPrefix('share'),
   listen: { text: '127.0.0.1:8088 (ingest: 8089)', value: ({ defaultPort }) => `127.0.0.1:${defaultPort}` },
 };
 
@@ -532,7 +578,8 @@ export function loadConfig<K extends SettingName>(
       continue;
     }
     const given = env[variable];
-    const text = given === undefined || given === '' ? (COMPUTED[name]?.value(options) ?? settings[name][2]) : given;
+    const text =
+      given === undefined || given === '' ? (COMPUTED[name]?.value(options, env) ?? settings[name][2]) : given;
     if (text === undefined) {
       if (!OPTIONAL.has(name)) problems.push(`${variable} is not set.`);
       continue;
@@ -562,6 +609,12 @@ export function loadConfig<K extends SettingName>(
     problems.push(
       `AWS_REGION is not set, and the profile in the AWS configuration file has no region. ${needsRegion.join(' and ')} need one, for example AWS_REGION=eu-west-1.`,
     );
+  }
+  for (const kind of ID_KIND_NAMES) {
+    const format = (out[`${kind}IdFormat`] ?? DEFAULT_ID_FORMATS[kind]) as IdFormat;
+    const scheme = out[`${kind}Prefix`] as PrefixScheme | undefined;
+    const problem = scheme && prefixProblem(kind, format, scheme);
+    if (problem !== undefined) problems.push(problem);
   }
   const buckets = BUCKET_ROLES.map((role) => out[bucketSetting(role)]).filter((b) => b !== undefined);
   if (new Set(buckets).size < buckets.length) problems.push(`${BUCKET_SETTINGS_TEXT} must name different buckets.`);

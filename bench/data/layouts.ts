@@ -17,8 +17,8 @@ export const SCHEMA: Schema = {
     share: 'interactions_share',
     total: 'interactions_total',
   },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 /** Ours, by the very functions that ingest writes with. */

@@ -16,6 +16,7 @@ import { IdsField } from './fields/IdsField.tsx';
 import { calculationOptions, presetOptions, WINDOW_SUGGESTIONS } from './fields/options.ts';
 import { TextInput } from './fields/TextInput.tsx';
 import { TypesSelect } from './fields/TypesSelect.tsx';
+import { useIdFormats } from './fields/useIdFormats.ts';
 import { useIdsByKind } from './fields/useIdsByKind.ts';
 import { RefusedAlert } from './RefusedAlert.tsx';
 
@@ -38,7 +39,9 @@ function AnnotationForm({ query: saved, onChange, datasource, range: givenRange,
   const [threshold, setThreshold] = useState<string>();
   const range = givenRange ?? data?.timeRange;
   const annotation = query.annotation ?? DEFAULT_ANNOTATION;
+  const formats = useIdFormats(datasource);
   const problems = validateQuery(query, datasource.isTemplate, {
+    formats,
     replaced: datasource.applyTemplateVariables(query, data?.request?.scopedVars ?? {}),
   });
   const change = (fields: Change<UserpulseQuery>) =>
@@ -83,6 +86,7 @@ function AnnotationForm({ query: saved, onChange, datasource, range: givenRange,
         )}
         {idPreset && (
           <IdsField
+            formats={formats}
             id={id('ids')}
             datasource={datasource}
             preset={idPreset}

@@ -1,5 +1,6 @@
 import { createDataFrame, LoadingState } from '@grafana/data';
 import type { DataFrame, DataQueryError, DataQueryResponse } from '@grafana/data';
+import { DEFAULT_ID_FORMATS, type IdFormats } from '../../contract/ids.ts';
 import { problemText } from '../../contract/problem.ts';
 import { idsProblem } from '../../contract/rules.ts';
 import { createdFrame } from '../annotations/events.ts';
@@ -14,13 +15,16 @@ export interface Prepared {
   readonly errors: DataQueryError[];
 }
 
+/** Of other IDs nobody knows when the share was created. */
+const CREATED_FORMATS: IdFormats = { ...DEFAULT_ID_FORMATS, share: 'objectid' };
+
 /** @param known the interaction types that exist; see `needsKnownTypes` for when they matter */
 export function prepare(targets: readonly UserpulseQuery[], known: readonly string[]): Prepared {
   const prepared: Prepared = { queries: [], data: [], errors: [] };
   for (const { filters = [], ...target } of targets) {
     if (target.annotation?.kind === 'created') {
       prepared.data.push(createdFrame(target));
-      const problem = idsProblem({ preset: 'share', ids: target.ids });
+      const problem = idsProblem({ preset: 'share', ids: target.ids }, CREATED_FORMATS);
       if (problem !== undefined) prepared.errors.push({ refId: target.refId, message: problemText(problem) });
       continue;
     }

@@ -1,12 +1,13 @@
+import { DEFAULT_ID_FORMATS } from '../../contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import type { UserpulseQuery } from '../types.ts';
 import { DEFAULT_QUERY } from './defaults.ts';
-import { validateQuery } from './validate.ts';
+import { validateQuery, type Known } from './validate.ts';
 
 const isTemplate = (text: string) => text.includes('$');
 const query = (fields: Partial<UserpulseQuery>): UserpulseQuery => ({ refId: 'A', ...DEFAULT_QUERY, ...fields });
-const problems = (fields: Partial<UserpulseQuery>, rangeMs?: number) =>
-  validateQuery(query(fields), isTemplate, { rangeMs });
+const problems = (fields: Partial<UserpulseQuery>, known: Known = {}) =>
+  validateQuery(query(fields), isTemplate, known);
 
 describe('a query', () => {
   it('is complete by default', () => {
@@ -19,8 +20,17 @@ describe('a query', () => {
     expect(problems({ preset: 'share' }).ids).toContain('needs a share ID');
   });
   it('judges ids by its preset', () => {
-    expect(problems({ preset: 'share', ids: ['88'] }).ids).toContain('24');
-    expect(problems({ preset: 'made', ids: ['5f2c9b7a1d4e8a0012ab34cd'] }).ids).toContain('not a valid user ID');
+    const formats = DEFAULT_ID_FORMATS;
+    expect(problems({ preset: 'share', ids: ['88'] }, { formats }).ids).toContain('24');
+    expect(problems({ preset: 'made', ids: ['5f2c9b7a1d4e8a0012ab34cd'] }, { formats }).ids).toContain(
+      'not a valid user ID',
+    );
+    const text = { formats: { user: 'text', share: 'text' } } as const;
+    expect(problems({ preset: 'made', ids: ['auth0|ada'] }, text).ids).toBeUndefined();
+    expect(problems({ preset: 'made', ids: ['a"b'] }, text).ids).toContain('1 to 128 characters');
+    // Not yet known: what any format allows.
+    expect(problems({ preset: 'made', ids: ['auth0|ada'] }).ids).toBeUndefined();
+    expect(problems({ preset: 'made', ids: ['a"b'] }).ids).toContain('not a valid user ID');
     expect(problems({ preset: 'everyone', ids: ['88'] }).ids).toContain('takes no ids');
   });
   it('judges nothing that a variable gives', () => {
@@ -55,9 +65,9 @@ describe('a query', () => {
   });
   it('says when its windows are too many for the time range', () => {
     const week = 7 * 86_400_000;
-    expect(problems({ every: '1s' }, week).every).toContain('604,800 windows');
-    expect(problems({ every: '1s', calc: 'total' }, week)).toEqual({});
-    expect(problems({ every: '1m' }, week)).toEqual({});
+    expect(problems({ every: '1s' }, { rangeMs: week }).every).toContain('604,800 windows');
+    expect(problems({ every: '1s', calc: 'total' }, { rangeMs: week })).toEqual({});
+    expect(problems({ every: '1m' }, { rangeMs: week })).toEqual({});
     expect(problems({ every: '1s' })).toEqual({});
   });
   it('knows which fields a legend may have', () => {

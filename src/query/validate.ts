@@ -1,3 +1,4 @@
+import type { IdFormats } from '../../contract/ids.ts';
 import { estimatedMs, readDuration } from '../../contract/duration.ts';
 import { MAX_WINDOWS } from '../../contract/limits.ts';
 import { askedIds, isTablePreset } from '../../contract/presets.ts';
@@ -25,6 +26,8 @@ function durationProblem(text: string, name: string): string | undefined {
 
 /** What is known besides the query. */
 export interface Known {
+  /** How ids are written; undefined where the backend has not said it. */
+  readonly formats?: IdFormats | undefined;
   /** Length of the asked time range. */
   readonly rangeMs?: number | undefined;
   /** What the entries stand for with the values that variables have now: one variable may be a thousand ids. */
@@ -36,14 +39,16 @@ export interface Known {
  * judged here; the backend judges everything again.
  */
 export function validateQuery(query: UserpulseQuery, isTemplate: IsTemplate, known: Known = {}): Problems {
-  const { rangeMs, replaced: { ids, types } = query } = known;
+  const { formats, rangeMs, replaced: { ids, types } = query } = known;
   const problems: Problems = {};
   const set = (field: keyof Problems, text: string | undefined) => {
     if (text !== undefined) problems[field] = text;
   };
   set(
     'ids',
-    textOf(idsProblem(query, isTemplate) ?? idCountProblem(ids) ?? idsApartProblem(ids, query.groupBy ?? LABELS)),
+    textOf(
+      idsProblem(query, formats, isTemplate) ?? idCountProblem(ids) ?? idsApartProblem(ids, query.groupBy ?? LABELS),
+    ),
   );
   set('types', textOf(typesProblem(query.types, isTemplate) ?? typeCountProblem(types)));
   if (isTablePreset(query.preset)) return problems;

@@ -42,7 +42,7 @@ it('offers the leading ids by their interactions, of types that may be a variabl
 it('offers the people around one user, who may be a variable', async () => {
   const { value, asked } = await values({ list: 'who', id: '$user', of: 'received', n: 5 });
   expect(value).toEqual(['677']);
-  expect(asked[0]).toMatchObject({ path: 'who', body: { of: 'received', id: '88', n: 5 } });
+  expect(asked.at(-1)).toMatchObject({ path: 'who', body: { of: 'received', id: '88', n: 5 } });
   await expect(values({ list: 'who', id: '$several' })).rejects.toThrow('takes one user ID, not 2.');
   await expect(values({ list: 'who' })).rejects.toThrow('needs a user ID.');
   await expect(values({ list: 'who', id: '88', of: 'share' })).rejects.toThrow('"88" is not a valid share ID.');

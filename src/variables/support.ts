@@ -1,5 +1,5 @@
 import { createDataFrame, CustomVariableSupport, FieldType } from '@grafana/data';
-import type { DataQueryRequest, DataQueryResponse } from '@grafana/data';
+import type { DataQueryRequest, DataQueryResponse, TimeRange } from '@grafana/data';
 import { from, map, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { problemText } from '../../contract/problem.ts';
@@ -36,10 +36,7 @@ export class UserpulseVariableSupport extends CustomVariableSupport<
     if (problems.size > 0) return throwError(() => new Error(problemsText(problems)));
     const types = this.datasource.expandTypes(query.types, request.scopedVars);
     const ids = query.list === 'who' ? this.datasource.expandIds([query.id ?? ''], request.scopedVars) : [];
-    const problem = query.list === 'who' ? idsProblem({ preset: 'who', ids, of: query.of }) : undefined;
-    if (problem !== undefined) return throwError(() => new Error(problemText(problem)));
-    const [id = ''] = ids;
-    return from(listValues({ ...query, id, types }, this.datasource.resources, request.range)).pipe(
+    return from(this.values({ ...query, types }, ids, request.range)).pipe(
       map((values) => ({
         data: [
           createDataFrame({
@@ -51,5 +48,18 @@ export class UserpulseVariableSupport extends CustomVariableSupport<
         ],
       })),
     );
+  }
+
+  private async values(
+    query: UserpulseVariableQuery,
+    ids: readonly string[],
+    range: TimeRange | undefined,
+  ): Promise<string[]> {
+    const { resources } = this.datasource;
+    if (query.list === 'who') {
+      const problem = idsProblem({ preset: 'who', ids, of: query.of }, await resources.idFormats());
+      if (problem !== undefined) throw new Error(problemText(problem));
+    }
+    return listValues({ ...query, id: ids[0] ?? '' }, resources, range);
   }
 }

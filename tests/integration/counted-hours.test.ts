@@ -78,8 +78,8 @@ const sinkPort = () => ({
 beforeAll(async () => {
   schema = {
     buckets: await createBuckets('hours'),
-    userPrefix: { side: 'first', length: 4 },
-    sharePrefix: { side: 'first', length: 6 },
+    userPrefix: { by: 'first', length: 4 },
+    sharePrefix: { by: 'first', length: 6 },
   };
   const { url, org, token } = parts().influx;
   const target = { host: url, org, token: variableSecret('INFLUX_TOKEN', token) };

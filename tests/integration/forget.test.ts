@@ -135,12 +135,27 @@ async function idsIn(place: ArchivePlace): Promise<ReadonlySet<string>> {
   return ids;
 }
 
+/** Objects in which an id stands anywhere, as "grep -w" finds it. What stands for who was forgotten is a hash. */
+async function grep(place: ArchivePlace, id: string): Promise<string[]> {
+  const word = new RegExp(`\\b${id}\\b`);
+  return [...(await everyByte(place))].flatMap(([key, bytes]) => {
+    const lines = bytes
+      .toString('latin1')
+      .split('\n')
+      .filter((line) => word.test(line));
+    return lines.map((line) => `${key}: ${line}`);
+  });
+}
+
 function higgsEvents(from: number, to: number): TestEvent[] {
   const file = findHiggsFile();
   if (file === undefined) {
-    return testEvents(to - from).map((event, n) =>
-      n % 5 === 0 ? { ...event, receiverId: '88' } : n % 500 === 1 ? { ...event, actorId: '88' } : event,
-    );
+    // As of the file, event ids name nobody.
+    return testEvents(to - from).map((event, n) => ({
+      ...event,
+      eventId: `line${n}of`,
+      ...(n % 5 === 0 ? { receiverId: '88' } : n % 500 === 1 ? { actorId: '88' } : {}),
+    }));
   }
   return readHiggsLines(file)
     .slice(from, to)
@@ -202,12 +217,14 @@ describe('userpulse forget on the Higgs data', { timeout: 600_000 }, () => {
     expect(dry.error).toBeUndefined();
     expect(await held(buckets)).toEqual(before);
     expect(await idsIn(place)).toContain('88');
+    expect((await grep(place, '88')).length).toBeGreaterThan(1);
 
     const end = await forget(env, '--user', '88', '--report', 'report.json');
     expect(end.error).toBeUndefined();
     expect(end.stdout.split('\n')[0]).toBe(dry.stdout.split('\n')[0]?.replace('would erase', 'erased'));
     expect(await held(buckets)).toEqual(wanted);
     expect(await idsIn(place)).not.toContain('88');
+    expect(await grep(place, '88')).toEqual([]);
     expect(await topsNaming(buckets, '88')).toBe(0);
     expect((await rollup()).error).toBeUndefined();
     expect(await topsNaming(buckets, '88')).toBe(0);
@@ -276,6 +293,7 @@ describe('userpulse forget on the Higgs data', { timeout: 600_000 }, () => {
     expect(last.stderr).toContain('Went on with an earlier run');
     expect(await held(buckets)).toEqual(expected(events, '88'));
     expect(await idsIn(place)).not.toContain('88');
+    expect(await grep(place, '88')).toEqual([]);
     // The report counts what all runs have done.
     const mine = new Set(events.filter((event) => event.receiverId === '88').map(({ eventId }) => eventId));
     const { report } = JSON.parse(last.stdout) as {
@@ -376,7 +394,7 @@ describe('userpulse forget beside ingest', { timeout: 600_000 }, () => {
   ] as const)('erases points that contend, dead letters and tables (%s archive, %j)', async (archive, how) => {
     const events = contending();
     const w = await ingested(archive, events);
-    const pseudonym = how.length === 0 ? undefined : new ErasureKey(KEY).pseudonymOf('user', ME);
+    const pseudonym = how.length === 0 ? undefined : new ErasureKey(KEY).pseudonymOf('user', ME, 'int64');
     expect(await held(w.buckets)).toEqual(expected(events, undefined));
     const compact = (...args: string[]): Promise<CommandEnd> =>
       runInProcess(registerCompact, ['compact', ...args], w.env(), { cwd });

@@ -56,7 +56,7 @@ beforeAll(async () => {
     .parse(await influxApi('GET', `/api/v2/orgs?org=${parts().influx.org}`));
   await influxApi('POST', '/api/v2/buckets', { orgID: orgs[0]?.id, name: CANARY, retentionRules: [] });
   await influxWrite(CANARY, [`interaction,type=like secret="${SECRET}" 1769850000000000000`]);
-  schema = { buckets, userPrefix: { side: 'first', length: 4 }, sharePrefix: { side: 'first', length: 6 } };
+  schema = { buckets, userPrefix: { by: 'first', length: 4 }, sharePrefix: { by: 'first', length: 6 } };
 
   const { url, org, token } = parts().influx;
   proxy = createServer((request, response) => {

@@ -76,8 +76,8 @@ async function write(events: readonly InteractionEvent[], marks = new HourMarks(
 beforeAll(async () => {
   schema = {
     buckets: await createBuckets('kept'),
-    userPrefix: { side: 'first', length: 4 },
-    sharePrefix: { side: 'first', length: 6 },
+    userPrefix: { by: 'first', length: 4 },
+    sharePrefix: { by: 'first', length: 6 },
   };
   const { url, org, token } = parts().influx;
   const target = { host: url, org, token: variableSecret('INFLUX_TOKEN', token) };

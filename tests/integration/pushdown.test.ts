@@ -32,8 +32,8 @@ const SHARE = '5f2c9b7a1d4e8a0012ab34cd';
 beforeAll(async () => {
   const schema: Schema = {
     buckets: await createBuckets('pushdown'),
-    userPrefix: { side: 'first', length: 4 },
-    sharePrefix: { side: 'first', length: 6 },
+    userPrefix: { by: 'first', length: 4 },
+    sharePrefix: { by: 'first', length: 6 },
   };
   const at = BigInt(Date.parse('2026-03-29T05:00:00Z')) * 1_000_000n;
   await influxWrite(schema.buckets.made, [`interaction,prefix=1234,type=like user=123456i,pair="123456:7" ${at}`]);

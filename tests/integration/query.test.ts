@@ -43,13 +43,13 @@ function makeEvents(): OracleEvent[] {
 beforeAll(async () => {
   schema = {
     buckets: await createBuckets('query'),
-    userPrefix: { side: 'first', length: 4 },
-    sharePrefix: { side: 'first', length: 6 },
+    userPrefix: { by: 'first', length: 4 },
+    sharePrefix: { by: 'first', length: 6 },
   };
   events = makeEvents();
   const time = (e: OracleEvent, i: number): string => `${e.ms}${String(i).padStart(6, '0')}`;
   const series = (e: OracleEvent, id: string, length: number): string =>
-    `interaction,prefix=${prefixOf(id, { side: 'first', length })},type=${e.type}`;
+    `interaction,prefix=${prefixOf(id, { by: 'first', length })},type=${e.type}`;
   await influxWrite(
     schema.buckets.made,
     events.map((e, i) => `${series(e, e.made, 4)} user=${e.made}i,pair="${e.made}:${e.received ?? '0'}" ${time(e, i)}`),

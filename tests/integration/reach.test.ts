@@ -66,8 +66,8 @@ let service: ReadService;
 beforeAll(async () => {
   schema = {
     buckets: await createBuckets('reach'),
-    userPrefix: { side: 'first', length: 4 },
-    sharePrefix: { side: 'first', length: 6 },
+    userPrefix: { by: 'first', length: 4 },
+    sharePrefix: { by: 'first', length: 6 },
   };
   const table = new OffsetTable({ capacity: 1 << 18 });
   const batches: Record<BucketRole, string[]> = { made: [], received: [], share: [], total: [] };

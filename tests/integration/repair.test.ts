@@ -100,8 +100,8 @@ async function write(
 ): Promise<void> {
   const schema: Schema = {
     buckets,
-    userPrefix: { side: 'first', length: 4 },
-    sharePrefix: { side: 'first', length: 6 },
+    userPrefix: { by: 'first', length: 4 },
+    sharePrefix: { by: 'first', length: 6 },
     totalsSplitFromMs: splitFromMs,
   };
   const table = new OffsetTable({ capacity: 2 ** 21 });
@@ -226,8 +226,8 @@ describe('userpulse repair', () => {
     const event = asEvent(generatedDay()[10]!);
     const schema: Schema = {
       buckets: several,
-      userPrefix: { side: 'first', length: 4 },
-      sharePrefix: { side: 'first', length: 6 },
+      userPrefix: { by: 'first', length: 4 },
+      sharePrefix: { by: 'first', length: 6 },
     };
     const twice = pointsOf(event, schema);
     const beside = (baseOffset(event.eventId) + 3) % 1_000_000;

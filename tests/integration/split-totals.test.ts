@@ -60,8 +60,8 @@ beforeAll(async () => {
   for (const [name, totalsSplitFromMs] of Object.entries(cases)) {
     const schema: Schema = {
       buckets: await createBuckets('split'),
-      userPrefix: { side: 'first', length: 4 },
-      sharePrefix: { side: 'first', length: 6 },
+      userPrefix: { by: 'first', length: 4 },
+      sharePrefix: { by: 'first', length: 6 },
       totalsSplitFromMs,
     };
     const totals = events.flatMap((event) =>

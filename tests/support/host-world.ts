@@ -14,16 +14,28 @@ export const USERS = ['88', '677'] as const;
 /** The week of the file: 1 to 7 July 2012, UTC. */
 export const WEEK = { from: Date.UTC(2012, 6, 1), to: Date.UTC(2012, 6, 8) } as const;
 
-const schema: Schema = {
+const DEFAULTS: Schema = {
   buckets: {
     made: 'interactions_made',
     received: 'interactions_received',
     share: 'interactions_share',
     total: 'interactions_total',
   },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
+
+const HASHED = { by: 'hash', length: 3 } as const;
+const TEXT: Schema = {
+  ...DEFAULTS,
+  ids: { user: 'text', share: 'text' },
+  userPrefix: HASHED,
+  sharePrefix: HASHED,
+};
+
+/** An id of the file as a text that Grafana, an address or Flux could take for something else. */
+export const textUser = (id: string): string => `did:plc:${id}/a+b@c|d`;
+const textShare = (id: string): string => `at://${id}=`;
 
 /** `actor receiver second type` as in the Higgs file. Where the file is not at hand, lines of the same form and the same question. */
 function lines(): string[] {
@@ -63,10 +75,18 @@ export function hourly(user: string, type: string): number[] {
   return hours;
 }
 
-async function write(influx: InfluxAccess): Promise<void> {
+const asText = (event: InteractionEvent): InteractionEvent => ({
+  ...event,
+  actorId: textUser(event.actorId),
+  receiverId: event.receiverId && textUser(event.receiverId),
+  shareId: event.shareId && textShare(event.shareId),
+});
+
+async function write(influx: InfluxAccess, text: boolean): Promise<void> {
+  const schema = text ? TEXT : DEFAULTS;
   const table = new OffsetTable({ capacity: 1 << 18 });
   const batches: Record<BucketRole, string[]> = { made: [], received: [], share: [], total: [] };
-  for (const event of events) {
+  for (const event of text ? events.map(asText) : events) {
     const identity = identityOf(event);
     for (const point of pointsOf(event, schema))
       batches[point.role].push(renderLine(point, table.assign(point, identity).offsetNs));
@@ -86,8 +106,11 @@ export interface World {
 
 export const STREAM = 'host';
 
-/** Real influxd and Kinesis API server with the two users' events, and the built backend answering for them. */
-export async function startWorld(): Promise<World> {
+/**
+ * Real influxd and Kinesis API server with the two users' events, and the built backend answering for them.
+ * @param text whether ids are text: {@link textUser}
+ */
+export async function startWorld({ text = false } = {}): Promise<World> {
   const parts = await startLocalParts({ influx: true, kinesis: true });
   try {
     const [port = 0] = await freePorts(1);
@@ -99,9 +122,10 @@ export async function startWorld(): Promise<World> {
       USERPULSE_CHECKPOINT: `file://${parts.dir}/checkpoint`,
       USERPULSE_LISTEN: `127.0.0.1:${port}`,
       USERPULSE_LOG_LEVEL: 'warn',
+      ...(text && { USERPULSE_USER_ID: 'text', USERPULSE_SHARE_ID: 'text' }),
     });
     await runCommand(['setup', '--create'], env);
-    await write(parts.influx);
+    await write(parts.influx, text);
     const service = await startService({ root: parts.dir, url: backendUrl, env });
     return {
       backendUrl,

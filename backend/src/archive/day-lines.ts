@@ -1,13 +1,20 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import type { StoredObject } from './archive-reader.ts';
 import type { InteractionEvent, RejectionCode } from '../event/event.ts';
-import { parseEvent, type ArrivalRule } from '../event/parse.ts';
+import type { ArrivalRule } from '../event/arrival-rule.ts';
+import { parseEvent } from '../event/parse.ts';
 import { dayOf } from './keys.ts';
 
 /**
  * Each line was compared with its time of arrival when it arrived. The archive holds only what passed, without that time, so lines are not
  * compared again: here, no time is too far ahead.
  */
-export const ARCHIVED: ArrivalRule = { arrivalMs: Infinity, maxAheadMs: 0, archived: true };
+export const archivedRule = (ids: IdFormats): ArrivalRule => ({
+  arrivalMs: Infinity,
+  maxAheadMs: 0,
+  archived: true,
+  ids,
+});
 
 export interface InvalidLine {
   readonly code: RejectionCode | 'other_day';
@@ -15,8 +22,8 @@ export interface InvalidLine {
 }
 
 /** A line of the archive → its event, or why it is not a valid event of this day. */
-export function parseLine(line: Uint8Array, day: number): InteractionEvent | InvalidLine {
-  const parsed = parseEvent(line, ARCHIVED);
+export function parseLine(line: Uint8Array, day: number, ids: IdFormats): InteractionEvent | InvalidLine {
+  const parsed = parseEvent(line, archivedRule(ids));
   if ('code' in parsed) return parsed;
   if (dayOf(parsed.event.occurredAtMs) === day) return parsed.event;
   return { code: 'other_day', reason: 'Its occurredAt is not on the day in the key of its object.' };

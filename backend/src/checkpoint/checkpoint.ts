@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CODEC_NAMES } from '../archive/codecs.ts';
+import { ID_FORMAT_NAMES } from '../../../contract/ids.ts';
 import { COMPRESSIONS } from '../event/decompress.ts';
 import { SPLITS } from '../event/split.ts';
 import { compareSequence, type SequenceNumber } from '../event/sequence-number.ts';
@@ -61,6 +62,8 @@ export const shardCheckpointSchema = z.strictObject({
           maxAheadMs: ms,
           decompress: z.array(z.enum(COMPRESSIONS)),
           split: z.array(z.enum(SPLITS)),
+          /** Absent where they are the default formats. */
+          ids: z.strictObject({ user: z.enum(ID_FORMAT_NAMES), share: z.enum(ID_FORMAT_NAMES) }).optional(),
         })
         .optional(),
       refusals: z.array(notedRefusal),

@@ -93,8 +93,8 @@ describe('the file of a shard', () => {
   it('of 0.1 puts the event that 0.1 relocated on the very timestamp it has in InfluxDB', () => {
     const schema: Schema = {
       buckets: { made: 'a', received: 'b', share: 'c', total: 'd' },
-      userPrefix: { side: 'first', length: 4 },
-      sharePrefix: { side: 'first', length: 6 },
+      userPrefix: { by: 'first', length: 4 },
+      sharePrefix: { by: 'first', length: 6 },
     };
     const offsets = new OffsetTable({ capacity: 64 });
     offsets.restore(version1('shardId-000000000001.json').checkpoint.relocations);

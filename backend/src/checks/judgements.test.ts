@@ -12,8 +12,8 @@ import { variableSecret } from '../secrets.ts';
 const ACME = { org: 'acme', token: variableSecret('INFLUX_TOKEN', 'x') };
 const SCHEMA: Schema = {
   buckets: { made: 'b_made', received: 'b_received', share: 'b_share', total: 'b_total' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 describe('the buckets', () => {
@@ -62,7 +62,7 @@ describe('the prefix scheme', () => {
     expect(judgeSamples(new Map(), SCHEMA)).toMatchObject({ state: 'ok' });
   });
   it('is an error where the data was written under another one, which it names', () => {
-    const result = judgeSamples(new Map([['received', written(sequential, { side: 'last', length: 4 })]]), SCHEMA);
+    const result = judgeSamples(new Map([['received', written(sequential, { by: 'last', length: 4 })]]), SCHEMA);
     expect(result).toMatchObject({ state: 'error', code: 'config_invalid' });
     expect(result.message).toContain('bucket b_received');
     expect(result.message).toContain('USERPULSE_USER_PREFIX=first:4');
@@ -70,8 +70,8 @@ describe('the prefix scheme', () => {
   });
   it('is an error where two schemes wrote', () => {
     const points = [
-      ...written(['123456789'], { side: 'last', length: 4 }).points,
-      ...written(['223456789'], { side: 'first', length: 4 }).points,
+      ...written(['123456789'], { by: 'last', length: 4 }).points,
+      ...written(['223456789'], { by: 'first', length: 4 }).points,
     ];
     const result = judgeSamples(new Map([['made', { points, whole: true }]]), SCHEMA);
     expect(result.state).toBe('error');
@@ -106,9 +106,36 @@ describe('the prefix scheme', () => {
       await Promise.resolve();
     },
   });
+  it('is an error where the bucket has IDs of another format, or text by first characters', () => {
+    const hashed: PrefixScheme = { by: 'hash', length: 3 };
+    const text: Schema = { ...SCHEMA, ids: { user: 'text', share: 'text' }, userPrefix: hashed, sharePrefix: hashed };
+    const names = Array.from({ length: 500 }, (_, n) => `user:${n}`);
+    expect(judgeSamples(new Map([['made', written(names, hashed)]]), text)).toMatchObject({ state: 'ok' });
+    const other = judgeSamples(new Map([['made', written(names, hashed)]]), SCHEMA);
+    expect(other).toMatchObject({ state: 'error' });
+    expect(other.message).toContain('USERPULSE_USER_ID=int64');
+    // Numbers are text, too, but not by this scheme.
+    const numbers = judgeSamples(new Map([['made', written(sequential, SCHEMA.userPrefix)]]), text);
+    expect(numbers).toMatchObject({ state: 'error' });
+    expect(numbers.hint).toContain('USERPULSE_USER_PREFIX=first:4');
+  });
+
+  it('advises a longer hash of text IDs that crowd on a prefix', () => {
+    const short: PrefixScheme = { by: 'hash', length: 1 };
+    const text: Schema = { ...SCHEMA, ids: { user: 'text', share: 'text' }, userPrefix: short, sharePrefix: short };
+    const names = Array.from({ length: 5_000 }, (_, n) => `user:${n}`);
+    const result = judgeSamples(new Map([['made', written(names, short)]]), text);
+    expect(result).toMatchObject({ state: 'warning' });
+    expect(result.hint).toMatch(/USERPULSE_USER_PREFIX=hash:[2-5]/);
+  });
+
   it.each([0, 0.01, 3, 300, 3_000, 30_000])('is fine for ids that spread evenly, at %d a second', async (perSecond) => {
     const asked: number[] = [];
-    const users: Schema = { ...SCHEMA, sharePrefix: { side: 'first', length: 4 } };
+    const users: Schema = {
+      ...SCHEMA,
+      ids: { user: 'int64', share: 'int64' },
+      sharePrefix: { by: 'first', length: 4 },
+    };
     const result = await schemeCheck(steady(perSecond, asked), users).run(new AbortController().signal);
     expect(result).toMatchObject({ state: 'ok' });
     expect(Math.max(...asked) * perSecond).toBeLessThanOrEqual(30_000);
@@ -127,7 +154,7 @@ describe('the prefix scheme', () => {
   it('puts data that is not found before data that is badly spread', () => {
     const samples = new Map([
       ['made', written(sequential, SCHEMA.userPrefix)],
-      ['received', written(sequential, { side: 'last', length: 4 })],
+      ['received', written(sequential, { by: 'last', length: 4 })],
     ] as const);
     expect(judgeSamples(samples, SCHEMA).state).toBe('error');
   });

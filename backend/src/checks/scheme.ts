@@ -1,4 +1,5 @@
-import { ID_KINDS } from '../../../contract/ids.ts';
+import { ID_KINDS, idFormatProblem } from '../../../contract/ids.ts';
+import { quoted } from '../../../contract/problem.ts';
 import { ID_ROLES, ROLES, type IdRole } from '../../../contract/roles.ts';
 import { UserpulseError } from '../errors.ts';
 import { counted } from '../format.ts';
@@ -6,6 +7,8 @@ import { duration, flux, string } from '../flux/literals.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import {
   FIELD,
+  formatOf,
+  formatsOf,
   MEASUREMENT,
   prefixOf,
   prefixSchemeText,
@@ -77,8 +80,18 @@ export function judgeSamples(samples: ReadonlyMap<IdRole, Sample>, schema: Schem
 function judge(role: IdRole, { points, whole }: Sample, schema: Schema): CheckResult {
   const scheme = schemeOf(role, schema);
   const bucket = schema.buckets[role];
-  const setting = ID_KINDS[ROLES[role].ids].prefixSetting;
+  const kind = ROLES[role].ids;
+  const { prefixSetting: setting, setting: formatSetting } = ID_KINDS[kind];
   if (points.length === 0) return passed('scheme', '');
+  const other = points.find((p) => idFormatProblem(kind, p.id, formatsOf(schema)) !== undefined);
+  if (other !== undefined) {
+    return failed(
+      'scheme',
+      'config_invalid',
+      `Bucket ${bucket} has points of ${kind} ID ${quoted(other.id)}, which is none of ${formatSetting}=${formatsOf(schema)[kind]}.`,
+      `Set the same ${formatSetting} for ingest and serve, and use new buckets for IDs of another format.`,
+    );
+  }
   const foreign = points.filter((p) => prefixOf(p.id, scheme) !== p.prefix);
   const example = foreign[0];
   if (example !== undefined) {
@@ -94,16 +107,16 @@ function judge(role: IdRole, { points, whole }: Sample, schema: Schema): CheckRe
     );
   }
   if (!whole) return passed('scheme', `${bucket}: matches ${prefixSchemeText(scheme)}.`);
-  const verdict = judgeScheme(new Set(points.map((p) => p.id)), scheme);
+  const verdict = judgeScheme(new Set(points.map((p) => p.id)), scheme, formatOf(kind, schema));
   const { current } = verdict;
   // An ObjectId begins with its second, so shares created together share a prefix. Only too many of them are a problem.
-  if (ROLES[role].ids === 'share' && current.fullest > MOST_SHARES)
+  if (kind === 'share' && scheme.by !== 'hash' && current.fullest > MOST_SHARES)
     return warned(
       'scheme',
       `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: ${current.ids} recent IDs of ${bucket} are on ${counted(current.prefixes, 'prefix', 'prefixes')}, ${current.fullest} of them on the same one.`,
       change(setting, { ...scheme, length: Math.min(8, scheme.length + 1) }),
     );
-  if (ROLES[role].ids !== 'share' && verdict.otherIsBetter)
+  if ((kind !== 'share' || scheme.by === 'hash') && verdict.otherIsBetter)
     return warned(
       'scheme',
       `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: of ${current.ids} recent IDs of ${bucket}, ${spreadText(current, scheme)}; ${spreadText(verdict.bestSpread, verdict.best)}.`,

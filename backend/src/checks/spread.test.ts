@@ -1,10 +1,11 @@
+import { ID_FORMATS } from '../../../contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../produce/random.ts';
 import { prefixOf, type PrefixScheme } from '../schema/buckets.ts';
 import { judgeScheme, MIN_IDS, schemesThatExplain, spreadOf } from './spread.ts';
 
-const first = (length: number): PrefixScheme => ({ side: 'first', length });
-const last = (length: number): PrefixScheme => ({ side: 'last', length });
+const first = (length: number): PrefixScheme => ({ by: 'first', length });
+const last = (length: number): PrefixScheme => ({ by: 'last', length });
 const sequential = (from: number, to: number, step = 1): Set<string> => {
   const ids = new Set<string>();
   for (let id = from; id <= to; id += step) ids.add(String(id));
@@ -38,32 +39,34 @@ describe('spreadOf', () => {
 
 describe('judgeScheme', () => {
   it('prefers the last digits of sequential ids', () => {
-    const verdict = judgeScheme(sequential(10_000_000, 11_000_000, 997), first(4));
+    const verdict = judgeScheme(sequential(10_000_000, 11_000_000, 997), first(4), ID_FORMATS.int64);
     expect(verdict.otherIsBetter).toBe(true);
     expect(verdict.best).toEqual(last(4));
   });
   it('is content with the last digits of the same ids', () => {
-    expect(judgeScheme(sequential(10_000_000, 11_000_000, 997), last(4)).otherIsBetter).toBe(false);
+    expect(judgeScheme(sequential(10_000_000, 11_000_000, 997), last(4), ID_FORMATS.int64).otherIsBetter).toBe(false);
   });
   it('is content with ids that spread either way', () => {
     const ids = new Set(
       Array.from({ length: 3000 }, (_, i) => String((BigInt(i + 1) * 2654435761n) % 9007199254740993n)),
     );
-    expect(judgeScheme(ids, first(4)).otherIsBetter).toBe(false);
+    expect(judgeScheme(ids, first(4), ID_FORMATS.int64).otherIsBetter).toBe(false);
   });
   it('prefers more of the last digits where the last four are few, as of ids that end in their machine', () => {
     // Twitter's snowflakes: 2^22 a millisecond, so that all end alike but for a multiple of 16 in their last four digits.
     const twoYears = 63_000_000_000;
     const ids = drawn(3_000, (random) => (360_000_000_000n + BigInt(Math.floor(random * twoYears))) << 22n);
-    expect(judgeScheme(ids, first(4)).best).toEqual(last(5));
+    expect(judgeScheme(ids, first(4), ID_FORMATS.int64).best).toEqual(last(5));
   });
   it('is content with a scheme that reads little, though another would read less', () => {
     const ids = drawn(3_000, (random) => 1_000_000n + BigInt(Math.floor(random * 9_000_000)));
     expect(spreadOf(ids, last(6)).readsOneIn).toBeGreaterThan(spreadOf(ids, last(4)).readsOneIn);
-    expect(judgeScheme(ids, last(4)).otherIsBetter).toBe(false);
+    expect(judgeScheme(ids, last(4), ID_FORMATS.int64).otherIsBetter).toBe(false);
   });
   it('says nothing on too few ids', () => {
-    expect(judgeScheme(sequential(10_000_000, 10_000_000 + MIN_IDS - 2), first(4)).otherIsBetter).toBe(false);
+    expect(
+      judgeScheme(sequential(10_000_000, 10_000_000 + MIN_IDS - 2), first(4), ID_FORMATS.int64).otherIsBetter,
+    ).toBe(false);
   });
 });
 

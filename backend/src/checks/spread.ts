@@ -1,4 +1,6 @@
 import { counted, formatNumber } from '../format.ts';
+import type { IdFormatRow } from '../../../contract/ids.ts';
+import { PREFIX_BY } from '../../../contract/prefix.ts';
 import { prefixOf, prefixSchemeText, type PrefixScheme } from '../schema/buckets.ts';
 
 /** How a scheme spreads a set of distinct ids. */
@@ -56,22 +58,24 @@ export interface SchemeVerdict {
  * Judges a scheme by ids that occur. Sequential ids of equal length share their leading digits (10,000,000 to 11,000,000 have 101 prefixes
  * of first:4, but 10,000 of last:4), so that a query reads the points of many other users.
  */
-export function judgeScheme(ids: ReadonlySet<string>, scheme: PrefixScheme): SchemeVerdict {
+export function judgeScheme(ids: ReadonlySet<string>, scheme: PrefixScheme, format: IdFormatRow): SchemeVerdict {
   const current = spreadOf(ids, scheme);
   const same: SchemeVerdict = { current, best: scheme, bestSpread: current, otherIsBetter: false };
   if (current.ids < MIN_IDS || current.readsOneIn >= ENOUGH) return same;
-  const best = bestScheme(ids, scheme.length);
+  const best = bestScheme(ids, scheme.length, format);
   const bestSpread = spreadOf(ids, best);
   if (bestSpread.readsOneIn < current.readsOneIn * BETTER_BY) return same;
   return { current, best, bestSpread, otherIsBetter: true };
 }
 
 /** The shortest scheme of at least a length that reads little enough, else the one that reads least; of equals, the one by first digits. */
-export function bestScheme(ids: ReadonlySet<string>, shortest: number): PrefixScheme {
+export function bestScheme(ids: ReadonlySet<string>, shortest: number, { prefixes }: IdFormatRow): PrefixScheme {
+  const candidates = ENDS.some((by) => prefixes[by] !== undefined) ? ENDS : (['hash'] as const);
   let best: { readonly scheme: PrefixScheme; readonly readsOneIn: number } | undefined;
   for (let length = shortest; length <= Math.max(shortest, LONGEST); length++) {
-    for (const side of ['first', 'last'] as const) {
-      const scheme = { side, length };
+    for (const by of candidates) {
+      if (length > Math.max(shortest, prefixes[by] ?? 0)) continue;
+      const scheme = { by, length };
       const { readsOneIn } = spreadOf(ids, scheme);
       if (best === undefined || readsOneIn > best.readsOneIn) best = { scheme, readsOneIn };
     }
@@ -85,13 +89,16 @@ export function bestScheme(ids: ReadonlySet<string>, shortest: number): PrefixSc
 export const spreadText = (spread: Spread, scheme: PrefixScheme): string =>
   `${prefixSchemeText(scheme)} puts them on ${counted(spread.prefixes, 'prefix', 'prefixes')}, and a query for one user reads the points of one in ${formatNumber(Math.round(spread.readsOneIn))}`;
 
+/** Of schemes that suit a format, those whose prefixes people can read come first. */
+const ENDS = ['first', 'last'] as const;
+
 /** The schemes with which all of these points could have been written; empty where no single one explains them. */
 export function schemesThatExplain(
   points: readonly { readonly id: string; readonly prefix: string }[],
 ): readonly PrefixScheme[] {
   const length = Math.max(0, ...points.map((p) => p.prefix.length));
   if (length === 0) return [];
-  return (['first', 'last'] as const)
-    .map((side) => ({ side, length }))
-    .filter((scheme) => points.every((p) => prefixOf(p.id, scheme) === p.prefix));
+  return PREFIX_BY.map((by) => ({ by, length })).filter((scheme) =>
+    points.every((p) => prefixOf(p.id, scheme) === p.prefix),
+  );
 }

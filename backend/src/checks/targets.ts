@@ -1,5 +1,6 @@
 import { createS3Client } from '../archive/s3.ts';
 import type { AwsPlaces } from '../aws/places.ts';
+import type { IdFormats } from '../../../contract/ids.ts';
 import { byRole } from '../../../contract/roles.ts';
 import { bucketSetting, type BucketSetting, type Config } from '../config.ts';
 import type { BucketNames, Schema } from '../schema/buckets.ts';
@@ -18,7 +19,15 @@ export const influxTarget = (config: Config<'influxHost' | 'influxOrg' | 'influx
 export const bucketNames = (config: Config<BucketSetting>): BucketNames =>
   byRole((role) => config[bucketSetting(role)]);
 
-export const schemaOf = (config: Config<BucketSetting | 'userPrefix' | 'sharePrefix'>): Schema => ({
+export const idFormatsOf = (config: Config<'userIdFormat' | 'shareIdFormat'>): IdFormats => ({
+  user: config.userIdFormat,
+  share: config.shareIdFormat,
+});
+
+export const schemaOf = (
+  config: Config<BucketSetting | 'userIdFormat' | 'shareIdFormat' | 'userPrefix' | 'sharePrefix'>,
+): Schema => ({
+  ids: idFormatsOf(config),
   buckets: bucketNames(config),
   userPrefix: config.userPrefix,
   sharePrefix: config.sharePrefix,

@@ -1,3 +1,4 @@
+import { ID_SETTINGS } from './settings.ts';
 import { Option } from 'commander';
 import { resolve } from 'node:path';
 import type { ArchiveReader } from '../archive/archive-reader.ts';
@@ -5,7 +6,7 @@ import { planDays } from '../archive/day-plan.ts';
 import type { DayRange } from '../archive/days.ts';
 import { dayOf, dayText, tableKey } from '../archive/keys.ts';
 import { openArchiveReader, openTables } from '../archive/open-archive.ts';
-import { archiveTarget } from '../checks/targets.ts';
+import { archiveTarget, idFormatsOf } from '../checks/targets.ts';
 import { systemClock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import type { FileLock } from '../files/file-lock.ts';
@@ -61,6 +62,7 @@ export const registerCompact: RegisterCommand = (program, context) => {
 Environment:
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket, GetObject, PutObject,
                                              AbortMultipartUpload, and for --remove DeleteObject
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID      as ingest has them
   AWS_REGION, AWS_ENDPOINT_URL_S3 and AWS credentials
 
 Examples:
@@ -73,7 +75,7 @@ Examples:
 async function run(context: CommandContext, options: Options): Promise<void> {
   const range = rangeOf(options);
   refuseUnfinished(range);
-  const config = context.config(['archive', 'archiveRegion']);
+  const config = context.config(['archive', 'archiveRegion', ...ID_SETTINGS]);
   sayProxies(context);
   const archive = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const progress = new Progress(context.stderr);
@@ -90,6 +92,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
       const result = await compactDay(day, {
         reader,
         tables,
+        ids: idFormatsOf(config),
         without: new Set(options.without),
         removes: options.remove,
         parallel: PARALLEL,

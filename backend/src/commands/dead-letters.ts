@@ -1,3 +1,4 @@
+import { ID_SETTINGS } from './settings.ts';
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -7,7 +8,7 @@ import { createKinesisClient } from '../kinesis/client.ts';
 import { runChecks } from '../check.ts';
 import { refuse } from '../checks/preflight.ts';
 import { streamCheck } from '../kinesis/stream-check.ts';
-import { archiveTarget, streamTarget } from '../checks/targets.ts';
+import { archiveTarget, idFormatsOf, streamTarget } from '../checks/targets.ts';
 import type { StoredDeadLetter } from '../archive/dead-letter.ts';
 import {
   dataOf,
@@ -90,7 +91,7 @@ Examples:
       `
 Environment:
   USERPULSE_STREAM                           Kinesis stream; needs kinesis:DescribeStreamSummary and PutRecords
-  USERPULSE_MAX_AHEAD_MS, USERPULSE_DECOMPRESS, USERPULSE_SPLIT
+  USERPULSE_MAX_AHEAD_MS, USERPULSE_DECOMPRESS, USERPULSE_SPLIT, USERPULSE_USER_ID, USERPULSE_SHARE_ID
                                              as set for ingest${ARCHIVE_ENVIRONMENT}
   AWS_ENDPOINT_URL_KINESIS
 
@@ -211,6 +212,7 @@ async function redriveCommand(
   const config = context.config([
     'stream',
     'maxAheadMs',
+    ...ID_SETTINGS,
     'decompress',
     'split',
     ...(file === undefined ? (['archive'] as const) : []),
@@ -237,7 +239,7 @@ async function redriveCommand(
         file === undefined ? stored(context, options) : given(context, file, new Set(options.code)),
         {
           sender,
-          decoding: config,
+          decoding: { ...config, ids: idFormatsOf(config) },
           nowMs: () => systemClock.now(),
           onDeadLetter: () => sender && progress.update(sender.sent, systemClock.now()),
         },

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ArchiveReader } from '../archive/archive-reader.ts';
 import type { TableStore } from '../archive/table-store.ts';
+import { idFormatsOf } from '../checks/targets.ts';
 import type { Config } from '../config.ts';
 import { ErasureKey } from '../erasure/erasure-key.ts';
 import { readForgotten } from '../erasure/forgotten.ts';
@@ -18,11 +19,14 @@ export type ReadErase = (reader: ArchiveReader, signal: AbortSignal) => Promise<
  * What USERPULSE_FORGOTTEN says of events that name someone who has been forgotten.
  * @throws UserpulseError `config_invalid` where the key is missing
  */
-export function eraseBy(context: CommandContext, { forgotten }: Config<'forgotten'>): ReadErase {
-  if (forgotten === 'ignore') return () => Promise.resolve(undefined);
+export function eraseBy(
+  context: CommandContext,
+  config: Config<'forgotten' | 'userIdFormat' | 'shareIdFormat'>,
+): ReadErase {
+  if (config.forgotten === 'ignore') return () => Promise.resolve(undefined);
   const key = erasureKey(context);
   return async (reader, signal) => {
-    const list = await readForgotten(reader, key, signal);
+    const list = await readForgotten(reader, key, idFormatsOf(config), signal);
     return list.size === 0 ? undefined : list.erase;
   };
 }

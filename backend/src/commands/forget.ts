@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ID_KINDS } from '../../../contract/ids.ts';
+import type { IdFormats } from '../../../contract/ids.ts';
+import { idProblem } from '../../../contract/rules.ts';
 import { problemText } from '../../../contract/problem.ts';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { DEFAULT_CODEC } from '../archive/codecs.ts';
@@ -9,7 +10,7 @@ import { readTotalsSplit } from '../archive/totals-split.ts';
 import type { HeldCheckpoints } from '../checkpoint/checkpoint-store.ts';
 import { hasCheckpoints, holdCheckpoints } from '../checkpoint/open-checkpoints.ts';
 import { preflightForget } from '../checks/preflight.ts';
-import { archiveTarget, influxTarget, schemaOf } from '../checks/targets.ts';
+import { archiveTarget, idFormatsOf, influxTarget, schemaOf } from '../checks/targets.ts';
 import { systemClock } from '../clock.ts';
 import { LineEraser } from '../erasure/erase-line.ts';
 import { replacementOf, type Replacement, type Subject } from '../erasure/erase-event.ts';
@@ -84,7 +85,7 @@ Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "start" token of setup, which may read and write
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where points are
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket, GetObject, PutObject and
                                              AbortMultipartUpload
@@ -105,7 +106,7 @@ Examples:
 };
 
 /** @throws UserpulseError bad_request */
-function subjectOf({ user, share }: Options): Subject {
+function subjectOf({ user, share }: Options, ids: IdFormats): Subject {
   const bad = (message: string, hint: string): UserpulseError => new UserpulseError('bad_request', message, { hint });
   if (user !== undefined && share !== undefined) throw bad('--user and --share were given.', 'Forget one at a time.');
   const subject = ((): Subject | undefined => {
@@ -113,13 +114,12 @@ function subjectOf({ user, share }: Options): Subject {
     return share === undefined ? undefined : { kind: 'share', id: share.trim() };
   })();
   if (subject === undefined) throw bad('Nobody to forget was given.', 'Use --user ID or --share ID.');
-  const problem = ID_KINDS[subject.kind].problem(subject.id);
+  const problem = idProblem(subject.kind, subject.id, ids);
   if (problem !== undefined) throw new UserpulseError('bad_request', problemText(problem));
   return subject;
 }
 
 async function run(context: CommandContext, options: Options): Promise<void> {
-  const subject = subjectOf(options);
   const replacement: Replacement = options.pseudonym ? 'pseudonym' : 'nobody';
   const key = erasureKey(context);
   const config = context.config([
@@ -132,6 +132,8 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     'logLevel',
     'startDeadlineMs',
   ]);
+  const ids = idFormatsOf(config);
+  const subject = subjectOf(options, ids);
   const influx = influxTarget(config);
   const archive = archiveTarget(config, context.aws, { maxAttempts: 1 });
   const logger = context.createLogger(config.logLevel);
@@ -156,7 +158,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     const reader = openArchiveReader(archive);
     const tables = openTables(archive, resolve(context.cwd, options.temporary));
     const schema: Schema = { ...schemaOf(config), totalsSplitFromMs: await readTotalsSplit(reader, signal) };
-    const before = (await readForgotten(reader, key, signal)).of(subject);
+    const before = (await readForgotten(reader, key, ids, signal)).of(subject);
     if (before !== undefined && before !== replacement) {
       throw new UserpulseError('bad_request', `This ${subject.kind} has been forgotten before, ${FORMS[before]}.`, {
         hint: before === 'pseudonym' ? 'Add --pseudonym.' : 'Leave out --pseudonym.',
@@ -194,10 +196,10 @@ async function run(context: CommandContext, options: Options): Promise<void> {
         ? undefined
         : resolve(context.cwd, options.state, `${key.hashOf(subject.kind, subject.id).slice(0, 32)}.ndjson`),
     );
-    const text = replacementOf(subject, replacement, key);
+    const text = replacementOf(subject, replacement, key, ids);
     const result = await forget({
       erasure: { subject, replacement, text, schema },
-      eraser: new LineEraser(subject, text, key),
+      eraser: new LineEraser(subject, text, key, ids),
       naming,
       points,
       sink,

@@ -1,3 +1,4 @@
+import { formatsOf } from '../schema/buckets.ts';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { dayText } from '../archive/keys.ts';
 import { erasing } from '../erasure/erasing-lines.ts';
@@ -64,7 +65,7 @@ Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "start" token of setup, which may read and write
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              what to compare, and its prefix scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
   USERPULSE_ARCHIVE_MAX_AGE_MS               as ingest has it
@@ -142,7 +143,7 @@ async function run(context: CommandContext, options: DaysOptions): Promise<void>
     const state = options.dryRun ? undefined : await openState(context, options, target, schema);
     const without = new Set(options.without);
     const found = await planWithTables(reader, options, without, context.stop);
-    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop)) };
+    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop), formatsOf(schema)) };
     state?.plan(options, plan.days);
     tellPlan(context, options, plan, reader.url);
     const startMs = systemClock.now();

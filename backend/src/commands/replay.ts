@@ -1,3 +1,4 @@
+import { formatsOf } from '../schema/buckets.ts';
 import { InvalidArgumentError, Option } from 'commander';
 import { BUCKET_SETTINGS_TEXT } from '../../../contract/roles.ts';
 import { erasing } from '../erasure/erasing-lines.ts';
@@ -65,7 +66,7 @@ Environment, as set for the ingest that writes these buckets:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "ingest" token of setup is enough
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              where to write, and with which prefix scheme
   USERPULSE_ARCHIVE                          s3://BUCKET/PREFIX or file:///DIR; needs s3:ListBucket and GetObject
   USERPULSE_CHECKPOINT                       to look up which points ingest relocated; only read
@@ -131,7 +132,7 @@ async function run(context: CommandContext, options: Options): Promise<void> {
     }
     const reader = openArchiveReader(archive);
     const found = await planWithTables(reader, options, new Set(options.without), context.stop);
-    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop)) };
+    const plan = { ...found, read: erasing(found.read, await readErase(reader, context.stop), formatsOf(schema)) };
     state?.plan(options, plan.days);
     // After the listing: the relocation of an event is saved before the event is archived.
     const relocations = await readRelocations(context, config.checkpoint);

@@ -53,7 +53,7 @@ Environment:
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
                                              as ingest has them; it reads and writes the last
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              as ingest has them
   USERPULSE_LISTEN                           HOST:PORT of /metrics, /healthz, /readyz; default 127.0.0.1:8090
   USERPULSE_START_DEADLINE_MS, USERPULSE_LOG_LEVEL

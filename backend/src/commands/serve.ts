@@ -64,7 +64,7 @@ Environment:
   INFLUX_HOST, INFLUX_ORG, INFLUX_TOKEN      InfluxDB; the "serve" token of setup is enough
                                              INFLUX_TOKEN_FILE may name a file with the token instead
   ${BUCKET_SETTINGS_TEXT}
-  USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
+  USERPULSE_USER_ID, USERPULSE_SHARE_ID, USERPULSE_USER_PREFIX, USERPULSE_SHARE_PREFIX
                                              as ingest has them
   USERPULSE_LISTEN                           HOST:PORT, default 127.0.0.1:8088
   USERPULSE_API_TOKEN                        bearer token of /v1, or USERPULSE_API_TOKEN_FILE; required on anything but loopback

@@ -7,9 +7,13 @@ export const INFLUX_SETTINGS = ['influxHost', 'influxOrg', 'influxToken'] as con
 
 export const BUCKET_SETTINGS: readonly BucketSetting[] = BUCKET_ROLES.map(bucketSetting);
 
+/** What idFormatsOf reads. */
+export const ID_SETTINGS = ['userIdFormat', 'shareIdFormat'] as const satisfies readonly SettingName[];
+
 /** What schemaOf reads. */
 export const SCHEMA_SETTINGS = [
   ...BUCKET_SETTINGS,
+  ...ID_SETTINGS,
   'userPrefix',
   'sharePrefix',
 ] as const satisfies readonly SettingName[];

@@ -1,5 +1,5 @@
-import type { IdKind } from '../../../contract/ids.ts';
-import { ERASED, type InteractionEvent } from '../event/event.ts';
+import { idFormatOf, isAbsentId, type IdFormats, type IdKind } from '../../../contract/ids.ts';
+import type { InteractionEvent } from '../event/event.ts';
 import type { ParsedEvent } from '../event/parse.ts';
 import { erasedEventId } from './erased-event-id.ts';
 import type { ErasureKey } from './erasure-key.ts';
@@ -18,8 +18,10 @@ export type Replacement = (typeof REPLACEMENTS)[number];
 export type Replace = (kind: IdKind, id: string) => string | undefined;
 
 /** @returns the text that replaces an id of this kind */
-export const replacementOf = (subject: Subject, replacement: Replacement, key: ErasureKey): string =>
-  replacement === 'nobody' ? ERASED[subject.kind] : key.pseudonymOf(subject.kind, subject.id);
+export const replacementOf = (subject: Subject, replacement: Replacement, key: ErasureKey, ids: IdFormats): string =>
+  replacement === 'nobody'
+    ? idFormatOf(subject.kind, ids).absent
+    : key.pseudonymOf(subject.kind, subject.id, ids[subject.kind]);
 
 /**
  * What is left of an event that names someone who is forgotten: its time, type and other ids, under another event id. All that the contract does not
@@ -27,7 +29,7 @@ export const replacementOf = (subject: Subject, replacement: Replacement, key: E
  */
 export function eraseEvent(event: InteractionEvent, replace: Replace, key: ErasureKey): ParsedEvent | undefined {
   const of = (kind: IdKind, id: string | undefined): string | undefined =>
-    id === undefined || id === ERASED[kind] ? id : (replace(kind, id) ?? id);
+    id === undefined || isAbsentId(id) ? id : (replace(kind, id) ?? id);
   const [actorId, receiverId, shareId] = [
     of('user', event.actorId) ?? event.actorId,
     of('user', event.receiverId),

@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS } from '../../../contract/ids.ts';
 import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -5,7 +6,7 @@ import { parseLine } from '../archive/day-lines.ts';
 import { deadLetterLine, parseDeadLetter } from '../archive/dead-letter.ts';
 import { dayOf } from '../archive/keys.ts';
 import { aggregate } from '../event/kpl.ts';
-import { ERASED, type InteractionEvent } from '../event/event.ts';
+import type { InteractionEvent } from '../event/event.ts';
 import { identityOf } from '../schema/identity.ts';
 import { ERASED_REASON, LineEraser, type ErasedLine } from './erase-line.ts';
 import { ErasureKey } from './erasure-key.ts';
@@ -17,7 +18,7 @@ const DAY = dayOf(MS);
 const SHARE = '4ff3000000000000000000ab';
 
 const eraserOf = (subject: Subject, how: 'nobody' | 'pseudonym' = 'nobody') =>
-  new LineEraser(subject, replacementOf(subject, how, key), key);
+  new LineEraser(subject, replacementOf(subject, how, key, DEFAULT_ID_FORMATS), key, DEFAULT_ID_FORMATS);
 const user = (id: string): Subject => ({ kind: 'user', id });
 const textOf = (erased: ErasedLine): string => ('line' in erased ? Buffer.from(erased.line).toString() : erased.kind);
 
@@ -53,7 +54,7 @@ const lineOf = ({ eventId, type, ms, actorId, receiverId, shareId, how: [a, b], 
   );
 
 const parsed = (line: Uint8Array): InteractionEvent => {
-  const found = parseLine(line, DAY);
+  const found = parseLine(line, DAY, DEFAULT_ID_FORMATS);
   if ('code' in found) throw new Error(found.reason);
   return found;
 };
@@ -65,7 +66,7 @@ describe('a line of the archive', () => {
       fc.property(event, userId, fc.constantFrom('nobody', 'pseudonym'), (drawn, id, mode) => {
         const before = parsed(lineOf(drawn));
         const erased = eraserOf(user(id), mode).event(lineOf(drawn), DAY);
-        const text = replacementOf(user(id), mode, key);
+        const text = replacementOf(user(id), mode, key, DEFAULT_ID_FORMATS);
         if (before.actorId !== id && before.receiverId !== id) {
           expect(['kept', 'mentioned']).toContain(erased.kind);
           seen[erased.kind as 'kept']++;
@@ -121,7 +122,7 @@ describe('a line of the archive', () => {
       if (next.kind !== 'erased') throw new Error(next.kind);
       return next.line;
     }, line);
-    expect(parsed(erased)).toMatchObject({ actorId: ERASED.user, receiverId: ERASED.user, shareId: ERASED.share });
+    expect(parsed(erased)).toMatchObject({ actorId: '0', receiverId: '0', shareId: '-' });
   });
 
   it('that is no event is left, and told of where it has the id', () => {

@@ -1,3 +1,4 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import { parseLine } from '../archive/day-lines.ts';
 import { parseDeadLetter } from '../archive/dead-letter.ts';
 import { compressionOf, decompress } from '../event/decompress.ts';
@@ -24,9 +25,12 @@ export class LineEraser {
   readonly #subject: Subject;
   readonly #replace: Replace;
   readonly #key: ErasureKey;
+  /** How ids are written. */
+  readonly ids: IdFormats;
 
   /** @param text what takes the place of the id */
-  constructor(subject: Subject, text: string, key: ErasureKey) {
+  constructor(subject: Subject, text: string, key: ErasureKey, ids: IdFormats) {
+    this.ids = ids;
     this.#subject = subject;
     this.#replace = (kind, id) => (kind === subject.kind && id === subject.id ? text : undefined);
     this.#key = key;
@@ -37,7 +41,7 @@ export class LineEraser {
     const line = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const { id } = this.#subject;
     if (!mayMention(line, id)) return KEPT;
-    const event = parseLine(line, day);
+    const event = parseLine(line, day, this.ids);
     if ('code' in event) {
       // One of another day is an event all the same, but nothing reads it as one.
       return mentions(unescaped(line.toString()), id) ? { kind: 'unreadable' } : KEPT;

@@ -1,5 +1,5 @@
 import { createHmac, createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from 'node:crypto';
-import type { IdKind } from '../../../contract/ids.ts';
+import type { IdFormat, IdKind } from '../../../contract/ids.ts';
 
 /** An Ed25519 private key in DER (PKCS #8) is this, and then the 32 bytes of its seed: RFC 8410 §7. */
 const ED25519_DER = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -35,18 +35,20 @@ export class ErasureKey {
   }
 
   /**
-   * A pseudonym that is an id of the kind: of a user 19 digits up to 2^63-1, of a share 24 hex digits. That somebody has it already is as likely
-   * as guessing theirs.
+   * A pseudonym that is an id of the format: 19 digits up to 2^63-1, 24 hex digits, or a text of 30 characters. That somebody has it already is as
+   * likely as guessing theirs.
    */
-  pseudonymOf(kind: IdKind, id: string): string {
+  pseudonymOf(kind: IdKind, id: string, format: IdFormat): string {
     const hash = this.#derive(`pseudonym ${kind}`, id);
-    switch (kind) {
-      case 'user':
+    switch (format) {
+      case 'int64':
         return (LEAST_PSEUDONYM + (hash.readBigUInt64BE() % (2n ** 63n - LEAST_PSEUDONYM))).toString();
-      case 'share':
+      case 'objectid':
         return hash.toString('hex').slice(0, 24);
+      case 'text':
+        return `someone-${hash.toString('base64url').slice(0, 22)}`;
       default:
-        return kind satisfies never;
+        return format satisfies never;
     }
   }
 

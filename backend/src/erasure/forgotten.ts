@@ -3,7 +3,7 @@ import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import { CODECS, DEFAULT_CODEC } from '../archive/codecs.ts';
 import { UserpulseError } from '../errors.ts';
 import type { Erase } from '../event/parse.ts';
-import { ID_KIND_NAMES, type IdKind } from '../../../contract/ids.ts';
+import { ID_KIND_NAMES, type IdFormats, type IdKind } from '../../../contract/ids.ts';
 import type { ErasureKey } from './erasure-key.ts';
 import { eraseEvent, REPLACEMENTS, replacementOf, type Replacement, type Subject } from './erase-event.ts';
 
@@ -21,9 +21,11 @@ const REMEMBERED = 65_536;
 export class Forgotten {
   readonly #key: ErasureKey;
   readonly #byHash: ReadonlyMap<string, Replacement>;
+  readonly #ids: IdFormats;
   readonly #known = new Map<string, string | undefined>();
 
-  constructor(key: ErasureKey, byHash: ReadonlyMap<string, Replacement>) {
+  constructor(key: ErasureKey, byHash: ReadonlyMap<string, Replacement>, ids: IdFormats) {
+    this.#ids = ids;
     this.#key = key;
     this.#byHash = byHash;
   }
@@ -45,7 +47,7 @@ export class Forgotten {
     const name = `${kind} ${id}`;
     if (this.#known.has(name)) return this.#known.get(name);
     const replacement = this.of({ kind, id });
-    const text = replacement && replacementOf({ kind, id }, replacement, this.#key);
+    const text = replacement && replacementOf({ kind, id }, replacement, this.#key, this.#ids);
     if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(name, text);
     return text;
@@ -55,7 +57,12 @@ export class Forgotten {
 const entryOf = (kind: IdKind, hash: string): string => `${kind}-${hash}`;
 
 /** @throws UserpulseError of the archive; `config_invalid` where the list was made with another key */
-export async function readForgotten(reader: ArchiveReader, key: ErasureKey, signal: AbortSignal): Promise<Forgotten> {
+export async function readForgotten(
+  reader: ArchiveReader,
+  key: ErasureKey,
+  ids: IdFormats,
+  signal: AbortSignal,
+): Promise<Forgotten> {
   const byHash = new Map<string, Replacement>();
   try {
     for await (const object of reader.list(`${FOLDER}/`, `${FOLDER}0`, signal)) {
@@ -76,7 +83,7 @@ export async function readForgotten(reader: ArchiveReader, key: ErasureKey, sign
     // A folder that ingest has not made yet.
     if (!(error instanceof UserpulseError && error.code === 'archive_not_found')) throw error;
   }
-  return new Forgotten(key, byHash);
+  return new Forgotten(key, byHash, ids);
 }
 
 /** Adds someone to the list; one who is there already stays. @throws UserpulseError of the archive */

@@ -9,8 +9,11 @@ export function mentions(text: string, id: string): boolean {
 }
 
 /** Whether bytes can name an id at all: they hold it, or escapes of JSON, behind which anything may be. Much cheaper than looking. */
-export const mayMention = (bytes: Buffer, id: string): boolean => bytes.includes(id) || bytes.includes('\\u');
+export const mayMention = (bytes: Buffer, id: string): boolean =>
+  bytes.includes(id) || bytes.includes('\\u') || (id.includes('/') && bytes.includes('\\/'));
 
-/** The text that the escapes of JSON (`\u0038`) stand for, whether or not all of it is JSON. */
+/** The text that the escapes of JSON (`\u0038`, `\/`) stand for, whether or not all of it is JSON. */
 export const unescaped = (text: string): string =>
-  text.replace(/\\u([0-9a-fA-F]{4})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+  text.replace(/\\(?:u([0-9a-fA-F]{4})|\/)/g, (_, digits?: string) =>
+    digits === undefined ? '/' : String.fromCharCode(Number.parseInt(digits, 16)),
+  );

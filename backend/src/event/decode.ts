@@ -1,7 +1,9 @@
+import type { IdFormats } from '../../../contract/ids.ts';
+import type { ArrivalRule } from './arrival-rule.ts';
 import { compressionOf, decompress, type Compression } from './decompress.ts';
 import type { InteractionEvent, Rejection, RejectionCode } from './event.ts';
 import { decodeFrame, hashOutside, isFrame } from './kpl.ts';
-import { parseEvent, RECORD, type ArrivalRule, type Erase, type ParsedEvent, type Subject } from './parse.ts';
+import { parseEvent, RECORD, type Erase, type ParsedEvent, type Subject } from './parse.ts';
 import { MAX_EVENTS, splitArray, splitLines, type Split } from './split.ts';
 
 /** One record as GetRecords returns it. */
@@ -52,6 +54,8 @@ export interface DecodeOptions {
   readonly decompress?: readonly Compression[];
   /** In which ways a record may hold several events; absent: in none. */
   readonly split?: readonly Split[];
+  /** How ids are written; absent: in the default formats. */
+  readonly ids?: IdFormats;
   /** What is left of an event that names someone who has been forgotten; absent: nobody has. */
   readonly erase?: Erase | undefined;
   /** Of the shard that the record was read from; without it nothing counts as outside. */
@@ -75,7 +79,11 @@ export interface DecodedRecord {
 
 /** A record of the stream → events and rejections. Pure; never throws, whatever the bytes. */
 export function decodeRecord(record: StreamRecord, options: DecodeOptions): DecodedRecord {
-  const rule: ArrivalRule = { arrivalMs: record.approximateArrivalMs, maxAheadMs: options.maxAheadMs };
+  const rule: ArrivalRule = {
+    arrivalMs: record.approximateArrivalMs,
+    maxAheadMs: options.maxAheadMs,
+    ids: options.ids,
+  };
   const items: DecodedItem[] = [];
   if (!isFrame(record.data)) {
     return { items, outsideShard: 0, decompressedBytes: decodeInto(items, record.data, false, rule, options) };

@@ -1,6 +1,8 @@
 /**
- * One interaction, after every rule of the contract has been checked. Ids are canonical decimal strings (no sign, no leading zero),
- * because they may exceed 2^53 and must never pass through a JS number.
+ * One interaction, after every rule of the contract has been checked. Ids are strings of their formats (contract/ids.ts): int64 ones are
+ * canonical decimals (no sign, no leading zero), because they may exceed 2^53 and must never pass through a JS number. Of an archived event any id may
+ * also be "absent" of its format, where "userpulse forget" has erased it: nobody, and no share. It is no id, so the event has no point about it, and
+ * none in the totals where the actor is gone. On the stream it is not valid.
  */
 export interface InteractionEvent {
   /** 1 to 128 UTF-16 units, unique per event. */
@@ -9,24 +11,14 @@ export interface InteractionEvent {
   readonly type: string;
   /** Milliseconds since 1970-01-01T00:00:00Z, at least {@link EARLIEST_MS}. */
   readonly occurredAtMs: number;
-  /** Decimal, 1 to 2^63-1; of an archived event also {@link ERASED}.user. */
   readonly actorId: string;
-  /** As actorId. */
   readonly receiverId: string | undefined;
-  /** 24 lower-case hex digits; of an archived event also {@link ERASED}.share. At least one of receiverId and shareId is present. */
+  /** At least one of receiverId and shareId is present. */
   readonly shareId: string | undefined;
 }
 
 /** 2000-01-01T00:00:00Z in ms: nothing earlier is an interaction, and most often a clock that was never set. */
 export const EARLIEST_MS = 946_684_800_000;
-
-/**
- * What stands in an archived event where "userpulse forget" has erased an id: nobody, and no share. It is no id, so the event has no point about
- * it, and none in the totals where the actor is gone. On the stream it is not valid.
- */
-export const ERASED = { user: '0', share: '-' } as const;
-
-export const MAX_USER_ID = '9223372036854775807';
 
 /** Why a record or sub-record is not an event. The list is closed; metrics carry the code as a label, so it stays short. */
 export type RejectionCode =

@@ -1,3 +1,4 @@
+import { NO_TEXT_IDS, type IdKindRow } from '../../../contract/ids.ts';
 import { wrappedValue } from './envelopes.ts';
 import { EARLIEST_MS } from './event.ts';
 import { quoted, shorten } from './shown.ts';
@@ -22,10 +23,10 @@ function anyHint(value: unknown, optional: boolean): string {
 }
 
 /**
- * Of a user ID.
+ * Of an id that is to be an integer.
  * @param literal a number as it is written; else the text
  */
-export function userIdHint(value: unknown, literal: string, optional: boolean): string {
+export function int64Hint(value: unknown, literal: string, kind: IdKindRow, optional: boolean): string {
   const general = anyHint(value, optional);
   if (general !== '' || (typeof value !== 'number' && typeof value !== 'string')) return general;
   if (/^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(literal) && /[.eE]/.test(literal)) {
@@ -33,8 +34,8 @@ export function userIdHint(value: unknown, literal: string, optional: boolean): 
   }
   if (/^-?0*$|^-[1-9]\d*$/.test(literal)) {
     return optional
-      ? ' Does it stand for no user? Leave the member out, or send null.'
-      : ' Does it stand for no user? The field is required.';
+      ? ` Does it stand for no ${kind.noun}? Leave the member out, or send null.`
+      : ` Does it stand for no ${kind.noun}? The field is required.`;
   }
   if (typeof value === 'number') return '';
   if (/^\s*\+?0*[1-9]\d{0,18}\s*$/.test(value))
@@ -42,9 +43,11 @@ export function userIdHint(value: unknown, literal: string, optional: boolean): 
   if (/^[1-9]\d*n$/.test(value)) return ' Is it a BigInt of JavaScript? Send String(id), without the n.';
   if (/^[1-9]\d{0,2}(?:[,._' ]\d{3})+$/.test(value)) return ' Send it without separators.';
   if (/^0x[0-9a-f]+$/i.test(value)) return ' Send it in decimal.';
-  if (UUID.test(value)) return ' It is a UUID: user IDs are numbers.';
+  if (UUID.test(value)) return ` It is a UUID: ${kind.noun} IDs are numbers${otherFormat(kind)}.`;
   return '';
 }
+
+const otherFormat = ({ setting }: IdKindRow): string => `, unless ingest has ${setting}=text`;
 
 export function typeHint(value: unknown): string {
   const general = anyHint(value, false);
@@ -58,14 +61,31 @@ export function typeHint(value: unknown): string {
   return /^[a-z][a-z0-9_]{0,31}$/.test(name) ? ` It could be sent as ${quoted(name)}.` : '';
 }
 
-export function shareIdHint(value: unknown): string {
-  const general = anyHint(value, true);
+/** Of an id that is to be an ObjectId. */
+export function objectIdHint(value: unknown, kind: IdKindRow, optional: boolean): string {
+  const general = anyHint(value, optional);
   if (general !== '' || typeof value !== 'string') return general;
   const text = value.trim();
   if (/^[0-9a-f]{24}$/i.test(text)) return ` Send it as ${quoted(text.toLowerCase())}.`;
   if (/^ObjectId\(/.test(text)) return ' Send the hex digits alone, as toHexString() gives them.';
-  if (UUID.test(text)) return ' It is a UUID: share IDs are MongoDB ObjectIds.';
+  if (UUID.test(text)) return ` It is a UUID: ${kind.noun} IDs are MongoDB ObjectIds${otherFormat(kind)}.`;
   if (/^[A-Za-z0-9+/_-]{16}$/.test(text)) return ' Is it base64? Send it in hex.';
+  return '';
+}
+
+/** Of an id that is to be a text. */
+export function textIdHint(value: unknown, kind: IdKindRow, optional: boolean): string {
+  if (typeof value === 'number') return ' Send it in quotes.';
+  const general = anyHint(value, optional);
+  if (general !== '' || typeof value !== 'string') return general;
+  if (NO_TEXT_IDS.includes(value)) {
+    return optional
+      ? ` Does it stand for no ${kind.noun}? Leave the member out, or send null.`
+      : ` Does it stand for no ${kind.noun}? The field is required.`;
+  }
+  if (value !== value.trim()) return ' Send it without white space at its ends.';
+  if (/^\{[0-9a-f-]{36}\}$/i.test(value)) return ' Send the UUID without braces.';
+  if (/[^\x20-\x7e]/.test(value)) return ' Send an ID of ASCII: what looks the same may be other bytes elsewhere.';
   return '';
 }
 

@@ -1,18 +1,13 @@
 import { isUtf8 } from 'node:buffer';
+import type { ArrivalRule } from './arrival-rule.ts';
 import { envelopeProblem } from './envelopes.ts';
-import {
-  EARLIEST_MS,
-  ERASED,
-  MAX_USER_ID,
-  type InteractionEvent,
-  type Rejection,
-  type RejectionCode,
-} from './event.ts';
+import { EARLIEST_MS, type InteractionEvent, type Rejection, type RejectionCode } from './event.ts';
 import { formatProblem, textProblem, utf8Problem } from './formats.ts';
-import { shareIdHint, spellingHint, timeHint, typeHint, unitOf, userIdHint } from './hints.ts';
+import { spellingHint, timeHint, typeHint, unitOf } from './hints.ts';
 import { iJsonProblem } from './i-json.ts';
 import { jsonSyntaxError } from './json-error.ts';
-import { memberName, numberLiteral, type MemberName } from './literal.ts';
+import { memberName, numberLiteral } from './literal.ts';
+import { ACTOR_ID, readId, RECEIVER_ID, SHARE_ID, SHOWN_DIGITS } from './read-id.ts';
 import { describe, quoted, shorten } from './shown.ts';
 import { parseRfc3339 } from './timestamp.ts';
 
@@ -27,15 +22,6 @@ export interface ParsedEvent {
 
 /** The event and its line without ids that have been forgotten; undefined where it has none of them. */
 export type Erase = (event: InteractionEvent) => ParsedEvent | undefined;
-
-export interface ArrivalRule {
-  /** Kinesis's ApproximateArrivalTimestamp in ms: a late reader decides as an early one does. */
-  readonly arrivalMs: number;
-  /** How far `occurredAt` may be ahead of the arrival, in ms. */
-  readonly maxAheadMs: number;
-  /** A line that is in the archive already. What made it valid when it came is not asked again: its points are written. */
-  readonly archived?: true;
-}
 
 /** What bytes are called in reasons, and whether they could be taken for several events. */
 export interface Subject {
@@ -70,12 +56,8 @@ export function parseEvent(data: Uint8Array, rule: ArrivalRule, subject = RECORD
 
 type JsonObject = { readonly [name in keyof InteractionEvent | 'occurredAt']?: unknown };
 
-const ACTOR_ID = memberName('actorId');
-const RECEIVER_ID = memberName('receiverId');
 const OCCURRED_AT = memberName('occurredAt');
 const TYPE = /^[a-z][a-z0-9_]{0,31}$/;
-const SHARE_ID = /^[0-9a-f]{24}$/;
-const USER_ID = /^[1-9][0-9]{0,18}$/;
 const INTEGER = /^-?[0-9]+$/;
 
 function readEvent(
@@ -87,11 +69,9 @@ function readEvent(
   const eventId = readEventId(object.eventId);
   const type = readType(object.type);
   const occurredAtMs = readOccurredAt(object.occurredAt, text, rule);
-  const actorId = readUserId(object.actorId, text, ACTOR_ID, 'actor_id_invalid', rule);
-  const receiverId = isAbsent(object.receiverId)
-    ? undefined
-    : readUserId(object.receiverId, text, RECEIVER_ID, 'receiver_id_invalid', rule);
-  const shareId = isAbsent(object.shareId) ? undefined : readShareId(object.shareId, rule);
+  const actorId = readId(object.actorId, text, ACTOR_ID, rule);
+  const receiverId = isAbsent(object.receiverId) ? undefined : readId(object.receiverId, text, RECEIVER_ID, rule);
+  const shareId = isAbsent(object.shareId) ? undefined : readId(object.shareId, text, SHARE_ID, rule);
   if (
     typeof eventId === 'string' &&
     typeof type === 'string' &&
@@ -182,42 +162,6 @@ function readType(value: unknown): string | Rejection {
   return reject(
     'type_invalid',
     `type is ${describe(value)}: it must be a string that begins with a-z and has at most 32 of a-z 0-9 _.${typeHint(value)}`,
-  );
-}
-
-function readUserId(
-  value: unknown,
-  text: string,
-  member: MemberName,
-  code: RejectionCode,
-  rule: ArrivalRule,
-): string | Rejection {
-  const digits =
-    typeof value === 'string'
-      ? value
-      : typeof value === 'number'
-        ? numberLiteral(text, member, rule.archived !== true)
-        : '';
-  if (rule.archived === true && value === ERASED.user) return value;
-  // Equal lengths compare as numbers do.
-  if (USER_ID.test(digits) && (digits.length < MAX_USER_ID.length || digits <= MAX_USER_ID)) return digits;
-  const found = typeof value === 'number' ? shorten(digits) : describe(value);
-  const hint = userIdHint(value, digits.slice(0, SHOWN_DIGITS), code !== 'actor_id_invalid');
-  return reject(
-    code,
-    `${member.name} is ${found}: it must be an integer from 1 to ${MAX_USER_ID}, written with digits only, or the same as a string.${hint}`,
-  );
-}
-
-/** As much of a value as a hint looks at. */
-const SHOWN_DIGITS = 100;
-
-function readShareId(value: unknown, rule: ArrivalRule): string | Rejection {
-  if (rule.archived === true && value === ERASED.share) return value;
-  if (typeof value === 'string' && SHARE_ID.test(value)) return value;
-  return reject(
-    'share_id_invalid',
-    `shareId is ${describe(value)}: it must be 24 lower-case hex digits.${shareIdHint(value)}`,
   );
 }
 

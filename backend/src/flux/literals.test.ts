@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { beginsWith, duration, flux, int, join, MAX_TIME_MS, MIN_TIME_MS, string, time } from './literals.ts';
+import {
+  beginsWith,
+  duration,
+  eitherEnd,
+  flux,
+  int,
+  join,
+  MAX_TIME_MS,
+  MIN_TIME_MS,
+  string,
+  time,
+} from './literals.ts';
 
 describe('a string literal', () => {
   it.each([
@@ -81,14 +92,37 @@ describe('a regular expression', () => {
     expect(beginsWith(['88:', '4ff3:'], flux`[1-9]`).text).toBe('/^(?:88:|4ff3:)[1-9]/');
   });
 
+  it('finds these texts and no others', () => {
+    // As Flux reads the literal: of a backslash before a slash, the slash. Go's syntax is JavaScript's for all that is left.
+    const patternOf = (literal: string) => new RegExp(literal.slice(1, -1).replaceAll('\\/', '/'));
+    const text = fc.string({
+      unit: fc.constantFrom('a', 'A', '0', '-', '.', '_', '~', ':', '/', '@', '+', '=', '|', ' '),
+      minLength: 1,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 1, maxLength: 3 }), text, (starts, other) => {
+        const pattern = patternOf(beginsWith(starts).text);
+        for (const each of [...starts, other, ...starts.map((start) => start + other), other + (starts[0] ?? '')])
+          expect(pattern.test(each)).toBe(starts.some((start) => each.startsWith(start)));
+        const [start = ''] = starts;
+        const ends = patternOf(eitherEnd(start, other).text);
+        for (const each of [start, other, start + other, other + start, `${start}x`, `x${other}`, `x${start}x`])
+          expect(ends.test(each)).toBe(each.startsWith(start) || each.endsWith(other));
+      }),
+    );
+  });
+
   it('takes nothing that does not mean itself', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (text) => {
-        if (/^[0-9a-z:]+$/.test(text)) expect(beginsWith([text]).text).toBe(`/^${text}/`);
-        else expect(() => beginsWith([text])).toThrow(RangeError);
+        if (/^[A-Za-z0-9._~:/@+=| -]+$/.test(text)) return;
+        expect(() => beginsWith([text])).toThrow(RangeError);
+        expect(() => eitherEnd(text, 'a')).toThrow(RangeError);
+        expect(() => eitherEnd('a', text)).toThrow(RangeError);
       }),
     );
-    for (const text of ['', '/', '8/', '.', '8|9', '(', '\\d', '$', '^', '8\n', '８'])
+    for (const text of ['', '(', '\\d', '$', '^', '[', '8\n', '８'])
       expect(() => beginsWith([text])).toThrow(RangeError);
     expect(() => beginsWith([])).toThrow(RangeError);
   });

@@ -59,27 +59,31 @@ export function int(digits: string): Flux {
 }
 
 /**
- * A regular expression that finds the texts which begin with one of these, and go on with one of `then` where that is given.
- * @param then a character class, source code of this program
- * @throws RangeError for anything but digits, lowercase letters and colons: nothing else is sure to mean itself, and a slash would end it
+ * A regular expression that finds the texts which begin with one of these, and go on as `then` says where that is given.
+ * @param then source code of this program
+ * @throws RangeError as {@link pattern}
  */
 export function beginsWith(starts: readonly string[], then: Flux = none): Flux {
-  for (const start of starts)
-    if (!/^[0-9a-z:]+$/.test(start))
-      throw new RangeError(`${JSON.stringify(start)} is no beginning that can be looked for.`);
   if (starts.length === 0) throw new RangeError('beginsWith needs at least one text.');
-  const [only, ...others] = starts;
-  return trusted(`/^${others.length === 0 ? (only ?? '') : `(?:${starts.join('|')})`}${then.text}/`);
+  const [only = '', ...others] = starts.map(pattern);
+  return trusted(`/^${others.length === 0 ? only : `(?:${[only, ...others].join('|')})`}${then.text}/`);
 }
 
 /**
- * A regular expression that finds the texts `ID:…` and `…:ID`: both ends of a pair.
- * @throws RangeError as {@link beginsWith}
+ * A regular expression that finds the texts which begin with one of these and end with one of those: both ends of a pair.
+ * @throws RangeError as {@link pattern}
  */
-export function eitherEnd(id: string): Flux {
-  if (!/^[0-9a-z]+$/.test(id))
-    throw new RangeError(`${JSON.stringify(id)} is no end of a pair that can be looked for.`);
-  return trusted(`/^${id}:|:${id}$/`);
+export const eitherEnd = (beginning: string, end: string): Flux => trusted(`/^${pattern(beginning)}|${pattern(end)}$/`);
+
+/**
+ * A text as a part of a regular expression. What could mean something there stands in a class of its own. A backslash would not do: Flux reads `\x2e`
+ * in a regular expression as the dot that it then is (https://docs.influxdata.com/flux/v0/spec/lexical-elements/#regular-expression-literals).
+ * @throws RangeError for anything but the characters of ids and of what is between two: nothing else is sure to mean itself
+ */
+function pattern(text: string): string {
+  if (!/^[A-Za-z0-9._~:/@+=| -]+$/.test(text))
+    throw new RangeError(`${JSON.stringify(text)} is no text that can be looked for.`);
+  return text.replace(/[.+|]/g, '[$&]').replaceAll('/', '\\/');
 }
 
 /** InfluxDB keeps times as int64 nanoseconds: 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z, here rounded inward to seconds. */

@@ -4,6 +4,7 @@ import {
   FIELD,
   MEASUREMENT,
   PAIR_FIELD,
+  pairOf,
   prefixOf,
   schemeOf,
   TOTAL_FIELD,
@@ -27,14 +28,14 @@ export function namingScript(
   schema: Schema,
 ): Flux | undefined {
   const tests: Flux[] = [];
-  const literal = idLiteral(kind, id);
+  const literal = idLiteral(kind, id, schema);
   if (role === 'total') {
     for (const [of, field] of TOTALS) {
       if (ROLES[of].ids === kind) tests.push(flux`r._field == ${string(field)} and r._value == ${literal}`);
     }
   } else {
     const prefix = flux`r.prefix == ${string(prefixOf(id, schemeOf(role, schema)))}`;
-    const pair = flux`r._field == ${string(PAIR_FIELD)} and r._value =~ ${eitherEnd(id)}`;
+    const pair = flux`r._field == ${string(PAIR_FIELD)} and r._value =~ ${eitherEnd(pairOf(id, '', schema), pairOf('', id, schema))}`;
     if (ROLES[role].ids === kind) {
       tests.push(flux`${prefix} and r._field == ${string(FIELD[role])} and r._value == ${literal}`);
     }

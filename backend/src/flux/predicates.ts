@@ -1,17 +1,16 @@
-import { ID_KINDS, type IdKind, type IdKindRow } from '../../../contract/ids.ts';
+import { idFormatProblem, type IdFormatRow, type IdKind } from '../../../contract/ids.ts';
 import { idKindOf, type IdPreset } from '../../../contract/presets.ts';
 import { problemText } from '../../../contract/problem.ts';
-import { FIELD, NO_ID, PAIR_FIELD, pairOf, prefixOf, schemeOf, type Schema } from '../schema/buckets.ts';
+import { FIELD, formatOf, formatsOf, PAIR_FIELD, pairOf, prefixOf, schemeOf, type Schema } from '../schema/buckets.ts';
 import { beginsWith, flux, int, none, string, type Flux } from './literals.ts';
 
 /** The literal that an id's field is compared with; its type must be the field's, or InfluxDB silently finds nothing. */
-const LITERAL: Readonly<Record<IdKindRow['stored'], (id: string) => Flux>> = { int64: int, string };
+const LITERAL: Readonly<Record<IdFormatRow['stored'], (id: string) => Flux>> = { int64: int, string };
 
 /** @throws RangeError where it is no id of the kind */
-export function idLiteral(kind: IdKind, id: string): Flux {
-  const problem = ID_KINDS[kind].problem(id);
-  if (problem !== undefined) throw new RangeError(problemText(problem));
-  return LITERAL[ID_KINDS[kind].stored](id);
+export function idLiteral(kind: IdKind, id: string, schema: Schema): Flux {
+  requireIds(kind, [id], schema);
+  return LITERAL[formatOf(kind, schema).stored](id);
 }
 
 /** The tag and field tests that find the points of some ids. */
@@ -24,8 +23,8 @@ export interface IdTest {
 
 /** @throws RangeError where an id is not of its preset's kind (callers validate before, with a message for people). */
 export function idTest(preset: IdPreset, ids: readonly string[], schema: Schema): IdTest {
-  const kind = kindOf(preset, ids);
-  const literals = ids.map(LITERAL[kind.stored]);
+  const kind = idKindOf(preset);
+  const literals = ids.map((id) => idLiteral(kind, id, schema));
   return {
     prefixes: prefixesOf(preset, ids, schema),
     field: FIELD[preset],
@@ -35,8 +34,8 @@ export function idTest(preset: IdPreset, ids: readonly string[], schema: Schema)
 
 /** The points of some ids with one counterpart. @throws RangeError as {@link idTest} */
 export function pairTest(preset: IdPreset, ids: readonly string[], counterpart: string, schema: Schema): IdTest {
-  kindOf(preset, [...ids, counterpart]);
-  const literals = ids.map((id) => string(pairOf(id, counterpart)));
+  requireIds(idKindOf(preset), [...ids, counterpart], schema);
+  const literals = ids.map((id) => string(pairOf(id, counterpart, schema)));
   return {
     prefixes: prefixesOf(preset, ids, schema),
     field: PAIR_FIELD,
@@ -54,10 +53,9 @@ export function counterpartTest(
   schema: Schema,
   which: 'some' | 'any' = 'some',
 ): IdTest {
-  kindOf(preset, ids);
-  const starts = ids.map((id) => pairOf(id, ''));
-  // No id begins with a zero, and what stands where there is none does.
-  const then = which === 'some' ? flux`[1-9]` : none;
+  requireIds(idKindOf(preset), ids, schema);
+  const starts = ids.map((id) => pairOf(id, '', schema));
+  const then = which === 'some' ? SOMEBODY[formatOf('user', schema).absent] : none;
   return {
     prefixes: prefixesOf(preset, ids, schema),
     field: PAIR_FIELD,
@@ -65,13 +63,14 @@ export function counterpartTest(
   };
 }
 
-function kindOf(preset: IdPreset, ids: readonly string[]): IdKindRow {
-  const kind = ID_KINDS[idKindOf(preset)];
+/** What an id goes on with that is not `absent`: a number has no leading zero, and a text is not a dash alone. */
+const SOMEBODY: Readonly<Record<IdFormatRow['absent'], Flux>> = { '0': flux`[1-9]`, '-': flux`([^-]|-.)` };
+
+function requireIds(kind: IdKind, ids: readonly string[], schema: Schema): void {
   for (const id of ids) {
-    const problem = kind.problem(id);
+    const problem = idFormatProblem(kind, id, formatsOf(schema));
     if (problem !== undefined) throw new RangeError(problemText(problem));
   }
-  return kind;
 }
 
 function prefixesOf(preset: IdPreset, ids: readonly string[], schema: Schema): string[] {
@@ -80,9 +79,9 @@ function prefixesOf(preset: IdPreset, ids: readonly string[], schema: Schema): s
 }
 
 /** `r.field != 0`: the totals whose event has an id of the preset's kind. */
-export function hasId(column: Flux, preset: IdPreset): Flux {
-  const kind = idKindOf(preset);
-  return flux`${column} != ${LITERAL[ID_KINDS[kind].stored](NO_ID[kind])}`;
+export function hasId(column: Flux, preset: IdPreset, schema: Schema): Flux {
+  const { stored, absent } = formatOf(idKindOf(preset), schema);
+  return flux`${column} != ${LITERAL[stored](absent)}`;
 }
 
 /** `r.tag == "a"`, or `(r.tag == "a" or r.tag == "b")`: the forms that InfluxDB's storage evaluates itself. */

@@ -17,8 +17,8 @@ const schema: Schema = {
     share: 'interactions_share',
     total: 'interactions_total',
   },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 const fromMs = Date.UTC(2026, 0, 1);
 const toMs = Date.UTC(2026, 0, 8);
@@ -194,7 +194,7 @@ describe('the script of counts', () => {
     const text = seriesScript([stream({})], {
       ...schema,
       buckets: { ...schema.buckets, made: 'm "quoted" ${x}' },
-      userPrefix: { side: 'last', length: 2 },
+      userPrefix: { by: 'last', length: 2 },
     }).text;
     expect(text).toContain('from(bucket: "m \\"quoted\\" \\x24{x}")');
     expect(text).toContain('r.prefix == "56"');

@@ -181,7 +181,7 @@ export function idScript(
   const { preset, id, typed = false, timed = false } = read;
   const test: PointTest =
     id === undefined
-      ? { prefixes: [], field: TOTAL_FIELD[preset], value: (value) => hasId(value, preset) }
+      ? { prefixes: [], field: TOTAL_FIELD[preset], value: (value) => hasId(value, preset, schema) }
       : counterpartTest(preset, [id], schema);
   return flux`${points(schema.buckets[id === undefined ? 'total' : preset], read, test)}
   |> keep(columns: [${join([...(timed ? ['_time'] : []), '_value', ...(typed ? [TYPE_TAG] : [])].map(string), flux`, `)}])`;

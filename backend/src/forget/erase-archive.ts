@@ -158,7 +158,7 @@ async function eraseTable(
   const rewrite = (line: Uint8Array): Uint8Array | undefined =>
     replacing(options, eraser.event(line, day), object.key)?.line;
   try {
-    await rewriteTable(table, rewrite, path, signal);
+    await rewriteTable(table, rewrite, path, eraser.ids, signal);
     await tables.put(object.key, path, object, TABLE_KIND, signal);
   } finally {
     await rm(path, { force: true });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CHECK_NAMES } from '../check.ts';
-import { ID_KIND_NAMES, ID_KINDS } from '../../../contract/ids.ts';
+import { DEFAULT_ID_FORMATS, ID_FORMAT_NAMES, ID_KIND_NAMES, ID_KINDS, idFormatOf } from '../../../contract/ids.ts';
 import type { FieldTable, Form } from '../../../contract/fields.ts';
 import { MAX_IDS, MAX_IDS_APART, MAX_QUERIES, MAX_SERIES, MAX_TOP, MAX_WINDOWS } from '../../../contract/limits.ts';
 import { ID_PRESETS, PRESET_NAMES, RANKED_PRESETS, SERIES_PRESETS } from '../../../contract/presets.ts';
@@ -58,7 +58,7 @@ const every = z
 export const interactionsParams = z.object({
   preset: z.string().meta({ description: oneOf(ID_PRESETS), example: 'received' }),
   id: z.string().meta({
-    description: `An id of the preset: ${ID_KIND_NAMES.map((kind) => `a ${ID_KINDS[kind].noun} ID is ${ID_KINDS[kind].what}`).join(', ')}.`,
+    description: `An id of the preset, percent-encoded: ${ID_KIND_NAMES.map((kind) => `a ${ID_KINDS[kind].noun} ID is ${idFormatOf(kind, DEFAULT_ID_FORMATS).what}`).join(', ')}, unless the backend has other formats of ids; \`/v1/schema\` says which.`,
     example: USER_EXAMPLE,
   }),
 });
@@ -408,7 +408,13 @@ export const schemaResponse = z
   .object({
     version: z.string(),
     buckets: z.object(byRole(() => z.string())),
-    prefix: z.object({ user: z.string(), share: z.string() }).meta({ description: 'first:N or last:N of the id.' }),
+    ids: z
+      .object({ user: z.enum(ID_FORMAT_NAMES), share: z.enum(ID_FORMAT_NAMES) })
+      .meta({ description: 'How ids are written.' }),
+    prefix: z.object({ user: z.string(), share: z.string() }).meta({
+      description:
+        'What of an id is its prefix: first:N or last:N of its characters, or hash:N, hex digits of its hash.',
+    }),
     presets: z.array(
       z.object({
         name: z.enum(PRESET_NAMES),
@@ -434,6 +440,7 @@ export const schemaResponse = z
     example: {
       version: '0.1.0',
       buckets: byRole((role) => ROLES[role].bucket),
+      ids: DEFAULT_ID_FORMATS,
       prefix: { user: 'first:4', share: 'first:6' },
       presets: [{ name: 'received', description: 'Interactions received by users', ids: 'user', live: true }],
       calculations: [{ name: 'count', description: 'Interactions in each window' }],

@@ -17,8 +17,8 @@ export const AUTHORIZED = { authorization: `Bearer ${TOKEN}` };
 
 export const SCHEMA: Schema = {
   buckets: { made: 'b_made', received: 'b_received', share: 'b_share', total: 'b_total' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 export const silent = pino({ level: 'silent' });

@@ -11,8 +11,8 @@ import type { StoredField } from './stored-points.ts';
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 /** As influxd 2.7.12 answers, tables of other columns apart. */
 const ANSWER = [

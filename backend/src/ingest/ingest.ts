@@ -21,7 +21,7 @@ import type { PointSink } from '../influx/point-sink.ts';
 import type { OpenFeed } from '../kinesis/shard-feed.ts';
 import type { ShardInfo, StreamSource } from '../kinesis/stream-source.ts';
 import { ByteBudget, segmentToSeal } from '../memory/byte-budget.ts';
-import type { Schema } from '../schema/buckets.ts';
+import { formatsOf, type Schema } from '../schema/buckets.ts';
 import { Semaphore } from '../semaphore.ts';
 import { StateMachine, type Edges } from '../state-machine.ts';
 import { OffsetAllocator } from './allocate.ts';
@@ -166,7 +166,7 @@ class Ingestion {
       onRetry: (reason) => metrics.retries.inc({ target: 'checkpoint', reason }),
     };
     const { maxAheadMs, decompress, split } = settings;
-    const decoding = { maxAheadMs, decompress, split };
+    const decoding = { maxAheadMs, decompress, split, ids: formatsOf(options.schema) };
     this.#guard = new RejectGuard(clock, {
       maxRatio: settings.rejectMaxRatio,
       minRecords: settings.rejectMinRecords,

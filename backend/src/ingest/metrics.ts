@@ -83,6 +83,11 @@ export function createIngestMetrics(registry: Registry) {
       'target',
       'reason',
     ] as const),
+    polledInstead: new Gauge({
+      name: 'userpulse_shards_polled_instead',
+      help: 'Shards that fan-out polls because their subscription is in use',
+      registers,
+    }),
     archiveObjects: counter('userpulse_archive_objects_total', 'Archive objects written', ['kind'] as const),
     archiveLines: counter('userpulse_archive_lines_total', 'Lines in them', ['kind'] as const),
     archiveBytes: counter('userpulse_archive_bytes_total', 'Their compressed bytes', ['kind'] as const),

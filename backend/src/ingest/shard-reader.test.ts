@@ -4,8 +4,16 @@ import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
 import type { StreamRecord } from '../event/decode.ts';
 import { polling } from '../kinesis/polling-feed.ts';
-import { heldBytes, readShard } from './shard-reader.ts';
+import { heldBytes, readShard, type ReadEvents } from './shard-reader.ts';
 import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
+
+const NO_EVENTS: ReadEvents = {
+  retrying: () => undefined,
+  succeeded: () => undefined,
+  gap: () => undefined,
+  polledInstead: () => undefined,
+  notPolledInstead: () => undefined,
+};
 
 /** Kinesis whose clock is behind ours, with one empty shard that is closed: it refuses iterators at a time that has not come for it. */
 const fakeSourceBehind = (clock: VirtualClock, behindMs: number, asked: Position[]): StreamSource => ({
@@ -33,7 +41,7 @@ const read = async (clock: VirtualClock, source: StreamSource, ms: number): Prom
     feed: polling(source, 250),
     budget: new ByteBudget(Infinity),
     pageBytes: 1_000_000,
-    events: { retrying: () => undefined, succeeded: () => undefined, gap: () => undefined },
+    events: NO_EVENTS,
     random: () => 1,
   });
   for await (const { records } of reading) pages += 1 + records.length;
@@ -93,7 +101,7 @@ describe('a page larger than was reserved for it', () => {
           feed: polling(source, 250),
           budget,
           pageBytes,
-          events: { retrying: () => undefined, succeeded: () => undefined, gap: () => undefined },
+          events: NO_EVENTS,
         });
         for await (const page of pages) {
           expect(ended).toBe(false);

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
 import type { StreamRecord } from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
-import type { Begin, FeedPage, OpenFeed } from '../kinesis/shard-feed.ts';
+import type { Begin, FeedEvents, FeedPage, OpenFeed } from '../kinesis/shard-feed.ts';
 import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
 import { Retries, type BackoffPolicy } from '../retry.ts';
@@ -39,7 +39,7 @@ export interface ReadContext {
 }
 
 /** What a reader tells of its stream. */
-export interface ReadEvents {
+export interface ReadEvents extends FeedEvents {
   /** A request has failed and will be repeated. */
   retrying(reason: string, message: string, shardId: string): void;
   succeeded(shardId: string): void;

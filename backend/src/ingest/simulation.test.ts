@@ -171,6 +171,9 @@ class World {
       random,
       inUse: 0.1,
       broken: 0.03,
+      silent: 0.01,
+      // Longer than a run lasts; for ever in every third case.
+      keptMs: () => this.pick([0, 30_000, Infinity]),
       ended: 0.03,
       tellsChildren,
     });

@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS } from '../../../contract/ids.ts';
 import type { Logger } from 'pino';
 import { saveDurably, type SaveContext } from '../checkpoint/checkpoint-cell.ts';
 import type { CheckpointStore, StoredCheckpoints } from '../checkpoint/checkpoint-store.ts';
@@ -215,7 +216,11 @@ export async function redoPendingRange(context: RereadContext, shard: Shard): Pr
   if (pending === null) return undefined;
   const refused = new Map(pending.refusals.map((r) => [`${r.sequenceNumber}/${r.subSequence ?? ''}`, r.reason]));
   const segment = shard.archive.newSegment(pending.codec);
-  const decoding = pending.decoding ?? context.decoding;
+  // Without formats it was begun with the default ones.
+  const decoding =
+    pending.decoding === undefined
+      ? context.decoding
+      : { ...pending.decoding, ids: pending.decoding.ids ?? DEFAULT_ID_FORMATS };
   for await (const again of reread({ ...context, decoding }, shard, pending.first, pending.last)) {
     noteWarm(shard, again);
     const { record, items } = again;

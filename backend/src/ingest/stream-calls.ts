@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { UserpulseError } from '../errors.ts';
+import { sentences } from '../format.ts';
 import { OutageLog, retrying } from '../retry.ts';
 import type { Clock } from '../clock.ts';
 import type { IngestMetrics } from './metrics.ts';
@@ -23,6 +24,8 @@ export class StreamCalls implements ReadEvents {
   readonly signal: AbortSignal;
   readonly #options: StreamCallsOptions;
   readonly #outage: OutageLog;
+  /** Shards that are polled though they should be pushed, since when (ms). */
+  readonly #polledInstead = new Map<string, number>();
 
   constructor(options: StreamCallsOptions) {
     this.source = options.source;
@@ -75,6 +78,29 @@ export class StreamCalls implements ReadEvents {
 
   succeeded(part: unknown): void {
     this.#outage.succeeded(part);
+  }
+
+  /** Not an outage: the shard is read all the same. */
+  polledInstead(message: string, shardId: string): void {
+    const { metrics, logger, clock } = this.#options;
+    metrics.retries.inc({ target: 'stream', reason: 'in_use' });
+    if (this.#polledInstead.has(shardId)) return;
+    this.#polledInstead.set(shardId, clock.now());
+    metrics.polledInstead.set(this.#polledInstead.size);
+    logger.warn(
+      { shardId, reason: 'in_use' },
+      sentences(message, 'The shard is polled until it can be subscribed to; no data is lost'),
+    );
+  }
+
+  notPolledInstead(by: 'subscription' | 'close', shardId: string): void {
+    const { metrics, logger, clock } = this.#options;
+    const sinceMs = this.#polledInstead.get(shardId);
+    if (sinceMs === undefined) return;
+    this.#polledInstead.delete(shardId);
+    metrics.polledInstead.set(this.#polledInstead.size);
+    if (by === 'close') return;
+    logger.info({ shardId, forMs: clock.now() - sinceMs }, 'The shard is subscribed to again, and polled no more.');
   }
 
   /** @throws UserpulseError checkpoint_trimmed, unless gaps are passed */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { eventFrame } from '../../../tests/support/models/subscriptions.ts';
+import { eventFrame, exceptionFrame } from '../../../tests/support/models/subscriptions.ts';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
 import { fanout } from './fanout-feed.ts';
 import type { FeedPage, ShardFeed } from './shard-feed.ts';
-import type { Position } from './stream-source.ts';
+import { SourceError, type Position } from './stream-source.ts';
 
 const START: Position = { kind: 'trim_horizon' };
 
@@ -20,32 +20,49 @@ const event = (sequence: number, size = 4, more: object = {}): Buffer =>
   });
 const nothing = eventFrame({ Records: [], ContinuationSequenceNumber: '0', MillisBehindLatest: 0 });
 
-/** Bodies of subscriptions, one after the other; a pause in ms between two pieces. */
-function feedOf(bodies: readonly (readonly (Buffer | number)[])[], maxBytes = 4_000_000) {
+const inUse = exceptionFrame('ResourceInUseException', 'Another active subscription exists.');
+
+/** A subscription that is refused before it begins. */
+const REFUSED = 'refused';
+type FakeBody = typeof REFUSED | readonly (Buffer | number)[];
+
+/**
+ * On a fake Kinesis.
+ * @param bodies of subscriptions, one after the other; a pause in ms between two pieces
+ * @param polledMs how long a poll takes; the first one ends the shard where it is not given
+ */
+function feedOf(bodies: readonly FakeBody[], maxBytes = 4_000_000, polledMs?: number) {
   const clock = new VirtualClock();
   const signal = new AbortController().signal;
   const budget = new ByteBudget(maxBytes);
   const subscribed: { readonly atMs: number; readonly ended: AbortSignal }[] = [];
   let pulled = 0;
   const polled: FeedPage[] = [];
-  const polling: ShardFeed = {
+  const told: string[] = [];
+  let isOpen = false;
+  let iterators = 0;
+  const fakePolling: ShardFeed = {
     next: async (begin) => {
-      await begin(() => Promise.resolve());
+      if (!isOpen) await begin(() => Promise.resolve(iterators++));
+      isOpen = true;
+      if (polledMs !== undefined) await clock.sleep(polledMs, signal);
       const reservation = await budget.reserve(1, signal);
-      const page = { records: [], reservation, millisBehindLatest: 0, atTip: true, askedMs: clock.now(), ended: true };
+      const ended = polledMs === undefined;
+      const page = { records: [], reservation, millisBehindLatest: 0, atTip: true, askedMs: clock.now(), ended };
       polled.push(page);
       return page;
     },
-    close: () => undefined,
+    close: () => void (isOpen = false),
   };
   const feed = fanout({
-    polling: () => polling,
+    polling: () => fakePolling,
     random: () => 0,
     subscriptions: {
       subscribe: async (_shard, _position, ended) => {
         await Promise.resolve();
         const body = bodies[subscribed.length] ?? [];
         subscribed.push({ atMs: clock.now(), ended });
+        if (body === REFUSED) throw new SourceError('in_use', 'Another active subscription exists.');
         return (async function* () {
           for (const piece of body) {
             if (typeof piece === 'number') await clock.sleep(piece, ended);
@@ -57,9 +74,19 @@ function feedOf(bodies: readonly (readonly (Buffer | number)[])[], maxBytes = 4_
         })();
       },
     },
-  })({ shardId: 'shardId-000000000000', clock, signal, budget, pageBytes: 100_000 });
+  })({
+    shardId: 'shardId-000000000000',
+    clock,
+    signal,
+    budget,
+    pageBytes: 100_000,
+    events: {
+      polledInstead: (message) => told.push(message),
+      notPolledInstead: (by) => told.push(by),
+    },
+  });
   const next = (): Promise<FeedPage> => feed.next((open) => open(START));
-  return { feed, next, clock, budget, subscribed, polled, pulled: () => pulled };
+  return { feed, next, clock, budget, subscribed, polled, told, pulled: () => pulled, iterators: () => iterators };
 }
 const sequences = ({ records }: FeedPage): string[] => records.map(({ sequenceNumber }) => sequenceNumber);
 
@@ -121,6 +148,47 @@ describe('the feed of fan-out', () => {
     await expect(next()).rejects.toThrow();
     await next();
     expect(subscribed.map(({ atMs }) => atMs - begunMs)).toEqual([0, 1_000, 2_000]);
+  });
+
+  it.each([
+    { refusal: 'before it begins', bodies: [REFUSED, REFUSED, [event(1)]] },
+    { refusal: 'in its first event', bodies: [[inUse], [inUse], [event(1)]] },
+  ] as const)('polls while the subscription is in use, as is said $refusal, and asks again', async ({ bodies }) => {
+    const { next, clock, subscribed, polled, told, iterators } = feedOf(bodies, 4_000_000, 1_000);
+    const begunMs = clock.now();
+    let page = await next();
+    for (; page.records.length === 0; page = await next()) page.reservation.release();
+    expect(sequences(page)).toEqual(['1']);
+    expect(subscribed.map(({ atMs }) => atMs - begunMs)).toEqual([0, 10_000, 20_000]);
+    expect(polled).toHaveLength(20);
+    // A refused subscription may have moved the reader's position, so polling begins anew behind it.
+    expect(iterators()).toBe(2);
+    expect(told.map((text) => text.replace(/.*Another active.*/, 'in use'))).toEqual([
+      'in use',
+      'in use',
+      'subscription',
+    ]);
+  });
+
+  it('polls when somebody else takes its subscription over', async () => {
+    const { next, polled, told } = feedOf([[event(1), inUse], [event(2)]], 4_000_000, 1_000);
+    expect(sequences(await next())).toEqual(['1']);
+    (await next()).reservation.release();
+    expect(polled).toHaveLength(1);
+    expect(told).toHaveLength(1);
+    let page = await next();
+    for (; page.records.length === 0; page = await next()) page.reservation.release();
+    expect(sequences(page)).toEqual(['2']);
+  });
+
+  it('tells that it polls no more when it is closed, and subscribes first when it is used again', async () => {
+    const { feed, next, told, subscribed } = feedOf([REFUSED, [event(1)]], 4_000_000, 1_000);
+    (await next()).reservation.release();
+    feed.close();
+    feed.close();
+    expect(told.slice(1)).toEqual(['close']);
+    expect(sequences(await next())).toEqual(['1']);
+    expect(subscribed).toHaveLength(2);
   });
 
   it('is closed with its connection', async () => {

@@ -23,6 +23,11 @@ const MIN_SUBSCRIBE_INTERVAL_MS = 1_000;
 const SILENCE_MS = 30_000;
 /** Events that had to wait so long to be taken may be old, and so may those behind them until the next comes only after as long a wait. */
 const HELD_UP_MS = 1_000;
+/**
+ * How often (ms) a subscription is asked for that is in use. Where a connection is lost, kinesis-local keeps its subscription until five minutes are
+ * over. Kinesis refuses another one for five seconds, and gives it then.
+ */
+const IN_USE_MS = 10_000;
 /** A frame up to this size is read without room being made for it first: most say only that there is nothing new. */
 const SMALL_FRAME_BYTES = 4_096;
 
@@ -34,7 +39,7 @@ const scratch = new SpareBuffers(SCRATCH_BYTES, 16);
 
 export interface FanoutOptions {
   readonly subscriptions: ShardSubscriptions;
-  /** Reads between two subscriptions of a shard that is read to its tip. */
+  /** Reads a shard while its subscription is in use, and between two subscriptions where it is read to its tip. */
   readonly polling: OpenFeed;
   /** When (ms) a subscription is renewed, were it still open. */
   readonly renewMs?: number;
@@ -64,13 +69,16 @@ interface Subscription {
  *     ▲   ▲               │    ▲                            │
  *     │   │ ended, or old │    └────────────────────────────┘
  *     │   └───────────────┤
- *     └───── looking ◀────┘ where nothing lay behind the last page
+ *     ├───── looking ◀────┤ where nothing lay behind the last page
+ *     └───── polling ◀────┘ for IN_USE_MS, where the subscription is in use; also from subscribing
  * ```
  * Bytes are taken from the connection for the frame in hand only. While there is no room for it, the connection fills up (HTTP/2 lets 64 KiB come,
  * and Node's stream buffers as much) and Kinesis waits.
  *
  * Looking: a server may end a subscription without saying that the shard has ended, as kinesis-local does. So where a subscription ends and nothing
  * lay behind the last page, the next pages are polled, which tells; two or three calls in five minutes.
+ *
+ * Whoever reads next, by polling or by a subscription, begins where the reader is: neither knows what the other has brought.
  */
 class FanoutFeed implements ShardFeed {
   readonly #options: FanoutOptions;
@@ -80,6 +88,10 @@ class FanoutFeed implements ShardFeed {
   #subscribedMs = -Infinity;
   /** Pages that are still to be polled before the next subscription. */
   #looking = 0;
+  /** Until when (ms) the shard is polled, because its subscription is in use. */
+  #pollUntilMs = -Infinity;
+  /** Nothing came by a subscription since one was in use. */
+  #polledInstead = false;
   /** Nothing lay behind the last page. */
   #atTip = false;
   /** When a frame last began to arrive. */
@@ -95,14 +107,36 @@ class FanoutFeed implements ShardFeed {
 
   async next(begin: Begin): Promise<FeedPage> {
     for (;;) {
-      const page = this.#looking > 0 ? await this.#look(begin) : await this.#pushed(begin);
-      if (page !== undefined) return page;
+      if (this.#looking > 0) return await this.#look(begin);
+      if (this.#context.clock.now() < this.#pollUntilMs) return await this.#polled.next(begin);
+      try {
+        const page = await this.#pushed(begin);
+        if (page !== undefined) return page;
+      } catch (error) {
+        if (!(error instanceof SourceError) || error.kind !== 'in_use') throw error;
+        this.#pollInstead(error.message);
+      }
     }
   }
 
   close(): void {
     this.#end();
     this.#polled.close();
+    this.#pollUntilMs = -Infinity;
+    this.#endPolledInstead('close');
+  }
+
+  #pollInstead(message: string): void {
+    const { clock, events, shardId } = this.#context;
+    this.#pollUntilMs = clock.now() + IN_USE_MS;
+    this.#polledInstead = true;
+    events.polledInstead(message, shardId);
+  }
+
+  #endPolledInstead(by: 'subscription' | 'close'): void {
+    if (!this.#polledInstead) return;
+    this.#polledInstead = false;
+    this.#context.events.notPolledInstead(by, this.#context.shardId);
   }
 
   #end(): void {
@@ -116,7 +150,6 @@ class FanoutFeed implements ShardFeed {
     this.#looking = 0;
     const page = await this.#polled.next(begin);
     if (page.records.length > 0 || !page.atTip) this.#looking = left;
-    if (this.#looking === 0) this.#polled.close();
     return page;
   }
 
@@ -163,6 +196,7 @@ class FanoutFeed implements ShardFeed {
         reservation.release();
         return undefined;
       }
+      this.#endPolledInstead('subscription');
       const records = event.Records.map(streamRecord);
       const ended = event.ChildShards.length > 0;
       const newest = records.at(-1);
@@ -195,6 +229,7 @@ class FanoutFeed implements ShardFeed {
     const { subscriptions, renewMs = RENEW_MS, random = Math.random } = this.#options;
     const ending = new AbortController();
     const either = AbortSignal.any([signal, ending.signal]);
+    this.#polled.close();
     /** What comes of the connection in time. */
     const inTime = async <T>(waiting: () => Promise<T>): Promise<T> => {
       const cancel = after(clock, SILENCE_MS, () => ending.abort(silent()));

@@ -36,6 +36,14 @@ export interface ShardFeed {
   close(): void;
 }
 
+/** What a feed tells that can read in two ways. */
+export interface FeedEvents {
+  /** A shard cannot be subscribed to and is polled for now. Told at each refusal, with what Kinesis said. */
+  polledInstead(message: string, shardId: string): void;
+  /** That is over: by a subscription, or because the shard is read no more. */
+  notPolledInstead(by: 'subscription' | 'close', shardId: string): void;
+}
+
 /** Whose pages, and within which bounds. */
 export interface FeedContext {
   readonly shardId: string;
@@ -45,6 +53,7 @@ export interface FeedContext {
   readonly budget: ByteBudget;
   /** Bytes of a page that is asked for. */
   readonly pageBytes: number;
+  readonly events: FeedEvents;
 }
 
 /** A way to read shards. */

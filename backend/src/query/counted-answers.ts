@@ -7,7 +7,7 @@ import type { JoinedReader } from '../influx/joined-reader.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Retention } from '../influx/retention.ts';
 import { hoursQuestion, readHourTops, type HoursRead } from '../rollup/counted-hours.ts';
-import type { Schema } from '../schema/buckets.ts';
+import { formatOf, type Schema } from '../schema/buckets.ts';
 import { cleanHours, type HourCounts, type HourTop } from '../schema/hour-counts.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import { fieldFor, LEAST_HOURS, uncounted, wholeHours } from './counted.ts';
@@ -15,7 +15,7 @@ import { firstOf, Shortlist, type IdCount } from './counted-top.ts';
 import type { Counts } from './counts.ts';
 import { countFrom, readHourIds, type KeptLists } from './kept-lists.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
-import { IdCounter } from './top.ts';
+import { createIdCounter } from './create-id-counter.ts';
 import type { Range } from './validate.ts';
 
 export interface CountedContext {
@@ -158,7 +158,7 @@ export async function rankCounted(
   if (atHead !== undefined) add(atHead);
   const ranges = atHead === undefined ? all : all.slice(1);
   if (ranges.length > 0) {
-    const counter = new IdCounter(idKindOf(of), { memory });
+    const counter = createIdCounter(idKindOf(of), schema, { memory });
     await influx.bytes(idsOf(plan, ranges, schema), (chunk) => counter.push(chunk), signal);
     counter.end();
     add(counter.top(POINT_IDS + 1));
@@ -177,7 +177,7 @@ export async function rankCounted(
         );
   if (exact === undefined) return undefined;
   const counts = candidates.map(({ id, least }) => ({ id, count: exact.get(id) ?? least }));
-  return firstOf(counts, n, idKindOf(of));
+  return firstOf(counts, n, formatOf(idKindOf(of), schema).stored);
 }
 
 /**

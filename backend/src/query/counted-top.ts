@@ -1,4 +1,4 @@
-import type { IdKind } from '../../../contract/ids.ts';
+import type { IdFormatRow } from '../../../contract/ids.ts';
 
 /*
  * A ranking from lists of first ids, of counted hours and of what was read from points. It is exact, or it is not given: an id that is not on a
@@ -78,9 +78,14 @@ function nthGreatest(sums: readonly Sum[], n: number): number | undefined {
   return counts.at(-n);
 }
 
-/** The first n: most first, ties by id ascending, users as numbers and shares as text. */
-export function firstOf(counts: readonly IdCount[], n: number, kind: IdKind): IdCount[] {
-  const before = (a: string, b: string): number =>
-    kind === 'user' && a.length !== b.length ? a.length - b.length : a < b ? -1 : a > b ? 1 : 0;
-  return counts.toSorted((a, b) => b.count - a.count || before(a.id, b.id)).slice(0, n);
+/** The first n: most first, ties by id ascending: int64 ids as numbers, others as text. */
+export function firstOf(counts: readonly IdCount[], n: number, stored: IdFormatRow['stored']): IdCount[] {
+  const order = idOrder(stored);
+  return counts.toSorted((a, b) => b.count - a.count || order(a.id, b.id)).slice(0, n);
 }
+
+/** Ids ascending: int64 ids as numbers, others as text. */
+export const idOrder =
+  (stored: IdFormatRow['stored']) =>
+  (a: string, b: string): number =>
+    stored === 'int64' && a.length !== b.length ? a.length - b.length : a < b ? -1 : a > b ? 1 : 0;

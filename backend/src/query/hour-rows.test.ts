@@ -7,8 +7,8 @@ import { KeptHours } from './kept-hours.ts';
 
 const schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 } as const;
 const HOUR = 491_208;
 const turn = (): Promise<unknown> => new Promise((resolve) => setImmediate(resolve));

@@ -17,6 +17,19 @@ const before = (a: Entry, b: Entry): boolean =>
         ? a.middle < b.middle
         : a.low < b.low;
 
+export interface IdCounterOptions {
+  readonly mostIds?: number;
+  readonly memory?: (change: number) => void;
+}
+
+/** @param what they are, in the plural */
+export const tooManyDifferent = (most: number, what: string): UserpulseError =>
+  new UserpulseError(
+    'bad_request',
+    `More than ${most.toLocaleString('en-US')} different ${what} would have to be told apart.`,
+    { hint: 'Ask for a shorter range or for fewer types.' },
+  );
+
 /** Words of a place in the table: three of the key and the count, which lie side by side because each look at a place is a cache miss. */
 const WORDS = 4;
 
@@ -48,12 +61,7 @@ export class IdTable {
     const part = this.#parts[mixed >>> 28];
     if (part?.add(mixed, high, middle, low) !== true) return false;
     this.size++;
-    if (this.size > this.#most)
-      throw new UserpulseError(
-        'bad_request',
-        `More than ${this.#most.toLocaleString('en-US')} different ${this.#what} would have to be told apart.`,
-        { hint: 'Ask for a shorter range or for fewer types.' },
-      );
+    if (this.size > this.#most) throw tooManyDifferent(this.#most, this.#what);
     if (part.isFull) {
       this.#memory(part.bytes * 2);
       this.#memory(-part.grow());

@@ -15,8 +15,8 @@ const NEVER = new AbortController().signal;
 const logger = pino({ level: 'silent' });
 const schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 } as const;
 const USER = '88';
 const TYPES = ['like', 'view'];

@@ -19,6 +19,7 @@ class World {
     this.#mostWindows = mostWindows;
   }
   readonly hub = new LiveHub({
+    schema: {},
     now: () => this.nowMs,
     logger: pino({ level: 'silent' }),
     pollMs: 5,
@@ -151,6 +152,7 @@ describe('a live stream', () => {
   it('looks at once when it is woken', async () => {
     const world = new World();
     const hub = new LiveHub({
+      schema: {},
       now: () => world.nowMs,
       logger: pino({ level: 'silent' }),
       pollMs: 3_600_000,

@@ -1,3 +1,4 @@
+import { formatsOf, type Schema } from '../schema/buckets.ts';
 import type { Logger } from 'pino';
 import type { LiveWindow } from '../../../contract/answers.ts';
 import { SERIES_PRESETS } from '../../../contract/presets.ts';
@@ -26,6 +27,7 @@ export interface LiveRequest {
 }
 
 export interface LiveHubOptions {
+  readonly schema: Pick<Schema, 'ids'>;
   /** @param claim pays for what the plan does not tell, and gets it back */
   readonly read: (plan: SeriesPlan, signal: AbortSignal, claim: Claim) => Promise<readonly Series[]>;
   /** Counts what feeds remember and read. */
@@ -79,7 +81,7 @@ export class LiveHub {
    * @throws UserpulseError bad_request, overloaded, at once
    */
   subscribe(request: LiveRequest, signal: AbortSignal, sinceMs?: number): AsyncIterable<LiveUpdate> {
-    const spec = specOf(request, this.#options.now());
+    const spec = specOf(request, this.#options.now(), this.#options.schema);
     const key = JSON.stringify([spec.query, spec.every, spec.zone.name]);
     if (!this.#feeds.has(key)) {
       // Whether there is room for a look at all; the feed takes it when it begins.
@@ -140,7 +142,7 @@ interface FeedSpec {
   readonly firstBytes: number;
 }
 
-function specOf(request: LiveRequest, nowMs: number): FeedSpec {
+function specOf(request: LiveRequest, nowMs: number, schema: Pick<Schema, 'ids'>): FeedSpec {
   const zone = zoneOf(request.timezone);
   const every = request.every.trim();
   if (every === '' || every === 'auto')
@@ -158,6 +160,7 @@ function specOf(request: LiveRequest, nowMs: number): FeedSpec {
     fromMs: nowMs,
     toMs: nowMs + 1,
     zone,
+    formats: formatsOf(schema),
     intervalMs: undefined,
     maxDataPoints: undefined,
   });
@@ -378,6 +381,7 @@ class Feed {
       fromMs: earliest.startMs,
       toMs: open.endMs,
       zone,
+      formats: formatsOf(this.#options.schema),
       intervalMs: undefined,
       maxDataPoints: undefined,
     });

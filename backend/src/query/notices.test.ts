@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS } from '../../../contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { seriesNotices, typesWithout } from './notices.ts';
 import { planQuery, type SeriesPlan } from './plan.ts';
@@ -12,7 +13,7 @@ const KNOWN = ['like', 'mention'];
 function plan(query: Readonly<Record<string, unknown>>, range = RANGE): SeriesPlan {
   const planned = planQuery(
     { refId: 'A', preset: 'made', ids: ['88'], every: '12h', ...query },
-    { ...range, zone: zoneOf('UTC'), intervalMs: undefined, maxDataPoints: undefined },
+    { ...range, zone: zoneOf('UTC'), formats: DEFAULT_ID_FORMATS, intervalMs: undefined, maxDataPoints: undefined },
   );
   if (planned.kind !== 'series') throw new Error('no series');
   return planned;

@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS } from '../../../contract/ids.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ValueReader } from '../influx/count-reader.ts';
@@ -14,7 +15,14 @@ const FROM = Date.parse('2026-01-05T00:00:00Z');
 function planned(query: object, { zone = 'UTC', hours = 4, fromMs = FROM } = {}): SeriesPlan {
   const plan = planQuery(
     { refId: 'A', preset: 'received', ids: ['88'], every: '1h', calc: 'unique', ...query },
-    { fromMs, toMs: fromMs + hours * HOUR, zone: zoneOf(zone), intervalMs: undefined, maxDataPoints: undefined },
+    {
+      fromMs,
+      toMs: fromMs + hours * HOUR,
+      zone: zoneOf(zone),
+      formats: DEFAULT_ID_FORMATS,
+      intervalMs: undefined,
+      maxDataPoints: undefined,
+    },
   );
   if (plan.kind !== 'series') throw new Error('no series');
   return plan;
@@ -35,6 +43,7 @@ function counted(plan: SeriesPlan, rows: readonly Row[], { most = 1_000, piece =
     counts,
     windows: now.windows,
     groups: groupsOf(now.windows, now.windows),
+    schema: {},
     memory: () => undefined,
     most,
   });
@@ -49,7 +58,7 @@ function counted(plan: SeriesPlan, rows: readonly Row[], { most = 1_000, piece =
       .filter((row) => row.ms >= stream.fromMs && row.ms < stream.toMs)
       .filter((row) => stream.ids.length === 0 || stream.ids.includes(row.id ?? '88'))
       .map((row) => {
-        const value = stream.ids.length === 0 ? row.person : pairOf(row.id ?? '88', row.person);
+        const value = stream.ids.length === 0 ? row.person : pairOf(row.id ?? '88', row.person, {});
         const time = timed ? `${new Date(row.ms).toISOString().replace('Z', '123456Z')},` : '';
         return `,${stream.name},0,${time}${value},${row.type ?? 'like'}\r\n`;
       });

@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS } from '../../../contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { planQuery, type Reading, type SeriesPlan } from './plan.ts';
 import { zoneOf } from './zone.ts';
@@ -8,7 +9,7 @@ const compared = (every: string, from: string, lengthMs: number): { now: Reading
   const range = { fromMs, toMs: fromMs + lengthMs, zone: zoneOf('Europe/Berlin') };
   const plan = planQuery(
     { refId: 'A', preset: 'everyone', every, compareTo: '1w' },
-    { ...range, intervalMs: undefined, maxDataPoints: undefined },
+    { ...range, formats: DEFAULT_ID_FORMATS, intervalMs: undefined, maxDataPoints: undefined },
   ) as SeriesPlan;
   if (plan.compare === undefined) throw new Error('no comparison');
   return { now: plan.now, earlier: plan.compare.earlier };

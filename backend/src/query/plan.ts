@@ -1,3 +1,4 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import { MAX_SERIES, MAX_WINDOWS } from '../../../contract/limits.ts';
 import { isTablePreset, type RankedPreset, type SeriesPreset } from '../../../contract/presets.ts';
 import {
@@ -68,6 +69,8 @@ export type Plan = SeriesPlan | TopPlan;
 
 /** What the queries of one request have in common. */
 export interface PlanContext extends Range {
+  /** How ids are written. */
+  readonly formats: IdFormats;
   readonly zone: Zone;
   readonly intervalMs: number | undefined;
   readonly maxDataPoints: number | undefined;
@@ -93,7 +96,7 @@ export function planQuery(asked: AskedQuery, request: PlanContext): Plan {
     direction,
     timezone,
     ...saved
-  } = parseQuery(asked);
+  } = parseQuery(asked, request.formats);
   // Fields that decide nothing here. One that should, and is not taken above, does not compile.
   saved satisfies { readonly [K in Exclude<keyof typeof saved, SavedField>]: never };
   const { fromMs, toMs } = request;

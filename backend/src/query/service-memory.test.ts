@@ -40,8 +40,8 @@ function worldOf({ maxBytes = 100 * MIB, keepMs = 30_000, ids = 0 } = {}) {
     influx,
     schema: {
       buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-      userPrefix: { side: 'first', length: 4 },
-      sharePrefix: { side: 'first', length: 6 },
+      userPrefix: { by: 'first', length: 4 },
+      sharePrefix: { by: 'first', length: 6 },
     },
     now: () => clock.nowMs,
     logger: pino({ level: 'silent' }),

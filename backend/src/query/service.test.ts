@@ -10,8 +10,8 @@ import { overTheWire, type ReadService } from './testing.ts';
 
 const schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 } as const;
 
 /** An InfluxDB that knows one answer, by stream name: rows of [time, count, type], or of [count, type]. */

@@ -7,7 +7,7 @@ import { STATUS, UserpulseError } from '../errors.ts';
 import { EARLIEST_MS } from '../event/event.ts';
 import type { Flux } from '../flux/literals.ts';
 import { idScript, lackingScript, PAIRED, seriesScript, STORED, typesScript } from '../flux/translate.ts';
-import type { Schema } from '../schema/buckets.ts';
+import { formatsOf, type Schema } from '../schema/buckets.ts';
 import { CountReader, countsOf, ValueReader } from '../influx/count-reader.ts';
 import { JoinedReader, MOST_JOINED_STREAMS, type JoinedCounts } from '../influx/joined-reader.ts';
 import { Claim, unlimitedBudget, type QueryBudget, type Spare } from './budget.ts';
@@ -39,7 +39,7 @@ import { RankingSizes } from './ranking-size.ts';
 import type { QueryRequest } from './request.ts';
 import { SharedAnswers, type Answer, type AnswerCounts, type Asker } from './shared-answers.ts';
 import { answerBytes, growsTable, plannedBytes, RANKING_BYTES, TYPES_BYTES } from './size.ts';
-import { IdCounter } from './top.ts';
+import { createIdCounter } from './create-id-counter.ts';
 import { parseInstant, parseRange, type Range } from './validate.ts';
 import { zoneOf } from './zone.ts';
 
@@ -262,7 +262,7 @@ class InfluxQueryService implements QueryService {
   }
 
   async query(request: QueryRequest, call: Call = {}): Promise<QueryAnswer> {
-    const context = contextOf(request);
+    const context = contextOf(request, this.#schema);
     uniqueRefIds(request);
     const planned = new Map<string, number>();
     for (const query of request.queries) {
@@ -324,7 +324,7 @@ class InfluxQueryService implements QueryService {
   }
 
   translate(request: QueryRequest): TranslateResponse {
-    const context = contextOf(request);
+    const context = contextOf(request, this.#schema);
     uniqueRefIds(request);
     const results = new Map<string, TranslateResult>();
     for (const query of request.queries) {
@@ -338,7 +338,7 @@ class InfluxQueryService implements QueryService {
   }
 
   async interactions(input: InteractionsInput, call: Call = {}): Promise<InteractionsAnswer> {
-    const context = contextOf(input);
+    const context = contextOf(input, this.#schema);
     const plan = planQuery(
       {
         refId: 'A',
@@ -377,14 +377,17 @@ class InfluxQueryService implements QueryService {
 
   async top(input: TopInput, call: Call = {}): Promise<TopResult & { readonly ageMs: number }> {
     const { of, types, n, from, to } = input;
-    const plan = planQuery({ refId: 'A', preset: 'top', of, types, n }, contextOf({ from, to }));
+    const plan = planQuery({ refId: 'A', preset: 'top', of, types, n }, contextOf({ from, to }, this.#schema));
     const { value, ageMs } = await this.#table(plan, call);
     return { top: value.top, ageMs };
   }
 
   async who(input: WhoInput, call: Call = {}): Promise<WhoAnswer> {
     const { of, id, types, n, from, to } = input;
-    const plan = planQuery({ refId: 'A', preset: 'who', of, ids: [id], types, n }, contextOf({ from, to }));
+    const plan = planQuery(
+      { refId: 'A', preset: 'who', of, ids: [id], types, n },
+      contextOf({ from, to }, this.#schema),
+    );
     const { value, ageMs } = await this.#table(plan, call);
     return { who: value.top, people: value.distinct ?? 0, ageMs };
   }
@@ -578,7 +581,8 @@ class InfluxQueryService implements QueryService {
       const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
         const known = people.get(counts);
         if (known !== undefined) return known;
-        const made = new Uniques({ counts, windows, groups: groupsOf(plan.now.windows, windows), memory });
+        const groups = groupsOf(plan.now.windows, windows);
+        const made = new Uniques({ counts, windows, groups, schema: this.#schema, memory });
         people.set(counts, made);
         return made;
       };
@@ -634,7 +638,9 @@ class InfluxQueryService implements QueryService {
         this.#hours && plan.id === undefined ? await this.#rankCounted(plan, memory, fresh, signal) : undefined;
       if (top !== undefined) return { top, distinct: undefined };
       // At the other end of an interaction is always a user.
-      const counter = new IdCounter(plan.id === undefined ? idKindOf(plan.of) : 'user', { memory });
+      const counter = createIdCounter(plan.id === undefined ? idKindOf(plan.of) : 'user', this.#schema, {
+        memory,
+      });
       await this.#influx.bytes(script, (chunk) => counter.push(chunk), signal);
       counter.end();
       return { top: counter.top(plan.n), distinct: plan.id === undefined ? undefined : counter.distinct };
@@ -753,8 +759,9 @@ function pairedBy({ preset, calc }: SeriesPlan): IdPreset | undefined {
   return countsPeople(calc) && isIdPreset(preset) ? preset : undefined;
 }
 
-function contextOf(request: Omit<QueryRequest, 'queries'>): PlanContext {
+function contextOf(request: Omit<QueryRequest, 'queries'>, schema: Schema): PlanContext {
   return {
+    formats: formatsOf(schema),
     ...parseRange(request.from, request.to),
     zone: zoneOf(request.timezone),
     intervalMs: request.intervalMs,

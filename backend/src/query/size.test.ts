@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS } from '../../../contract/ids.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Slabs } from './slabs.ts';
@@ -16,6 +17,7 @@ const plan = (query: Readonly<Record<string, unknown>>, minutes = 11_000): Plan 
       fromMs: FROM,
       toMs: FROM + minutes * 60_000,
       zone: zoneOf('UTC'),
+      formats: DEFAULT_ID_FORMATS,
       intervalMs: undefined,
       maxDataPoints: undefined,
     },

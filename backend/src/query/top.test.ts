@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { IdKind } from '../../../contract/ids.ts';
+import { DEFAULT_ID_FORMATS, idFormatOf, type IdKind } from '../../../contract/ids.ts';
 import { IdCounter } from './top.ts';
 
 function count(text: string, chunkBytes = 7, kind: IdKind = 'user', mostIds?: number): IdCounter {
-  const counter = new IdCounter(kind, mostIds === undefined ? {} : { mostIds });
+  const counter = new IdCounter(idFormatOf(kind, DEFAULT_ID_FORMATS).stored, mostIds === undefined ? {} : { mostIds });
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += chunkBytes) counter.push(bytes.subarray(at, at + chunkBytes));
   counter.end();

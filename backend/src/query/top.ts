@@ -1,7 +1,7 @@
 import type { TopResult } from '../../../contract/answers.ts';
-import { ID_KINDS, type IdKind } from '../../../contract/ids.ts';
+import type { IdFormatRow } from '../../../contract/ids.ts';
 import { UserpulseError } from '../errors.ts';
-import { IdTable } from './id-table.ts';
+import { IdTable, type IdCounterOptions } from './id-table.ts';
 
 /** Digits of the longest id, a share's; a user's has at most 19. */
 const MOST_DIGITS = 24;
@@ -14,11 +14,6 @@ const CARRIAGE_RETURN = 0x0d;
 
 const isBorder = (byte: number | undefined): boolean => byte === COMMA || byte === COLON;
 
-export interface IdCounterOptions {
-  readonly mostIds?: number;
-  readonly memory?: (change: number) => void;
-}
-
 /**
  * Counts the ids of an answer's CSV as its bytes arrive. Grouping by id in Flux takes InfluxDB tens of times as long, so the
  * ids are streamed out and counted here.
@@ -29,7 +24,7 @@ export interface IdCounterOptions {
  * hex, are packed four bits each into 96 bits, which keeps every digit of both kinds and orders user ids as numbers and share ids as text.
  */
 export class IdCounter {
-  readonly #kind: IdKind;
+  readonly #stored: IdFormatRow['stored'];
   readonly #table: IdTable;
   /** The line that has begun: digits since its last comma, four bits each, the latest lowest. */
   #high = 0;
@@ -48,8 +43,8 @@ export class IdCounter {
    * @param mostIds bound of distinct ids, each of which takes at most 64 bytes
    * @param memory told how many bytes more or less the table takes than at first; what it throws ends the counting
    */
-  constructor(kind: IdKind, { mostIds = 5_000_000, memory = () => undefined }: IdCounterOptions = {}) {
-    this.#kind = kind;
+  constructor(stored: IdFormatRow['stored'], { mostIds = 5_000_000, memory = () => undefined }: IdCounterOptions = {}) {
+    this.#stored = stored;
     this.#table = new IdTable(mostIds, memory);
   }
 
@@ -157,11 +152,11 @@ export class IdCounter {
     }
   }
 
-  /** The `n` most frequent, ties by id ascending: users as numbers, shares as text. */
+  /** The `n` most frequent, ties by id ascending: int64 ids as numbers, others as text. */
   top(n: number): TopResult['top'] {
     return this.#table.top(n).map(({ high, middle, low, count }) => {
       const digits = [high, middle, low].map((word) => word.toString(16).padStart(8, '0')).join('');
-      return { id: ID_KINDS[this.#kind].stored === 'string' ? digits : digits.replace(/^0+/, ''), count };
+      return { id: this.#stored === 'string' ? digits : digits.replace(/^0+/, ''), count };
     });
   }
 }

@@ -1,3 +1,4 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import { problemText, quoted, type Problem } from '../../../contract/problem.ts';
 import { readQuery, type QueryFields } from '../../../contract/query.ts';
 import { idsProblem, typesProblem } from '../../../contract/rules.ts';
@@ -57,7 +58,7 @@ export function parseRange(from: string | number, to: string | number): Range {
 }
 
 /** Form and content of a query's fields; durations and zones are read where they are used. */
-export function parseQuery(asked: AskedQuery): QueryFields {
+export function parseQuery(asked: AskedQuery, ids: IdFormats): QueryFields {
   const { values, problems } = readQuery(asked);
   if (problems.size > 0) {
     const all = [...problems.values()];
@@ -68,7 +69,7 @@ export function parseQuery(asked: AskedQuery): QueryFields {
     );
   }
   const { types, filters = [] } = values;
-  const problem = idsProblem(values) ?? typesProblem(types);
+  const problem = idsProblem(values, ids) ?? typesProblem(types);
   if (problem !== undefined) throw badRequest(problem);
   if (filters.length > 0)
     throw bad(

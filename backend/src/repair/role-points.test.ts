@@ -12,8 +12,8 @@ import { RolePoints, type Change } from './role-points.ts';
 const MS = 1_341_392_702_000;
 const whole: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 1 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 1 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 const split: Schema = { ...whole, totalsSplitFromMs: 0 };
 const go = new AbortController().signal;

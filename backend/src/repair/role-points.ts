@@ -1,6 +1,7 @@
+import { ID_FORMAT_NAMES, ID_FORMATS } from '../../../contract/ids.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import type { PointPlace, StoredField } from '../influx/stored-points.ts';
-import { NO_ID, type BucketRole, type Schema } from '../schema/buckets.ts';
+import type { BucketRole, Schema } from '../schema/buckets.ts';
 import type { EventIdentity } from '../schema/identity.ts';
 import { fieldsOf, pointsOf, renderLine, valuesOf, type Point } from '../schema/points.ts';
 import { repairGroup, type StoredPoint, type WantedPoint } from './group.ts';
@@ -24,7 +25,7 @@ type Stored = Map<number, (string | undefined)[]>;
 const FEW = 8;
 
 /** What a field stands for where a point lacks it: version 0.1 wrote totals without the ids that an event does not have. */
-const ABSENT = ['', NO_ID.user, NO_ID.share];
+const ABSENT = ['', ...ID_FORMAT_NAMES.map((name) => ID_FORMATS[name].absent)];
 
 /**
  * What a bucket should hold of a slice's events, beside what it holds. Nearly every point is where it belongs: of those, only which fields have been
@@ -111,14 +112,14 @@ export class RolePoints {
   #isOwn(event: number, offsetNs: number, at: number, value: string): boolean {
     const of = this.#events[event];
     if (of?.offsetNs !== offsetNs) return false;
-    if (valuesOf(this.#role, of.event)?.[at] !== value) return false;
+    if (valuesOf(this.#role, of.event, this.#schema)?.[at] !== value) return false;
     this.#seen[event] = (this.#seen[event] ?? 0) | (1 << at);
     return true;
   }
 
   #wanted(event: number): WantedPoint {
     const of = this.#events[event];
-    const values = of && valuesOf(this.#role, of.event);
+    const values = of && valuesOf(this.#role, of.event, this.#schema);
     if (of === undefined || values === undefined) throw new Error(`Event ${event} has no point in ${this.#role}.`);
     const { offsetNs, key } = of;
     return { event, offsetNs, key, value: values[0], content: values.join() };
@@ -129,7 +130,7 @@ export class RolePoints {
     const stored: Stored = new Map(others);
     for (const { event, offsetNs } of wanted) {
       const of = this.#events[event];
-      const values = of && valuesOf(this.#role, of.event);
+      const values = of && valuesOf(this.#role, of.event, this.#schema);
       values?.forEach((value, at) => {
         if (((this.#seen[event] ?? 0) & (1 << at)) !== 0) set(stored, offsetNs, at, value);
       });

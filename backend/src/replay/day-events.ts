@@ -1,3 +1,4 @@
+import { formatsOf, type Schema } from '../schema/buckets.ts';
 import type { StoredObject } from '../archive/archive-reader.ts';
 import { linesInOrder, parseLine, type ReadLines } from '../archive/day-lines.ts';
 import type { InteractionEvent } from '../event/event.ts';
@@ -6,6 +7,7 @@ import type { LineCounts } from './stats.ts';
 
 export interface DayReading {
   readonly read: ReadLines;
+  readonly schema: Pick<Schema, 'ids'>;
   /** Maximum concurrent objects. */
   readonly parallel: number;
   /** Maximum events of a slice; more where they are of one second. */
@@ -54,6 +56,7 @@ export async function* sliceEvents(
   onObject: (read: number) => void,
 ): AsyncGenerator<readonly InteractionEvent[], void, void> {
   const { parallel, signal, stats } = options;
+  const ids = formatsOf(options.schema);
   let ended = 0;
   for await (const { object, lines, firstLine } of linesInOrder(options.read, objects, parallel, signal, () =>
     onObject(++ended),
@@ -61,7 +64,7 @@ export async function* sliceEvents(
     signal.throwIfAborted();
     const events: InteractionEvent[] = [];
     for (const [index, line] of lines.entries()) {
-      const event = parseLine(line, day);
+      const event = parseLine(line, day, ids);
       if ('code' in event) {
         if (!countsInvalid) continue;
         stats.lines++;
@@ -85,6 +88,7 @@ interface Survey {
 /** Reads a day to find out when its events happened, to cut it into slices, and which objects each slice needs. */
 async function surveyDay(options: DayReading, day: ArchivedDay): Promise<Survey> {
   const { stats } = options;
+  const ids = formatsOf(options.schema);
   const perSecond = new Uint32Array(DAY_SECONDS);
   const spans = new Map<string, { first: number; last: number }>();
   for await (const { object, lines, firstLine } of linesInOrder(
@@ -96,7 +100,7 @@ async function surveyDay(options: DayReading, day: ArchivedDay): Promise<Survey>
   )) {
     options.signal.throwIfAborted();
     for (const [index, line] of lines.entries()) {
-      const event = parseLine(line, day.day);
+      const event = parseLine(line, day.day, ids);
       if ('code' in event) {
         stats.lines++;
         stats.noteInvalid(event.code, () => `${object.key}, line ${firstLine + index}: ${event.reason}`);

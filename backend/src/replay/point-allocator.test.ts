@@ -9,8 +9,8 @@ import { PointAllocator } from './point-allocator.ts';
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 1 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 1 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 /** Event ids in clusters: those whose own places are the same or neighbours. All others would never meet. */

@@ -1,7 +1,12 @@
-import type { IdKind } from '../../../contract/ids.ts';
+import {
+  DEFAULT_ID_FORMATS,
+  idFormatOf,
+  type IdFormatRow,
+  type IdFormats,
+  type IdKind,
+} from '../../../contract/ids.ts';
 import { byRole, RANKED_ROLES, ROLES, type BucketRole, type IdRole, type RankedRole } from '../../../contract/roles.ts';
 import type { PrefixScheme } from '../../../contract/prefix.ts';
-import { ERASED } from '../event/event.ts';
 
 /** Everything that writer and reader of InfluxDB must agree on. The buckets and their fields are those of contract/roles.ts. */
 export { prefixOf, prefixSchemeText, type PrefixScheme } from '../../../contract/prefix.ts';
@@ -19,31 +24,30 @@ export const PART_TAG = 'part';
 /** The field of each role's points that is counted. */
 export const FIELD: Readonly<Record<BucketRole, string>> = byRole((role) => ROLES[role].field);
 
-/** Fields of `total`: the event's ids, or {@link NO_ID}, so that `top` can stream them from few series. */
+/** Fields of `total`: the event's ids, or `absent` of their format, so that `top` can stream them from few series. */
 export const TOTAL_FIELD = Object.fromEntries(RANKED_ROLES.map((role) => [role, ROLES[role].totalField])) as Readonly<
   Record<RankedRole, string>
 >;
-
-/**
- * What a field of `total` holds where the event has no such id: no id can be this. Not an empty text: influxd 2.7.12 answers the first empty text
- * of a result with the value of the row behind it.
- */
-export const NO_ID: Readonly<Record<IdKind, string>> = ERASED;
 
 /** Field of the points that are about an id: the id and its counterpart, as {@link pairOf} joins them. */
 export const PAIR_FIELD = 'pair';
 
 /**
- * The id of a point and the user at the other end: whom an interaction was made to, or who made it. {@link NO_ID} where it was made to a share
+ * The id of a point and the user at the other end: whom an interaction was made to, or who made it. `absent` of the user's format where it was made to a share
  * alone. Both in one text, because a predicate can test only one field of a point: InfluxDB's storage finds the counterparts of an id by the
  * beginning of the text, and the interactions of two people by the whole of it.
  */
-export const pairOf = (id: string, counterpart: string): string => `${id}${PAIR_SEPARATOR}${counterpart}`;
-/** No id has it. */
-export const PAIR_SEPARATOR = ':';
+export const pairOf = (id: string, counterpart: string, schema: Pick<Schema, 'ids'>): string =>
+  `${id}${pairSeparator(schema)}${counterpart}`;
+
+/** Neither end has it: text ids may hold a colon, but no white space. */
+export const pairSeparator = ({ ids }: Pick<Schema, 'ids'>): ':' | ' ' =>
+  ids?.user === 'text' || ids?.share === 'text' ? ' ' : ':';
 
 export interface Schema {
   readonly buckets: BucketNames;
+  /** Absent: the defaults. */
+  readonly ids?: IdFormats | undefined;
   readonly userPrefix: PrefixScheme;
   readonly sharePrefix: PrefixScheme;
   /**
@@ -52,6 +56,14 @@ export interface Schema {
    */
   readonly totalsSplitFromMs?: number | undefined;
 }
+
+export const formatsOf = ({ ids }: Pick<Schema, 'ids'>): IdFormats => ids ?? DEFAULT_ID_FORMATS;
+
+/**
+ * How ids of a kind are written and stored. Where an event has none, a field of `total` or a pair holds `absent` of the format. Not an empty text:
+ * influxd 2.7.12 answers the first empty text of a result with the value of the row behind it.
+ */
+export const formatOf = (kind: IdKind, schema: Pick<Schema, 'ids'>): IdFormatRow => idFormatOf(kind, formatsOf(schema));
 
 /** The scheme that a role's ids are tagged by; `total` has none. */
 export const schemeOf = (role: IdRole, schema: Schema): PrefixScheme => schemeOfKind(ROLES[role].ids, schema);

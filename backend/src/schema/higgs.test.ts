@@ -13,8 +13,8 @@ const real = file !== undefined;
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 /** Where the real file is absent: as many seconds and bursts in proportion, a few users who receive most. */

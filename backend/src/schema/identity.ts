@@ -44,10 +44,12 @@ export interface EventIdentity {
  */
 export function identityOf(event: InteractionEvent): EventIdentity {
   const id = murmur128(event.eventId);
-  // None of these fields can hold the separator.
-  const rest = `${event.type}|${event.occurredAtMs}|${event.actorId}|${event.receiverId ?? ''}|${event.shareId ?? ''}`;
+  const rest = `${event.type}|${event.occurredAtMs}|${part(event.actorId)}|${part(event.receiverId)}|${part(event.shareId)}`;
   return { offsetNs: baseOffset(event.eventId), id, key: murmur128(rest, id) };
 }
+
+/** An id without the separator: text ids may hold one, but no white space. */
+const part = (id = ''): string => (id.includes('|') ? id.replaceAll('|', ' ') : id);
 
 /** Identity of equal events as 32 hex digits. For logs and checkpoints; per event use {@link identityOf}. */
 export function eventKey(event: InteractionEvent): string {

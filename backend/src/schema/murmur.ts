@@ -1,3 +1,7 @@
+import { blocks, mix, murmur32OfBytes, rotate } from '../../../contract/murmur32.ts';
+
+export { mix } from '../../../contract/murmur32.ts';
+
 /**
  * MurmurHash3 (Austin Appleby, public domain): fast, well spread, and to be had in every language, which matters for the 32-bit one because
  * its values are part of the data contract. Neither is meant to withstand someone who seeks collisions.
@@ -6,7 +10,7 @@
 /** MurmurHash3_x86_32, seed 0, over the UTF-8 bytes of a text, as an unsigned number. A lone surrogate counts as U+FFFD. */
 export function murmur32(text: string): number {
   // Each unit is taken for a byte, which holds for ASCII. Other texts are first turned into their bytes, one unit each.
-  return ofBytes(isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1'));
+  return murmur32OfBytes(isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1'));
 }
 
 /**
@@ -41,32 +45,6 @@ function isAscii(text: string): boolean {
   for (let at = 0; at < text.length; at++) seen |= text.charCodeAt(at);
   return seen < 0x80;
 }
-
-function ofBytes(bytes: string): number {
-  const length = bytes.length;
-  let at = length - (length % 4);
-  const hash = blocks(bytes, at);
-  let tail = 0;
-  for (let shift = 0; at < length; at++, shift += 8) tail |= bytes.charCodeAt(at) << shift;
-  return mix(hash ^ scramble(tail) ^ length) >>> 0;
-}
-
-/** The state behind the first `end` bytes, a multiple of four. */
-function blocks(bytes: string, end: number): number {
-  let hash = 0;
-  for (let at = 0; at < end; at += 4) {
-    hash ^= scramble(
-      bytes.charCodeAt(at) |
-        (bytes.charCodeAt(at + 1) << 8) |
-        (bytes.charCodeAt(at + 2) << 16) |
-        (bytes.charCodeAt(at + 3) << 24),
-    );
-    hash = (Math.imul(rotate(hash, 13), 5) + 0xe6546b64) | 0;
-  }
-  return hash;
-}
-
-const scramble = (block: number): number => Math.imul(rotate(Math.imul(block, 0xcc9e2d51), 15), 0x1b873593);
 
 /** Four signed 32-bit words. */
 export type Hash128 = readonly [number, number, number, number];
@@ -122,13 +100,3 @@ const lane1 = (block: number): number => Math.imul(rotate(Math.imul(block, C1), 
 const lane2 = (block: number): number => Math.imul(rotate(Math.imul(block, C2), 16), C3);
 const lane3 = (block: number): number => Math.imul(rotate(Math.imul(block, C3), 17), C4);
 const lane4 = (block: number): number => Math.imul(rotate(Math.imul(block, C4), 18), C1);
-
-const rotate = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
-
-/** The finaliser: every bit of the input reaches every bit of the output. */
-export function mix(word: number): number {
-  let hash = word;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
-}

@@ -9,8 +9,8 @@ import { OffsetTable, type Relocation } from './offsets.ts';
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 1 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 1 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 const MS = 1_341_392_702_000;

@@ -1,15 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ID_KINDS } from '../../../contract/ids.ts';
 import { ROLES } from '../../../contract/roles.ts';
 import type { InteractionEvent } from '../event/event.ts';
-import { BUCKET_ROLES, FIELD, type Schema } from './buckets.ts';
+import { BUCKET_ROLES, FIELD, formatOf, type Schema } from './buckets.ts';
 import { fieldsOf, pointsOf, renderLine, seriesOf, valuesOf } from './points.ts';
 
 const schema: Schema = {
   buckets: { made: 'm', received: 'r', share: 's', total: 't' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 const event: InteractionEvent = {
@@ -48,7 +47,7 @@ describe('the points of an event', () => {
   it.each(BUCKET_ROLES)('of the bucket %s begin with its field, as the type of its ids is stored', (role) => {
     const point = pointsOf(event, schema).find((one) => one.role === role);
     const { ids } = ROLES[role];
-    const value = ids !== undefined && ID_KINDS[ids].stored === 'string' ? /^"[^"]+"/ : /^\d+i/;
+    const value = ids !== undefined && formatOf(ids, schema).stored === 'string' ? /^"[^"]+"/ : /^\d+i/;
     expect(point?.fields).toMatch(new RegExp(`^${FIELD[role]}=${value.source.slice(1)}`));
     expect(point?.series.includes(',prefix=')).toBe(ids !== undefined);
   });
@@ -65,7 +64,7 @@ describe('the points of an event', () => {
         const points = pointsOf(one, { ...schema, totalsSplitFromMs });
         for (const role of BUCKET_ROLES) {
           const point = points.find((of) => of.role === role);
-          const values = valuesOf(role, one);
+          const values = valuesOf(role, one, schema);
           const written = point?.fields.split(',').map((field) => field.split('='));
           expect(written?.map(([name]) => name)).toEqual(values && fieldsOf(role));
           expect(written?.map(([, value = '']) => value.replace(/^"|"$|i$/g, ''))).toEqual(values);
@@ -81,8 +80,8 @@ describe('the points of an event', () => {
   it('follow the prefix scheme', () => {
     const last: Schema = {
       ...schema,
-      userPrefix: { side: 'last', length: 3 },
-      sharePrefix: { side: 'last', length: 2 },
+      userPrefix: { by: 'last', length: 3 },
+      sharePrefix: { by: 'last', length: 2 },
     };
     expect(lines(event, last, 0).map((line) => line.split(' ')[1])).toEqual([
       'interaction,prefix=807,type=like',

@@ -1,8 +1,9 @@
-import { ERASED, type InteractionEvent } from '../event/event.ts';
+import { isAbsentId, type IdKind } from '../../../contract/ids.ts';
+import type { InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
+  formatOf,
   MEASUREMENT,
-  NO_ID,
   PAIR_FIELD,
   pairOf,
   PART_TAG,
@@ -26,7 +27,7 @@ export interface Point {
   readonly series: string;
   /**
    * Line protocol's field part: `user=123i,pair="123:456"`, `share="4ff3…",pair="4ff3…:123"`, total:
-   * `made=123i,received=456i,share="4ff3…"`; always all of them.
+   * `made=123i,received=456i,share="4ff3…"`; always all of them, with ids as texts where their format is stored as one.
    */
   readonly fields: string;
   /** The event's own millisecond. */
@@ -37,62 +38,77 @@ export interface Point {
  * The points of an event: made and total always, received and share where the event has the id. An id that has been erased is none: everyone's
  * interactions are those that somebody makes.
  *
- * A point is written whole: an id that the event does not have is {@link NO_ID}. InfluxDB unites the fields of points that share series and
+ * A point is written whole: an id that the event does not have is `absent` of its format. InfluxDB unites the fields of points that share series and
  * time, so a point without the field would keep that of another event which stood there before, as when a replay exchanges two contending events.
  *
- * Nothing is escaped because nothing can need it: an {@link InteractionEvent} has a type of `a-z 0-9 _` and ids of hex digits, none of which
- * means anything in line protocol. The decoder is the only maker of events.
+ * Nothing is escaped because nothing can need it: an {@link InteractionEvent} has a type of `a-z 0-9 _` and ids of characters none of which
+ * means anything in a text of line protocol; a prefix has hex digits, digits or letters alone. The decoder is the only maker of events.
  */
 export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
   const ms = event.occurredAtMs;
   const { actorId, receiverId, shareId } = event;
+  const noUser = formatOf('user', schema).absent;
   // Every joint of texts, and every push to an array, makes garbage: as few as can be.
   const type = TYPE_SUFFIX + event.type;
   let received: Point | undefined;
   let share: Point | undefined;
-  if (receiverId !== undefined && receiverId !== ERASED.user) {
+  if (receiverId !== undefined && !isAbsentId(receiverId)) {
     const series = PREFIXED + prefixOf(receiverId, schemeOf('received', schema)) + type;
+    const id = valueText('user', receiverId, schema);
     received = {
       role: 'received',
       series,
-      fields: `${FIELD.received}=${receiverId}i,${PAIR}${pairOf(receiverId, actorId)}"`,
+      fields: `${FIELD.received}=${id},${PAIR}${pairOf(receiverId, actorId, schema)}"`,
       ms,
     };
   }
-  if (shareId !== undefined && shareId !== ERASED.share) {
+  if (shareId !== undefined && !isAbsentId(shareId)) {
     const series = PREFIXED + prefixOf(shareId, schemeOf('share', schema)) + type;
-    share = { role: 'share', series, fields: `${FIELD.share}="${shareId}",${PAIR}${pairOf(shareId, actorId)}"`, ms };
+    const id = valueText('share', shareId, schema);
+    share = { role: 'share', series, fields: `${FIELD.share}=${id},${PAIR}${pairOf(shareId, actorId, schema)}"`, ms };
   }
-  if (actorId === ERASED.user) return [received, share].filter((point) => point !== undefined);
-  const totals = `${TOTAL_FIELD.made}=${actorId}i,${TOTAL_FIELD.received}=${receiverId ?? NO_ID.user}i,${TOTAL_FIELD.share}="${shareId ?? NO_ID.share}"`;
+  if (isAbsentId(actorId)) return [received, share].filter((point) => point !== undefined);
+  const maker = valueText('user', actorId, schema);
+  const receiver = valueText('user', receiverId ?? noUser, schema);
+  const shared = valueText('share', shareId ?? formatOf('share', schema).absent, schema);
+  const totals = `${TOTAL_FIELD.made}=${maker},${TOTAL_FIELD.received}=${receiver},${TOTAL_FIELD.share}=${shared}`;
   const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
-  const pair = pairOf(actorId, receiverId ?? NO_ID.user);
-  const made: Point = { role: 'made', series, fields: `${FIELD.made}=${actorId}i,${PAIR}${pair}"`, ms };
+  const pair = pairOf(actorId, receiverId ?? noUser, schema);
+  const made: Point = { role: 'made', series, fields: `${FIELD.made}=${maker},${PAIR}${pair}"`, ms };
   const parted = ms >= (schema.totalsSplitFromMs ?? Infinity) ? PARTED + String(partOf(event.eventId)) : MEASUREMENT;
   const total: Point = { role: 'total', series: parted + type, fields: totals, ms };
   if (received === undefined) return share === undefined ? [made, total] : [made, share, total];
   return share === undefined ? [made, received, total] : [made, received, share, total];
 }
 
+/** An id, or `absent` of its format, as a field's value in line protocol: `123i`, `"4ff3…"`. */
+export const valueText = (kind: IdKind, id: string, schema: Pick<Schema, 'ids'>): string =>
+  formatOf(kind, schema).stored === 'int64' ? `${id}i` : `"${id}"`;
+
 /**
  * The values in an event's point as InfluxDB gives them back, the one that is counted first: the text of {@link Point.fields} without its syntax.
  * Undefined where the event has no point in the bucket.
  */
-export function valuesOf(role: BucketRole, event: InteractionEvent): readonly [string, ...string[]] | undefined {
+export function valuesOf(
+  role: BucketRole,
+  event: InteractionEvent,
+  schema: Pick<Schema, 'ids'>,
+): readonly [string, ...string[]] | undefined {
   const { actorId, receiverId, shareId } = event;
+  const noUser = formatOf('user', schema).absent;
   switch (role) {
     case 'made':
-      if (actorId === ERASED.user) return undefined;
-      return [actorId, pairOf(actorId, receiverId ?? NO_ID.user)];
+      if (isAbsentId(actorId)) return undefined;
+      return [actorId, pairOf(actorId, receiverId ?? noUser, schema)];
     case 'received':
-      return receiverId === undefined || receiverId === ERASED.user
+      return receiverId === undefined || isAbsentId(receiverId)
         ? undefined
-        : [receiverId, pairOf(receiverId, actorId)];
+        : [receiverId, pairOf(receiverId, actorId, schema)];
     case 'share':
-      return shareId === undefined || shareId === ERASED.share ? undefined : [shareId, pairOf(shareId, actorId)];
+      return shareId === undefined || isAbsentId(shareId) ? undefined : [shareId, pairOf(shareId, actorId, schema)];
     case 'total':
-      if (actorId === ERASED.user) return undefined;
-      return [actorId, receiverId ?? NO_ID.user, shareId ?? NO_ID.share];
+      if (isAbsentId(actorId)) return undefined;
+      return [actorId, receiverId ?? noUser, shareId ?? formatOf('share', schema).absent];
     default:
       return role satisfies never;
   }

@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS, idFormatOf, type IdFormatRow, type IdFormats } from '../../../contract/ids.ts';
 import type { SchemaElement } from 'hyparquet';
 import type { ColumnSource } from 'hyparquet-writer/src/types.js';
 import type { InteractionEvent } from '../event/event.ts';
@@ -27,14 +28,25 @@ const text = (name: string, repetition: 'REQUIRED' | 'OPTIONAL' = 'REQUIRED'): S
   logical_type: { type: 'STRING' },
   repetition_type: repetition,
 });
-const id = (name: string, repetition: 'REQUIRED' | 'OPTIONAL' = 'REQUIRED'): SchemaElement => ({
-  name,
-  type: 'INT64',
-  repetition_type: repetition,
-});
+/** int64 ids are at most 2^63-1, so INT64 holds every one. */
+const id = (
+  name: string,
+  format: IdFormatRow,
+  value: (event: InteractionEvent) => string | undefined,
+  repetition: 'REQUIRED' | 'OPTIONAL' = 'REQUIRED',
+): Column =>
+  format.stored === 'int64'
+    ? {
+        element: { name, type: 'INT64', repetition_type: repetition },
+        value: ({ event }) => {
+          const found = value(event);
+          return found === undefined ? null : BigInt(found);
+        },
+      }
+    : { element: text(name, repetition), value: ({ event }) => value(event) ?? null };
 
-/** In the order of the file. User ids are at most 2^63-1, so INT64 holds every one. */
-const COLUMNS: readonly Column[] = [
+/** In the order of the file. */
+const columns = (ids: IdFormats): readonly Column[] => [
   // Nearly all are different: a dictionary would only be tried.
   { element: text('event_id'), encoding: 'PLAIN', value: ({ event }) => event.eventId },
   { element: text('type'), value: ({ event }) => event.type },
@@ -49,12 +61,9 @@ const COLUMNS: readonly Column[] = [
     encoding: 'DELTA_BINARY_PACKED',
     value: ({ event }) => BigInt(event.occurredAtMs),
   },
-  { element: id('actor_id'), value: ({ event }) => BigInt(event.actorId) },
-  {
-    element: id('receiver_id', 'OPTIONAL'),
-    value: ({ event }) => (event.receiverId === undefined ? null : BigInt(event.receiverId)),
-  },
-  { element: text('share_id', 'OPTIONAL'), value: ({ event }) => event.shareId ?? null },
+  id('actor_id', idFormatOf('user', ids), ({ actorId }) => actorId),
+  id('receiver_id', idFormatOf('user', ids), ({ receiverId }) => receiverId, 'OPTIONAL'),
+  id('share_id', idFormatOf('share', ids), ({ shareId }) => shareId, 'OPTIONAL'),
   { element: text('template'), value: ({ line, event }) => templateOf(line, event) },
   { element: text('object'), value: ({ object }) => object },
   {
@@ -64,13 +73,16 @@ const COLUMNS: readonly Column[] = [
   },
 ];
 
-export const SCHEMA: readonly SchemaElement[] = [
-  { name: 'events', num_children: COLUMNS.length },
-  ...COLUMNS.map(({ element }) => element),
+/** The same whatever ids are. */
+export const COLUMN_NAMES: readonly string[] = columns(DEFAULT_ID_FORMATS).map(({ element: { name } }) => name);
+
+export const schemaOf = (ids: IdFormats): readonly SchemaElement[] => [
+  { name: 'events', num_children: COLUMN_NAMES.length },
+  ...columns(ids).map(({ element }) => element),
 ];
 
-export const columnsOf = (rows: readonly TableRow[]): ColumnSource[] =>
-  COLUMNS.map(({ element: { name }, encoding, value }) => ({
+export const columnsOf = (rows: readonly TableRow[], ids: IdFormats): ColumnSource[] =>
+  columns(ids).map(({ element: { name }, encoding, value }) => ({
     name,
     data: rows.map(value),
     ...(encoding === undefined ? {} : { encoding }),
@@ -103,7 +115,7 @@ export function rowsOf(columns: ReadonlyMap<string, readonly unknown[]>, rows: n
   const idAt = (name: string, row: number): string | undefined => {
     const value = cell(name, row);
     if (value === null || value === undefined) return undefined;
-    if (typeof value !== 'bigint') throw new NoRow(`row ${row} has no ${name}`);
+    if (typeof value !== 'bigint' && typeof value !== 'string') throw new NoRow(`row ${row} has no ${name}`);
     return String(value);
   };
   return Array.from({ length: rows }, (_, row): TableRow => {
@@ -113,7 +125,7 @@ export function rowsOf(columns: ReadonlyMap<string, readonly unknown[]>, rows: n
       occurredAtMs: numberAt('occurred_at', row),
       actorId: idAt('actor_id', row) ?? '',
       receiverId: idAt('receiver_id', row),
-      shareId: (cell('share_id', row) ?? undefined) === undefined ? undefined : textAt('share_id', row),
+      shareId: idAt('share_id', row),
     };
     return {
       object: textAt('object', row),

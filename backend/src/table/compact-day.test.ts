@@ -1,3 +1,4 @@
+import { DEFAULT_ID_FORMATS } from '../../../contract/ids.ts';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -33,6 +34,7 @@ async function compact(options: Partial<CompactOptions> = {}): Promise<Compacted
   return compactDay(DAY, {
     reader: reader(),
     tables,
+    ids: DEFAULT_ID_FORMATS,
     without: new Set(),
     removes: false,
     parallel: 3,

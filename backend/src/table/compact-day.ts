@@ -1,3 +1,4 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchiveReader } from '../archive/archive-reader.ts';
@@ -16,6 +17,8 @@ import { verifyTable } from './verify.ts';
 export interface CompactOptions {
   readonly reader: ArchiveReader;
   readonly tables: TableStore;
+  /** How ids are written. */
+  readonly ids: IdFormats;
   /** Keys of objects that are not to be read. */
   readonly without: ReadonlySet<string>;
   /** Whether the objects that the table holds are removed, after the table in the archive has been compared with them. */
@@ -86,7 +89,7 @@ async function findDay(day: number, options: CompactOptions): Promise<FoundDay> 
   const objects = (await planDays(reader, range, without, signal)).days[0]?.objects ?? [];
   const listed = new Set(objects.map(({ key }) => key));
   const removed = new Set([...(before?.table.contents.objects.keys() ?? [])].filter((key) => !listed.has(key)));
-  return { source: { day, reader, objects, removed, table: before?.table, parallel }, before };
+  return { source: { day, reader, ids: options.ids, objects, removed, table: before?.table, parallel }, before };
 }
 
 async function writeDay({ source, before }: FoundDay, options: CompactOptions): Promise<void> {
@@ -110,7 +113,7 @@ async function writeDay({ source, before }: FoundDay, options: CompactOptions): 
   );
   try {
     await writingTo(path, async () => {
-      const file = await TableFile.create(path, { day, objects });
+      const file = await TableFile.create(path, { day, objects }, source.ids);
       try {
         const onSlice = (done: number): void => onProgress('writing', 0.2 + (done / survey.slices.length) * 0.4);
         for await (const rows of rowGroups(source, survey, order, signal, groupBytes, onSlice)) await file.add(rows);

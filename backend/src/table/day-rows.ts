@@ -38,7 +38,7 @@ export async function surveyDay(
   const lines = new Map<string, number>(source.objects.map(({ key }) => [key, 0]));
   for await (const chunk of sourceLines(source, signal, undefined, onEnd)) {
     for (const line of chunk.lines) {
-      const ms = msOf(eventOf(line, source.day), source.day);
+      const ms = msOf(eventOf(line, source), source.day);
       const second = Math.floor(ms / 1000);
       perSecond[second] = (perSecond[second] ?? 0) + weightOf(line);
       lines.set(line.object, Math.max(lines.get(line.object) ?? 0, line.lineNumber));
@@ -71,7 +71,7 @@ async function cutSecond(
   const perMs = new Float64Array(1000);
   for await (const { lines } of sourceLines(source, signal, reaching(spans, first, first + 1000))) {
     for (const line of lines) {
-      const at = msOf(eventOf(line, source.day), source.day) - first;
+      const at = msOf(eventOf(line, source), source.day) - first;
       if (at >= 0 && at < 1000) perMs[at] = (perMs[at] ?? 0) + weightOf(line);
     }
   }
@@ -105,7 +105,7 @@ export async function* rowGroups(
     let bytes = 0;
     for await (const { lines } of sourceLines(source, signal, reaching(survey.spans, from, to))) {
       for (const line of lines) {
-        const event = eventOf(line, source.day);
+        const event = eventOf(line, source);
         const ms = msOf(event, source.day);
         if (ms < from || ms >= to) continue;
         // Only a slice of one millisecond has more, and any part of it is sorted by time.
@@ -139,8 +139,8 @@ const reaching =
     return span !== undefined && span.first < to && span.last >= from;
   };
 
-function eventOf(line: SourceLine, day: number): InteractionEvent {
-  const event = parseLine(line.bytes, day);
+function eventOf(line: SourceLine, { day, ids }: DaySource): InteractionEvent {
+  const event = parseLine(line.bytes, day, ids);
   if (!('code' in event)) return event;
   throw new UserpulseError(
     'archive_damaged',

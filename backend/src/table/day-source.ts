@@ -1,3 +1,4 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import type { ArchiveReader, StoredObject } from '../archive/archive-reader.ts';
 import { linesInOrder } from '../archive/day-lines.ts';
 import { objectLines } from '../archive/object-lines.ts';
@@ -8,6 +9,8 @@ export interface DaySource {
   /** From 1970-01-01. */
   readonly day: number;
   readonly reader: ArchiveReader;
+  /** How ids are written. */
+  readonly ids: IdFormats;
   readonly objects: readonly StoredObject[];
   readonly removed: ReadonlySet<string>;
   /** Absent: what has been removed is not read. */

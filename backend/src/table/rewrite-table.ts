@@ -1,3 +1,4 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import { parseLine } from '../archive/day-lines.ts';
 import { UserpulseError } from '../errors.ts';
 import { withTableFile } from './find-tables.ts';
@@ -15,12 +16,13 @@ export async function rewriteTable(
   table: TableReader,
   rewrite: (line: Uint8Array) => Uint8Array | undefined,
   path: string,
+  ids: IdFormats,
   signal: AbortSignal,
 ): Promise<void> {
   const { contents } = table;
   const rowsOf = async (group: number): Promise<readonly TableRow[]> =>
-    (await table.rows(group)).map((row) => rewritten(row, rewrite(Buffer.from(row.line)), contents.day));
-  const file = await TableFile.create(path, contents);
+    (await table.rows(group)).map((row) => rewritten(row, rewrite(Buffer.from(row.line)), contents.day, ids));
+  const file = await TableFile.create(path, contents, ids);
   try {
     for (const group of table.groups.keys()) {
       signal.throwIfAborted();
@@ -39,9 +41,9 @@ export async function rewriteTable(
   });
 }
 
-function rewritten(row: TableRow, line: Uint8Array | undefined, day: number): TableRow {
+function rewritten(row: TableRow, line: Uint8Array | undefined, day: number, ids: IdFormats): TableRow {
   if (line === undefined) return row;
-  const event = parseLine(line, day);
+  const event = parseLine(line, day, ids);
   if ('code' in event) throw new Error(`A line was replaced by one that is no event: ${event.reason}`);
   return { ...row, line: Buffer.from(line).toString(), event };
 }

@@ -1,8 +1,9 @@
+import type { IdFormats } from '../../../contract/ids.ts';
 import { open, type FileHandle } from 'node:fs/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { VERSION } from '../version.ts';
-import { columnsOf, SCHEMA, type TableRow } from './columns.ts';
+import { columnsOf, schemaOf, type TableRow } from './columns.ts';
 import { CONTENTS_KEY, contentsText, type TableContents } from './contents.ts';
 
 /** Level 3 is zstd's default. The checksum makes every reader notice a page that has changed. */
@@ -31,13 +32,15 @@ export class TableFile {
   readonly #file: FileHandle;
   readonly #writer: FileWriter;
   readonly #parquet: ParquetWriter;
+  readonly #ids: IdFormats;
 
-  private constructor(file: FileHandle, contents: TableContents) {
+  private constructor(file: FileHandle, contents: TableContents, ids: IdFormats) {
     this.#file = file;
+    this.#ids = ids;
     this.#writer = new FileWriter(file);
     this.#parquet = new ParquetWriter({
       writer: this.#writer,
-      schema: [...SCHEMA],
+      schema: [...schemaOf(ids)],
       codec: 'ZSTD',
       compressors: { ZSTD: (page) => zstdCompressSync(page, ZSTD) },
       statisticsTruncateLength: STATISTICS_BYTES,
@@ -47,13 +50,13 @@ export class TableFile {
   }
 
   /** @param path replaced if it exists */
-  static async create(path: string, contents: TableContents): Promise<TableFile> {
-    return new TableFile(await open(path, 'w', 0o640), contents);
+  static async create(path: string, contents: TableContents, ids: IdFormats): Promise<TableFile> {
+    return new TableFile(await open(path, 'w', 0o640), contents, ids);
   }
 
   /** Writes a row group. */
   async add(rows: readonly TableRow[]): Promise<void> {
-    await this.#parquet.write({ columnData: columnsOf(rows), rowGroupSize: rows.length });
+    await this.#parquet.write({ columnData: columnsOf(rows, this.#ids), rowGroupSize: rows.length });
   }
 
   /** Writes the footer, and makes the file durable. */

@@ -1,7 +1,7 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { parquetMetadataAsync, parquetRead, type AsyncBuffer, type FileMetaData } from 'hyparquet';
 import { UserpulseError } from '../errors.ts';
-import { rowsOf, SCHEMA, type TableRow } from './columns.ts';
+import { COLUMN_NAMES, rowsOf, type TableRow } from './columns.ts';
 import { CONTENTS_KEY, parseContents, type TableContents } from './contents.ts';
 
 /** Where the bytes of a table are. */
@@ -49,8 +49,11 @@ export class TableReader {
     };
     return readable(source, async () => {
       const metadata = await parquetMetadataAsync(file);
-      const names = metadata.schema.map(({ name }) => name).join();
-      if (names !== SCHEMA.map(({ name }) => name).join()) throw new Error(`its columns are ${names}`);
+      const names = metadata.schema
+        .slice(1)
+        .map(({ name }) => name)
+        .join();
+      if (names !== COLUMN_NAMES.join()) throw new Error(`its columns are ${names}`);
       const text = metadata.key_value_metadata?.find(({ key }) => key === CONTENTS_KEY)?.value;
       if (text === undefined) throw new Error('its footer does not say which objects it holds');
       return new TableReader(source, file, metadata, parseContents(text, day));

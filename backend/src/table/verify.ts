@@ -1,3 +1,4 @@
+import { isAbsentId, type IdFormats } from '../../../contract/ids.ts';
 import { hash } from 'node:crypto';
 import { parseLine } from '../archive/day-lines.ts';
 import { UserpulseError } from '../errors.ts';
@@ -46,7 +47,7 @@ export async function verifyTable(
     signal.throwIfAborted();
     let last = -Infinity;
     for (const row of await table.rows(group)) {
-      checkRow(row, contents.day);
+      checkRow(row, contents.day, source.ids);
       if (row.event.occurredAtMs < last) throw differs(`row group ${group} is not sorted`);
       last = row.event.occurredAtMs;
       const sum = held.get(row.object);
@@ -82,12 +83,17 @@ export async function verifyTable(
   }
 }
 
-function checkRow({ line, event, object, lineNumber }: TableRow, day: number): void {
-  const said = parseLine(Buffer.from(line), day);
+function checkRow({ line, event, object, lineNumber }: TableRow, day: number, ids: IdFormats): void {
+  const said = parseLine(Buffer.from(line), day, ids);
   if ('code' in said) throw differs(`line ${lineNumber} of ${object} is no event of its day`);
-  const same = FIELDS.every((field) => said[field] === event[field]);
+  const same = FIELDS.every(
+    (field) => said[field] === event[field] || (isErased(said[field]) && isErased(event[field])),
+  );
   if (!same) throw differs(`the columns of line ${lineNumber} of ${object} are not what the line says`);
 }
+
+/** An erased id is written by the format that ids had then. */
+const isErased = (value: unknown): boolean => typeof value === 'string' && isAbsentId(value);
 
 const FIELDS = [
   'eventId',

@@ -1,5 +1,6 @@
 import { bestScheme, judgeScheme, spreadOf } from '../../../backend/src/checks/spread.ts';
 import { seededRandom } from '../../../backend/src/produce/random.ts';
+import { ID_FORMATS } from '../../../contract/ids.ts';
 import { prefixOf, prefixSchemeText, type PrefixScheme } from '../../../backend/src/schema/buckets.ts';
 import type { BenchContext, BenchPart, Table } from '../../part.ts';
 import { figure, number, percentile, spread } from '../../stats.ts';
@@ -10,8 +11,8 @@ import type { Layout } from '../../data/layouts.ts';
 import { WEEK_FROM, WEEK_TO } from '../../data/week.ts';
 import { idSets, type IdSet } from './ids.ts';
 
-const SCHEMES: readonly PrefixScheme[] = (['first', 'last'] as const).flatMap((side) =>
-  [2, 3, 4, 5, 6].map((length) => ({ side, length })),
+const SCHEMES: readonly PrefixScheme[] = (['first', 'last'] as const).flatMap((by) =>
+  [2, 3, 4, 5, 6].map((length) => ({ by, length })),
 );
 const whole = (count: number): string => Math.round(count).toLocaleString('en-US');
 
@@ -71,7 +72,7 @@ function readPerQuery(set: IdSet, scheme: PrefixScheme): number {
 
 /** What doctor says where it sees no more than it does in life: two thousand recent ids. */
 function doctor(sets: readonly IdSet[]): Table {
-  const FIRST_4: PrefixScheme = { side: 'first', length: 4 };
+  const FIRST_4: PrefixScheme = { by: 'first', length: 4 };
   return {
     title: 'What doctor recommends',
     note: 'From a sample of 2,000 IDs, such as doctor takes from the last minutes. The last column is the shortest scheme of four or more digits, judged by all IDs.',
@@ -83,14 +84,14 @@ function doctor(sets: readonly IdSet[]): Table {
         const random = seededRandom(3);
         const sample = new Set(Array.from({ length: 2_000 }, () => all[Math.floor(random() * all.length)] ?? ''));
         const says = (scheme: PrefixScheme): string => {
-          const { best, otherIsBetter } = judgeScheme(sample, scheme);
+          const { best, otherIsBetter } = judgeScheme(sample, scheme, ID_FORMATS.int64);
           return otherIsBetter ? prefixSchemeText(best) : 'fine';
         };
         return [
           name,
           says(FIRST_4),
-          says({ side: 'last', length: 4 }),
-          prefixSchemeText(bestScheme(new Set(all), FIRST_4.length)),
+          says({ by: 'last', length: 4 }),
+          prefixSchemeText(bestScheme(new Set(all), FIRST_4.length, ID_FORMATS.int64)),
         ];
       }),
   };
@@ -101,7 +102,7 @@ const sequential = (event: BenchEvent, users: number): string =>
   String(FIRST_USER + Math.floor(((event.actor - 1_000_000) * users) / 9_000_000));
 
 const layoutOf = (scheme: PrefixScheme, users: number): Layout => ({
-  name: `sequential-${scheme.side}-${scheme.length}`,
+  name: `sequential-${scheme.by}-${scheme.length}`,
   buckets: ['made'],
   lines: (event) => {
     const id = sequential(event, users);
@@ -115,11 +116,11 @@ async function measured(context: BenchContext): Promise<Table> {
   const events = context.quick ? 10_000 : 1_000_000;
   const recipe: Recipe = { users: 1_000_000, stretches: [{ fromMs: WEEK_FROM, toMs: WEEK_TO, events }] };
   const schemes: readonly PrefixScheme[] = [
-    { side: 'first', length: 2 },
-    { side: 'first', length: 4 },
-    { side: 'last', length: 2 },
-    { side: 'last', length: 4 },
-    { side: 'last', length: 6 },
+    { by: 'first', length: 2 },
+    { by: 'first', length: 4 },
+    { by: 'last', length: 2 },
+    { by: 'last', length: 4 },
+    { by: 'last', length: 6 },
   ];
   const random = seededRandom(5);
   const ids = Array.from({ length: 20 }, () => String(FIRST_USER + Math.floor(random() * recipe.users)));

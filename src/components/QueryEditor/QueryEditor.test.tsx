@@ -73,13 +73,13 @@ describe('ids', () => {
     expect(last.ids).toEqual(['2']);
   });
 
-  it('say what is wrong with one of them to those who come to it by keys', () => {
+  it('say what is wrong with one of them to those who come to it by keys', async () => {
     open({ preset: 'made', ids: ['88', '0x1'] });
     const note = (id: string) =>
       document.getElementById(
         screen.getByRole('button', { name: `Remove ${id}` }).getAttribute('aria-describedby') ?? '',
       )?.textContent;
-    expect(note('0x1')).toContain('"0x1" is not a valid user ID.');
+    await waitFor(() => expect(note('0x1')).toContain('"0x1" is not a valid user ID.'));
     expect(note('88')).toBeUndefined();
   });
 
@@ -130,6 +130,17 @@ describe('ids', () => {
     expect(problem()).toContain(text);
     expect(field(label).getAttribute('aria-invalid')).toBe('true');
     expect(document.getElementById(field(label).getAttribute('aria-describedby') ?? '')?.textContent).toContain(text);
+  });
+
+  it('are of the format that the backend has', async () => {
+    const schema = { ids: { user: 'text', share: 'text' } };
+    const { user } = open({ preset: 'received', ids: ['did:plc:7'] }, {}, { schema });
+    await user.click(field('Users'));
+    await user.keyboard('a"b{Enter}');
+    await waitFor(() => expect(problem()).toContain('1 to 128 characters'));
+    await user.click(screen.getByRole('button', { name: 'Remove a"b' }));
+    expect(last.ids).toEqual(['did:plc:7']);
+    expect(screen.queryByRole('alert')).toBeNull();
   });
 
   it('say that one is missing, and what one looks like', () => {

@@ -30,6 +30,7 @@ import {
 import type { Suggestion } from '../fields/Suggestions.tsx';
 import { TextInput } from '../fields/TextInput.tsx';
 import { TypesSelect } from '../fields/TypesSelect.tsx';
+import { useIdFormats } from '../fields/useIdFormats.ts';
 import { useIdsByKind } from '../fields/useIdsByKind.ts';
 import { RefusedAlert } from '../RefusedAlert.tsx';
 import { FluxPreview } from './FluxPreview.tsx';
@@ -50,6 +51,7 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   const [optionsOpen, setOptionsOpen] = useState(false);
   const range = givenRange ?? data?.timeRange;
   const { isTemplate } = datasource;
+  const formats = useIdFormats(datasource);
 
   const put = (next: UserpulseQuery) => {
     onChange(next);
@@ -66,6 +68,7 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
   const rangeMs = range && range.to.valueOf() - range.from.valueOf();
   const { maxDataPoints, intervalMs, timezone, scopedVars } = data?.request ?? {};
   const problems = validateQuery({ ...query, ...stripUndefined(draft) }, isTemplate, {
+    formats,
     rangeMs,
     replaced: datasource.applyTemplateVariables(query, scopedVars ?? {}),
   });
@@ -130,6 +133,7 @@ export function QueryForm({ query: saved, onChange, onRunQuery, datasource, rang
         </EditorField>
         {idPreset && (
           <IdsField
+            formats={formats}
             id={id('ids')}
             datasource={datasource}
             preset={idPreset}

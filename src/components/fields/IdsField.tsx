@@ -1,5 +1,5 @@
 import type { TimeRange } from '@grafana/data';
-import { shareCreated, type IdKind } from '../../../contract/ids.ts';
+import { DEFAULT_ID_FORMATS, shareCreated, type IdFormats, type IdKind } from '../../../contract/ids.ts';
 import { idKindOf, isRanked, type IdPreset } from '../../../contract/presets.ts';
 import { problemText } from '../../../contract/problem.ts';
 import { idProblem } from '../../../contract/rules.ts';
@@ -14,6 +14,8 @@ interface Props {
   readonly datasource: EditorServices;
   /** Whose ids: these are suggested. */
   readonly preset: IdPreset;
+  /** How ids are written; undefined where the backend has not said it. */
+  readonly formats: IdFormats | undefined;
   readonly ids: readonly string[];
   readonly range: TimeRange | undefined;
   readonly problem: string | undefined;
@@ -21,26 +23,27 @@ interface Props {
 }
 
 /** The users or shares that a query is about. */
-export function IdsField({ id, datasource, preset, ids, range, problem, onChange }: Props) {
+export function IdsField({ id, datasource, preset, formats, ids, range, problem, onChange }: Props) {
   const { suggestions, load } = useIdSuggestions(datasource, isRanked(preset) ? preset : undefined, range);
   const kind = idKindOf(preset);
   const { label, help, placeholder } = texts.ids[kind];
+  const format = (formats ?? DEFAULT_ID_FORMATS)[kind];
   const noteOf = NOTE[kind];
   return (
-    <EditorField htmlFor={id} label={label} help={help} width={32} grow problem={problem}>
+    <EditorField htmlFor={id} label={label} help={help(format)} width={32} grow problem={problem}>
       <IdsInput
         // Text that was typed for users belongs to no share.
         key={kind}
         id={id}
         label={label}
-        placeholder={placeholder}
+        placeholder={placeholder(format)}
         ids={ids}
         suggestions={suggestions}
         onOpen={load}
         onChange={onChange}
         isTemplate={datasource.isTemplate}
         problemOf={(one) => {
-          const wrong = idProblem(kind, one);
+          const wrong = idProblem(kind, one, formats);
           return wrong && problemText(wrong);
         }}
         {...(noteOf && { noteOf })}

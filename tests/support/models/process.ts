@@ -26,8 +26,8 @@ import { linesOf } from './sinks.ts';
 
 export const SIMULATED_SCHEMA: Schema = {
   buckets: { made: 'made', received: 'received', share: 'share', total: 'total' },
-  userPrefix: { side: 'first', length: 4 },
-  sharePrefix: { side: 'first', length: 6 },
+  userPrefix: { by: 'first', length: 4 },
+  sharePrefix: { by: 'first', length: 6 },
 };
 
 export const SIMULATED_SETTINGS: IngestSettings = {

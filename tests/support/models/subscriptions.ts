@@ -29,12 +29,19 @@ export const eventFrame = (body: unknown): Buffer =>
     body,
   );
 
+/** What Kinesis sends instead of an event. */
+export const exceptionFrame = (name: string, message: string): Buffer =>
+  frameOf({ ':message-type': 'exception', ':exception-type': name, ':content-type': 'application/json' }, { message });
+
 export interface SubscriptionFaults {
   readonly random: () => number;
   /** Chance, per call, that another one has the subscription. */
   readonly inUse?: number;
-  /** Chance, per event, that the connection breaks in the middle of it, or ends behind it. */
+  /** Chance, per event, that the connection breaks in the middle of it, says nothing any more, or ends behind it. */
   readonly broken?: number;
+  readonly silent?: number;
+  /** How long (ms) the subscription of a connection that is broken or silent is in use from then on; absent: not at all. */
+  readonly keptMs?: () => number;
   readonly ended?: number;
   /** Whether the end of a shard is told by its children, as Kinesis does; kinesis-local only ends the subscription. */
   readonly tellsChildren: boolean;
@@ -44,6 +51,8 @@ export interface SubscriptionFaults {
 export class ModelSubscriptions implements ShardSubscriptions {
   readonly #model: ModelStream;
   readonly #faults: SubscriptionFaults;
+  /** Until when (ms) the subscription of a shard is in use by a connection that is lost. */
+  readonly #keptUntilMs = new Map<string, number>();
 
   constructor(model: ModelStream, faults: SubscriptionFaults) {
     this.#model = model;
@@ -56,10 +65,24 @@ export class ModelSubscriptions implements ShardSubscriptions {
 
   async subscribe(shardId: string, position: Position, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
     await Promise.resolve();
-    if (this.#chance(this.#faults.inUse)) throw new SourceError('in_use', 'model');
+    const isKept = this.#model.clock.now() < (this.#keptUntilMs.get(shardId) ?? -Infinity);
+    if (isKept || this.#chance(this.#faults.inUse)) {
+      if (this.#chance(0.5)) throw new SourceError('in_use', 'model');
+      return this.#inUse();
+    }
     const shard = this.#model.shards.find((s) => s.shardId === shardId && s.listed);
     if (shard === undefined) throw new SourceError('not_found', 'model');
     return this.#events(shard, position, signal);
+  }
+
+  async *#inUse(): AsyncGenerator<Buffer> {
+    await Promise.resolve();
+    yield exceptionFrame('ResourceInUseException', 'model');
+  }
+
+  #keep({ shardId }: ModelShard): void {
+    const { clock } = this.#model;
+    if (this.#faults.keptMs !== undefined) this.#keptUntilMs.set(shardId, clock.now() + this.#faults.keptMs());
   }
 
   async *#events(shard: ModelShard, position: Position, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -88,17 +111,25 @@ export class ModelSubscriptions implements ShardSubscriptions {
             ? { ChildShards: children.map(({ shardId, parents }) => ({ ShardId: shardId, ParentShards: parents })) }
             : {}),
         });
-        yield* this.#pieces(frame);
+        if (this.#chance(this.#faults.silent)) {
+          this.#keep(shard);
+          await clock.sleep(SUBSCRIPTION_MS, signal);
+          return;
+        }
+        yield* this.#pieces(shard, frame);
         if (isEnd || this.#chance(this.#faults.ended)) return;
       }
       await clock.sleep(POLL_MS, signal);
     }
   }
 
-  *#pieces(frame: Buffer): Generator<Buffer> {
+  *#pieces(shard: ModelShard, frame: Buffer): Generator<Buffer> {
     const cut = Math.floor(this.#faults.random() * frame.length);
     yield frame.subarray(0, cut);
-    if (this.#chance(this.#faults.broken)) throw new Error('The connection was cut.');
+    if (this.#chance(this.#faults.broken)) {
+      this.#keep(shard);
+      throw new Error('The connection was cut.');
+    }
     yield frame.subarray(cut);
   }
 }

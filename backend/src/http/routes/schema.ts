@@ -4,7 +4,7 @@ import { askedIds, isSeriesPreset, PRESET_NAMES, PRESETS } from '../../../../con
 import { CALCULATION_NAMES, CALCULATIONS, DEFAULT_TOP, LABELS } from '../../../../contract/query.ts';
 import { formatDuration } from '../../query/duration.ts';
 import { AUTO_LADDER_MS } from '../../query/every.ts';
-import { prefixSchemeText, schemeOfKind, type Schema } from '../../schema/buckets.ts';
+import { formatsOf, prefixSchemeText, schemeOfKind, type Schema } from '../../schema/buckets.ts';
 import { VERSION } from '../../version.ts';
 import { LIMITS, schemaResponse } from '../schemas.ts';
 import { errors, type App, type V1 } from '../v1.ts';
@@ -13,6 +13,7 @@ import { errors, type App, type V1 } from '../v1.ts';
 export const describeSchema = (schema: Schema): z.output<typeof schemaResponse> => ({
   version: VERSION,
   buckets: { ...schema.buckets },
+  ids: formatsOf(schema),
   prefix: byKind((kind) => prefixSchemeText(schemeOfKind(kind, schema))),
   presets: PRESET_NAMES.map((name) => ({
     name,
