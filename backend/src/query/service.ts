@@ -581,13 +581,8 @@ class InfluxQueryService implements QueryService {
       const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
         const known = people.get(counts);
         if (known !== undefined) return known;
-        const made = new Uniques({
-          counts,
-          windows,
-          groups: groupsOf(plan.now.windows, windows),
-          schema: this.#schema,
-          memory,
-        });
+        const groups = groupsOf(plan.now.windows, windows);
+        const made = new Uniques({ counts, windows, groups, schema: this.#schema, memory });
         people.set(counts, made);
         return made;
       };
