@@ -32,6 +32,14 @@ export interface Target {
   readonly why?: string;
 }
 
+/** A line of the table that the page begins with: what a reader asks first. */
+export interface SummaryRow {
+  readonly question: string;
+  readonly answer: string;
+  /** What stands beside it: a peer, another way, a bound. */
+  readonly beside: string;
+}
+
 /** A picture that the part has made itself: a flame graph, say. */
 export interface Picture {
   /** Name of an SVG file in {@link BenchContext.pictures}. */
@@ -47,6 +55,7 @@ export interface PartResult {
   readonly tables: readonly Table[];
   readonly plots: readonly Plot[];
   readonly targets: readonly Target[];
+  readonly summary?: readonly SummaryRow[];
 }
 
 export interface BenchContext {

@@ -52,6 +52,9 @@ function document(head: string, results: readonly StoredResult[], places: Places
       target.met ? 'yes' : `**no**${target.why === undefined ? '' : `: ${target.why}`}`,
     ]),
   );
+  const summary = results.flatMap(({ name, result }) =>
+    (result.summary ?? []).map(({ question, answer, beside }) => [`[${question}](#${name})`, answer, beside]),
+  );
   return [
     head,
     oneRun ? 'All figures on this page come from one run.' : 'The parts come from different runs; each says which.',
@@ -64,6 +67,7 @@ function document(head: string, results: readonly StoredResult[], places: Places
         ['figures', 'median (least–greatest) of interleaved rounds; CPU seconds are user + system of whole processes'],
       ],
     ),
+    ...(summary.length === 0 ? [] : ['## In short', markdownTable(['what', 'Userpulse', 'beside it'], summary)]),
     ...(targets.length === 0
       ? []
       : ['## Targets', markdownTable(['part', 'figure', 'target', 'measured', 'met'], targets)]),

@@ -68,6 +68,7 @@ const stored = z.object({
         why: z.string().exactOptional(),
       }),
     ),
+    summary: z.array(z.object({ question: z.string(), answer: z.string(), beside: z.string() })).exactOptional(),
   }),
 });
 /** A part's result as it is kept between runs. */

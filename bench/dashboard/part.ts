@@ -3,7 +3,7 @@ import { countWeek, openHours } from '../data/hours.ts';
 import { filledInflux } from '../data/influx.ts';
 import { PREFIXES } from '../data/layouts.ts';
 import { weekOf } from '../data/week.ts';
-import type { BenchContext, BenchPart, PartResult, Table, Target } from '../part.ts';
+import type { BenchContext, BenchPart, PartResult, SummaryRow, Table, Target } from '../part.ts';
 import { startBackend } from '../query/ways.ts';
 import { number, percentile } from '../stats.ts';
 import { HOW, measureClients, measureDashboards, type How, type Seen, type SeenBy } from './measure.ts';
@@ -91,8 +91,22 @@ function report(refreshes: SeenBy, clients: ReadonlyMap<number, SeenBy>, context
     tables,
     plots: [],
     targets: context.quick || eight === undefined ? [] : targets(refreshes, eight),
+    summary: context.quick || eight === undefined ? [] : summary(refreshes, eight),
   };
 }
+
+const summary = (refreshes: SeenBy, eight: SeenBy): SummaryRow[] => [
+  {
+    question: 'the same by 8 clients at once, asked again: p50 and p99, ms',
+    answer: `${number(of(eight.again, 0.5))} and ${number(of(eight.again, 0.99))}`,
+    beside: `nothing kept: ${number(of(eight.cold, 0.5))} and ${number(of(eight.cold, 0.99))}`,
+  },
+  {
+    question: 'a refresh of a dashboard of ten panels, CPU ms of influxd and backend',
+    answer: `${number(influxdMs(refreshes.again))} and ${number(backendMs(refreshes.again))}`,
+    beside: `nothing kept: ${number(influxdMs(refreshes.cold))} and ${number(backendMs(refreshes.cold))}`,
+  },
+];
 
 function targets(refreshes: SeenBy, eight: SeenBy): Target[] {
   const held = (figure: string, limit: number, value: number, why: string): Target => ({

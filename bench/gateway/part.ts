@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import type { BenchPart } from '../part.ts';
-import { figure, spread } from '../stats.ts';
+import { figure, number, spread } from '../stats.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -53,6 +53,15 @@ export const part: BenchPart = {
           },
         ],
         plots: [],
+        summary: quick
+          ? []
+          : [
+              {
+                question: 'added by Grafana’s gateway to a series of 1,000 points: p50, ms',
+                answer: number(added.median),
+                beside: '',
+              },
+            ],
         targets: quick
           ? []
           : [

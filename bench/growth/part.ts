@@ -4,7 +4,7 @@ import { cardinality, filledInflux, type FilledInflux } from '../data/influx.ts'
 import { PREFIXES, SCHEMA } from '../data/layouts.ts';
 import { countWeek, type Counting } from '../data/hours.ts';
 import { weekOf, WEEK_FROM } from '../data/week.ts';
-import type { BenchContext, BenchPart, PartResult, Plot, Table, Target } from '../part.ts';
+import type { BenchContext, BenchPart, PartResult, Plot, SummaryRow, Table, Target } from '../part.ts';
 import { questionsOf, RANGES } from '../query/questions.ts';
 import { Asker, startBackend, type Backend } from '../query/ways.ts';
 import { figure, number, spread } from '../stats.ts';
@@ -200,11 +200,21 @@ function report(seen: readonly Seen[], context: BenchContext): PartResult {
         ? { why: 'the hours that the range cuts at its ends are read from points' }
         : {}),
     }));
+  const summaryOf = (name: string): SummaryRow => {
+    const of = (way: 'on' | 'off'): string =>
+      `${[seen[0], seen.at(-1)].map((one) => number(one === undefined ? NaN : medianOf(one[way], name))).join(' → ')}, growth ${grows(way, name).toFixed(2)}`;
+    return {
+      question: `${name}, of 1 M → 30 M events: p50, ms`,
+      answer: of('on'),
+      beside: `from points ${of('off')}`,
+    };
+  };
   return {
     method:
       'The same week with 1, 3, 10 and 30 million events of up to a million users, Zipf with exponent 1, five types. Each answer with counted hours is compared with the one from points before anything is timed.',
     tables,
     plots: context.quick ? [] : [plot],
     targets: context.quick ? [] : targets,
+    summary: context.quick ? [] : ['everyone, 7 d by the hour', 'top receivers, 7 d'].map(summaryOf),
   };
 }

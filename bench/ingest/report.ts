@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BenchContext, Figure, PartResult, Picture, Table, Target } from '../part.ts';
+import type { BenchContext, Figure, PartResult, Picture, SummaryRow, Table, Target } from '../part.ts';
 import { figure, number, spread } from '../stats.ts';
 import type { Measured, Series } from './measured.ts';
 import { STAGES, type Stage } from './stages.ts';
@@ -51,6 +51,7 @@ export function report(measured: Measured, context: BenchContext): PartResult {
     ],
     pictures: pictures(measured, context),
     targets: context.quick ? [] : targets(measured, main),
+    summary: context.quick ? [] : summary(measured, main),
   };
 }
 
@@ -262,6 +263,39 @@ function targets(measured: Measured, main: Series): Target[] {
         peak.median <= 256,
         `${by(peak.median, 256)} above: V8's young generation and the garbage between two full collections come on top of the buffers`,
       ),
+    },
+  ];
+}
+
+function summary({ peers, real, latencies }: Measured, main: Series): SummaryRow[] {
+  const beside = (say: (trials: readonly Trial[]) => Figure): string =>
+    peers.map(({ consumer, trials }) => `${consumer.name} ${number(say(trials).median)}`).join(', ');
+  const half = latencies.find(({ load }) => load === 0.5)?.rounds ?? [];
+  return [
+    {
+      question: 'CPU s for a million events of 1 KB, as four points each and a line of the archive',
+      answer: number(perMillion(main.trials).median),
+      beside: `${beside(perMillion)}: one point each, no archive`,
+    },
+    {
+      question: 'points written for a second of CPU',
+      answer: number(pointsPerCpuSecond(main.trials).median),
+      beside: beside(pointsPerCpuSecond),
+    },
+    {
+      question: 'memory of ingest at full load, MB',
+      answer: number(rss(main.trials).median),
+      beside: beside(rss),
+    },
+    {
+      question: 'events/s into influxd and S3 on the same two cores',
+      answer: number(perSecond(real).median),
+      beside: `influxd takes ${number(figure(real.map((t) => (t.influxdCpuSeconds * 1e6) / t.events)).median)} CPU s a million of them`,
+    },
+    {
+      question: 'from put to queryable at half that load, p99, ms',
+      answer: number(figure(half.map((r) => r.p99)).median),
+      beside: `p50 ${number(figure(half.map((r) => r.p50)).median)}`,
     },
   ];
 }

@@ -1,4 +1,4 @@
-import type { BenchContext, BenchPart, Plot, PartResult, Table, Target } from '../part.ts';
+import type { BenchContext, BenchPart, PartResult, Plot, SummaryRow, Table, Target } from '../part.ts';
 import { figure, number, percentile, spread } from '../stats.ts';
 import { cardinality, filledInflux, type FilledInflux } from '../data/influx.ts';
 import { PREFIXES, SCHEMA } from '../data/layouts.ts';
@@ -82,6 +82,7 @@ async function report(
     ],
     plots: [byRange(cells), byClients(cells)],
     targets: context.quick ? [] : targets(cells, Math.max(...series.slice(0, 2).map(([, count]) => count))),
+    summary: context.quick ? [] : summary(find(cells, 'received', WEEK.name)),
   };
 }
 
@@ -201,6 +202,14 @@ const byClients = (cells: readonly Cell[]): Plot => ({
     { name: `${way} p99`, points: CLIENTS.map((n) => [n, p99(find(cells, 'made', WEEK.name), way, n)] as const) },
   ]),
 });
+
+const summary = (cell: Cell): SummaryRow[] => [
+  {
+    question: 'what a user received in a week, by 10 min, among 10 M events: p50, ms',
+    answer: number(p50(cell, 'api', 1).median),
+    beside: `the same Flux by hand ${number(p50(cell, 'raw', 1).median)}`,
+  },
+];
 
 function targets(cells: readonly Cell[], userSeries: number): Target[] {
   const CPU_BINDS =
