@@ -8,7 +8,7 @@ import {
 } from '../event/decode.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { BucketRole } from '../schema/buckets.ts';
-import { rolesOf } from '../schema/event-writer.ts';
+import { rolesOf } from '../schema/points.ts';
 import { identityOf } from '../schema/identity.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import type { OffsetAllocator } from './allocate.ts';

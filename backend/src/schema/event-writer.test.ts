@@ -4,12 +4,12 @@ import { ID_KINDS } from '../../../contract/ids.ts';
 import { PREFIX_BY } from '../../../contract/prefix.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import { BUCKET_ROLES, type Schema } from './buckets.ts';
-import { EventWriter, rolesOf } from './event-writer.ts';
+import { EventWriter } from './event-writer.ts';
 import { hourOf } from './hour-marks.ts';
 import { hexOf } from './identity.ts';
 import { LineBlock } from './line-block.ts';
 import { groupOfPoint } from './offsets.ts';
-import { pointsOf, renderLine } from './points.ts';
+import { pointsOf, renderLine, rolesOf } from './points.ts';
 
 const id = fc.oneof(
   fc.bigInt({ min: 1n, max: 9_223_372_036_854_775_807n }).map(String),

@@ -1,41 +1,21 @@
-import { isAbsentId, type IdKind } from '../../../contract/ids.ts';
+import type { IdKind } from '../../../contract/ids.ts';
 import type { IdRole } from '../../../contract/roles.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
   formatOf,
   MEASUREMENT,
-  PAIR_FIELD,
   pairSeparator,
-  PART_TAG,
-  PREFIX_TAG,
   prefixOf,
   schemeOf,
   TOTAL_FIELD,
-  TYPE_TAG,
   type BucketRole,
   type Schema,
 } from './buckets.ts';
 import { partOf } from './identity.ts';
 import type { LineBlock } from './line-block.ts';
 import { SeriesMsHash } from './offsets.ts';
-
-/** Roles of an event's points, in the order of pointsOf. */
-export function rolesOf({ actorId, receiverId, shareId }: InteractionEvent): readonly BucketRole[] {
-  const received = receiverId !== undefined && !isAbsentId(receiverId);
-  const share = shareId !== undefined && !isAbsentId(shareId);
-  if (isAbsentId(actorId)) return received ? (share ? RECEIVED_AND_SHARE : RECEIVED) : share ? SHARE : NONE;
-  return received ? (share ? ALL : WITHOUT_SHARE) : share ? WITHOUT_RECEIVED : MADE;
-}
-
-const ALL: readonly BucketRole[] = ['made', 'received', 'share', 'total'];
-const WITHOUT_SHARE: readonly BucketRole[] = ['made', 'received', 'total'];
-const WITHOUT_RECEIVED: readonly BucketRole[] = ['made', 'share', 'total'];
-const MADE: readonly BucketRole[] = ['made', 'total'];
-const RECEIVED_AND_SHARE: readonly BucketRole[] = ['received', 'share'];
-const RECEIVED: readonly BucketRole[] = ['received'];
-const SHARE: readonly BucketRole[] = ['share'];
-const NONE: readonly BucketRole[] = [];
+import { PAIR, PARTED, PREFIXED, TYPED, valueSyntax, type ValueSyntax } from './points.ts';
 
 /** What a line has beside the event's own texts, rounded up. */
 const MOST_SYNTAX = 192;
@@ -67,7 +47,7 @@ export class EventWriter {
     this.#separator = pairSeparator(schema);
   }
 
-  /** Writes the series of one of {@link rolesOf}, and knows its {@link seriesMs}. */
+  /** Writes the series of one of rolesOf, and knows its {@link seriesMs}. */
   begin(block: LineBlock, role: BucketRole, event: InteractionEvent): void {
     const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, type } = event;
     const length = type.length + 2 * (actorId.length + receiverId.length + shareId.length);
@@ -89,7 +69,7 @@ export class EventWriter {
           this.#text(PARTED);
           this.#text(String(partOf(event.eventId)));
         } else this.#text(MEASUREMENT);
-        this.#text(TYPE);
+        this.#text(TYPED);
         this.#text(type);
         break;
       default:
@@ -140,7 +120,7 @@ export class EventWriter {
     if (scheme.by === 'first') this.#part(id, 0, Math.min(scheme.length, id.length));
     else if (scheme.by === 'last') this.#part(id, Math.max(0, id.length - scheme.length), id.length);
     else this.#text(prefixOf(id, scheme));
-    this.#text(TYPE);
+    this.#text(TYPED);
     this.#text(type);
   }
 
@@ -185,29 +165,20 @@ export class EventWriter {
   }
 }
 
-const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
-const PARTED = `${MEASUREMENT},${PART_TAG}=`;
-const TYPE = `,${TYPE_TAG}=`;
 const MADE_FIELD = ` ${FIELD.made}=`;
 const RECEIVED_FIELD = ` ${FIELD.received}=`;
 const SHARE_FIELD = ` ${FIELD.share}=`;
-const PAIR = `,${PAIR_FIELD}="`;
 const TOTAL_MADE = ` ${TOTAL_FIELD.made}=`;
 const TOTAL_RECEIVED = `,${TOTAL_FIELD.received}=`;
 const TOTAL_SHARE = `,${TOTAL_FIELD.share}=`;
 
-/** How the ids of a kind are written as values, as valueText does it. */
-interface Written {
-  readonly open: string;
-  readonly close: string;
-  /** In the place of an id that an event does not have. */
-  readonly absent: string;
-}
+/** How the ids of a kind are written, and what stands in the place of one that an event does not have. */
+type Written = ValueSyntax & { readonly absent: string };
 
-function writtenOf(kind: IdKind, schema: Schema): Written {
-  const { stored, absent } = formatOf(kind, schema);
-  return stored === 'int64' ? { open: '', close: 'i', absent } : { open: '"', close: '"', absent };
-}
+const writtenOf = (kind: IdKind, schema: Schema): Written => ({
+  ...valueSyntax(kind, schema),
+  absent: formatOf(kind, schema).absent,
+});
 
 /** Milliseconds with thirteen digits, from 2001 to 2286, and six more of nanoseconds. */
 const TIME_BYTES = 19;

@@ -1,4 +1,5 @@
 import { isAbsentId, type IdKind } from '../../../contract/ids.ts';
+import { ROLES, type IdRole } from '../../../contract/roles.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
@@ -34,9 +35,25 @@ export interface Point {
   readonly ms: number;
 }
 
+/** Roles of an event's points, in the order of {@link pointsOf}. An id that has been erased is none: everyone's interactions are those that somebody makes. */
+export function rolesOf({ actorId, receiverId, shareId }: InteractionEvent): readonly BucketRole[] {
+  const received = receiverId !== undefined && !isAbsentId(receiverId);
+  const share = shareId !== undefined && !isAbsentId(shareId);
+  if (isAbsentId(actorId)) return received ? (share ? RECEIVED_AND_SHARE : RECEIVED) : share ? SHARE : NONE;
+  return received ? (share ? ALL : WITHOUT_SHARE) : share ? WITHOUT_RECEIVED : MADE;
+}
+
+const ALL: readonly BucketRole[] = ['made', 'received', 'share', 'total'];
+const WITHOUT_SHARE: readonly BucketRole[] = ['made', 'received', 'total'];
+const WITHOUT_RECEIVED: readonly BucketRole[] = ['made', 'share', 'total'];
+const MADE: readonly BucketRole[] = ['made', 'total'];
+const RECEIVED_AND_SHARE: readonly BucketRole[] = ['received', 'share'];
+const RECEIVED: readonly BucketRole[] = ['received'];
+const SHARE: readonly BucketRole[] = ['share'];
+const NONE: readonly BucketRole[] = [];
+
 /**
- * The points of an event: made and total always, received and share where the event has the id. An id that has been erased is none: everyone's
- * interactions are those that somebody makes.
+ * The points of an event, one for each of {@link rolesOf}.
  *
  * A point is written whole: an id that the event does not have is `absent` of its format. InfluxDB unites the fields of points that share series and
  * time, so a point without the field would keep that of another event which stood there before, as when a replay exchanges two contending events.
@@ -44,46 +61,66 @@ export interface Point {
  * Nothing is escaped because nothing can need it: an {@link InteractionEvent} has a type of `a-z 0-9 _` and ids of characters none of which
  * means anything in a text of line protocol; a prefix has hex digits, digits or letters alone. The decoder is the only maker of events.
  */
-export function pointsOf(event: InteractionEvent, schema: Schema): Point[] {
-  const ms = event.occurredAtMs;
-  const { actorId, receiverId, shareId } = event;
-  const noUser = formatOf('user', schema).absent;
-  // Every joint of texts, and every push to an array, makes garbage: as few as can be.
-  const type = TYPE_SUFFIX + event.type;
-  let received: Point | undefined;
-  let share: Point | undefined;
-  if (receiverId !== undefined && !isAbsentId(receiverId)) {
-    const series = PREFIXED + prefixOf(receiverId, schemeOf('received', schema)) + type;
-    const id = valueText('user', receiverId, schema);
-    received = {
-      role: 'received',
-      series,
-      fields: `${FIELD.received}=${id},${PAIR}${pairOf(receiverId, actorId, schema)}"`,
-      ms,
-    };
+export const pointsOf = (event: InteractionEvent, schema: Schema): Point[] =>
+  rolesOf(event).map((role) => pointOf(role, event, schema));
+
+function pointOf(role: BucketRole, event: InteractionEvent, schema: Schema): Point {
+  const { type, eventId, occurredAtMs: ms } = event;
+  if (role === 'total') {
+    const { actorId, receiverId, shareId } = idsOf(event, schema);
+    const fields = `${TOTAL_FIELD.made}=${valueText('user', actorId, schema)},${TOTAL_FIELD.received}=${valueText('user', receiverId, schema)},${TOTAL_FIELD.share}=${valueText('share', shareId, schema)}`;
+    const parted = ms >= (schema.totalsSplitFromMs ?? Infinity) ? PARTED + String(partOf(eventId)) : MEASUREMENT;
+    return { role, series: parted + TYPED + type, fields, ms };
   }
-  if (shareId !== undefined && !isAbsentId(shareId)) {
-    const series = PREFIXED + prefixOf(shareId, schemeOf('share', schema)) + type;
-    const id = valueText('share', shareId, schema);
-    share = { role: 'share', series, fields: `${FIELD.share}=${id},${PAIR}${pairOf(shareId, actorId, schema)}"`, ms };
-  }
-  if (isAbsentId(actorId)) return [received, share].filter((point) => point !== undefined);
-  const maker = valueText('user', actorId, schema);
-  const receiver = valueText('user', receiverId ?? noUser, schema);
-  const shared = valueText('share', shareId ?? formatOf('share', schema).absent, schema);
-  const totals = `${TOTAL_FIELD.made}=${maker},${TOTAL_FIELD.received}=${receiver},${TOTAL_FIELD.share}=${shared}`;
-  const series = PREFIXED + prefixOf(actorId, schemeOf('made', schema)) + type;
-  const pair = pairOf(actorId, receiverId ?? noUser, schema);
-  const made: Point = { role: 'made', series, fields: `${FIELD.made}=${maker},${PAIR}${pair}"`, ms };
-  const parted = ms >= (schema.totalsSplitFromMs ?? Infinity) ? PARTED + String(partOf(event.eventId)) : MEASUREMENT;
-  const total: Point = { role: 'total', series: parted + type, fields: totals, ms };
-  if (received === undefined) return share === undefined ? [made, total] : [made, share, total];
-  return share === undefined ? [made, received, total] : [made, received, share, total];
+  const [id, counterpart] = endsOf(role, event, schema);
+  return {
+    role,
+    series: PREFIXED + prefixOf(id, schemeOf(role, schema)) + TYPED + type,
+    fields: `${FIELD[role]}=${valueText(ROLES[role].ids, id, schema)}${PAIR}${pairOf(id, counterpart, schema)}"`,
+    ms,
+  };
 }
 
-/** An id, or `absent` of its format, as a field's value in line protocol: `123i`, `"4ff3…"`. */
-export const valueText = (kind: IdKind, id: string, schema: Pick<Schema, 'ids'>): string =>
-  formatOf(kind, schema).stored === 'int64' ? `${id}i` : `"${id}"`;
+/** The event's ids, or what stands where it has none. */
+function idsOf({ actorId, receiverId, shareId }: InteractionEvent, schema: Pick<Schema, 'ids'>) {
+  return {
+    actorId,
+    receiverId: receiverId ?? formatOf('user', schema).absent,
+    shareId: shareId ?? formatOf('share', schema).absent,
+  };
+}
+
+/** Whom a role's point is about, and the user at the other end. */
+function endsOf(role: IdRole, event: InteractionEvent, schema: Pick<Schema, 'ids'>): [id: string, counterpart: string] {
+  const { actorId, receiverId, shareId } = idsOf(event, schema);
+  switch (role) {
+    case 'made':
+      return [actorId, receiverId];
+    case 'received':
+      return [receiverId, actorId];
+    case 'share':
+      return [shareId, actorId];
+    default:
+      return role satisfies never;
+  }
+}
+
+/** How ids of a kind are written as a field's value in line protocol. */
+export interface ValueSyntax {
+  readonly open: string;
+  readonly close: string;
+}
+
+export const valueSyntax = (kind: IdKind, schema: Pick<Schema, 'ids'>): ValueSyntax =>
+  formatOf(kind, schema).stored === 'int64' ? INT : TEXT;
+const INT: ValueSyntax = { open: '', close: 'i' };
+const TEXT: ValueSyntax = { open: '"', close: '"' };
+
+/** An id, or `absent` of its format, as a field's value: `123i`, `"4ff3…"`. */
+export function valueText(kind: IdKind, id: string, schema: Pick<Schema, 'ids'>): string {
+  const { open, close } = valueSyntax(kind, schema);
+  return open + id + close;
+}
 
 /**
  * The values in an event's point as InfluxDB gives them back, the one that is counted first: the text of {@link Point.fields} without its syntax.
@@ -94,24 +131,13 @@ export function valuesOf(
   event: InteractionEvent,
   schema: Pick<Schema, 'ids'>,
 ): readonly [string, ...string[]] | undefined {
-  const { actorId, receiverId, shareId } = event;
-  const noUser = formatOf('user', schema).absent;
-  switch (role) {
-    case 'made':
-      if (isAbsentId(actorId)) return undefined;
-      return [actorId, pairOf(actorId, receiverId ?? noUser, schema)];
-    case 'received':
-      return receiverId === undefined || isAbsentId(receiverId)
-        ? undefined
-        : [receiverId, pairOf(receiverId, actorId, schema)];
-    case 'share':
-      return shareId === undefined || isAbsentId(shareId) ? undefined : [shareId, pairOf(shareId, actorId, schema)];
-    case 'total':
-      if (isAbsentId(actorId)) return undefined;
-      return [actorId, receiverId ?? noUser, shareId ?? formatOf('share', schema).absent];
-    default:
-      return role satisfies never;
+  if (!rolesOf(event).includes(role)) return undefined;
+  if (role === 'total') {
+    const { actorId, receiverId, shareId } = idsOf(event, schema);
+    return [actorId, receiverId, shareId];
   }
+  const [id, counterpart] = endsOf(role, event, schema);
+  return [id, pairOf(id, counterpart, schema)];
 }
 
 /** Names of {@link valuesOf}, in the same order. */
@@ -121,7 +147,7 @@ export const fieldsOf = (role: BucketRole): readonly [string, ...string[]] =>
 /** {@link Point.series} from the tags of a point as InfluxDB gives them; the other way round than {@link pointsOf}. */
 export function seriesOf(tags: { readonly type: string; readonly prefix?: string; readonly part?: string }): string {
   const { type, prefix = '', part = '' } = tags;
-  return `${prefix !== '' ? PREFIXED + prefix : part !== '' ? PARTED + part : MEASUREMENT}${TYPE_SUFFIX}${type}`;
+  return `${prefix !== '' ? PREFIXED + prefix : part !== '' ? PARTED + part : MEASUREMENT}${TYPED}${type}`;
 }
 
 /** The tags of a {@link Point.series}: the other way round than {@link seriesOf}. */
@@ -134,10 +160,11 @@ export const tagsOf = (series: string): readonly (readonly [tag: string, value: 
       return [tag.slice(0, at), tag.slice(at + 1)];
     });
 
-const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
-const PARTED = `${MEASUREMENT},${PART_TAG}=`;
-const TYPE_SUFFIX = `,${TYPE_TAG}=`;
-const PAIR = `${PAIR_FIELD}="`;
+/* How series and fields begin and go on; EventWriter writes the same. */
+export const PREFIXED = `${MEASUREMENT},${PREFIX_TAG}=`;
+export const PARTED = `${MEASUREMENT},${PART_TAG}=`;
+export const TYPED = `,${TYPE_TAG}=`;
+export const PAIR = `,${PAIR_FIELD}="`;
 
 /**
  * A line without its newline; EventWriter writes the same into a request's body.
