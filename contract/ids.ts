@@ -16,15 +16,16 @@ export interface IdFormatRow {
   readonly problem: (id: string, noun: string) => string | undefined;
 }
 
-const MAX_INT64 = 2n ** 63n - 1n;
+export const MAX_INT64 = '9223372036854775807';
+const INT64 = /^[1-9][0-9]{0,18}$/;
+
+/** Of equal length, digits compare as numbers do. */
+export const isInt64Id = (id: string): boolean => INT64.test(id) && (id.length < MAX_INT64.length || id <= MAX_INT64);
 
 function int64Problem(id: string, noun: string): string | undefined {
   if (!/^\d+$/.test(id)) return `${capital(noun)} IDs are whole numbers such as 88.`;
   if (id.startsWith('0')) return 'Write it without leading zeros, and above 0.';
-  // Length is bounded before BigInt sees it.
-  return id.length > 19 || BigInt(id) > MAX_INT64
-    ? `It is too large: ${noun} IDs end at ${MAX_INT64.toString()}.`
-    : undefined;
+  return isInt64Id(id) ? undefined : `It is too large: ${noun} IDs end at ${MAX_INT64}.`;
 }
 
 const OBJECT_ID = /^[0-9a-f]{24}$/;
@@ -61,7 +62,7 @@ const capital = (noun: string): string => noun.charAt(0).toUpperCase() + noun.sl
 export const ID_FORMATS = {
   int64: {
     stored: 'int64',
-    what: 'a whole number from 1 to 9223372036854775807',
+    what: `a whole number from 1 to ${MAX_INT64}`,
     example: '123456',
     absent: '0',
     prefixes: { first: 6, last: 6, hash: 5 },

@@ -3,6 +3,8 @@ import {
   ID_FORMATS,
   ID_KINDS,
   isAbsentId,
+  isInt64Id,
+  MAX_INT64,
   TEXT_ID_CHARACTERS,
   TEXT_ID_LENGTH,
   type IdFormat,
@@ -41,8 +43,6 @@ export const SHARE_ID: IdMember = {
   optional: true,
 };
 
-const MAX_INT64 = '9223372036854775807';
-const INT64 = /^[1-9][0-9]{0,18}$/;
 /** As much of a value as a hint looks at. */
 export const SHOWN_DIGITS = 100;
 
@@ -70,8 +70,7 @@ function readInt64(value: unknown, text: string, id: IdMember, rule: ArrivalRule
       : typeof value === 'number'
         ? numberLiteral(text, member, rule.archived !== true)
         : '';
-  // Equal lengths compare as numbers do.
-  if (INT64.test(digits) && (digits.length < MAX_INT64.length || digits <= MAX_INT64)) return digits;
+  if (isInt64Id(digits)) return digits;
   const found = typeof value === 'number' ? shorten(digits) : describe(value);
   const hint = int64Hint(value, digits.slice(0, SHOWN_DIGITS), ID_KINDS[kind], optional);
   return {
@@ -91,7 +90,7 @@ function readText(value: unknown, text: string, id: IdMember, rule: ArrivalRule)
   // Archived when its format was int64, which may be a number in JSON.
   if (rule.archived === true && typeof value === 'number') {
     const digits = numberLiteral(text, member, false);
-    if (INT64.test(digits)) return digits;
+    if (isInt64Id(digits)) return digits;
   }
   if (typeof value === 'string' && ID_FORMATS.text.problem(value, noun) === undefined) return value;
   const hint = textIdHint(value, ID_KINDS[kind], optional);
