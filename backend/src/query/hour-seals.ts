@@ -1,7 +1,8 @@
 import { hoursScript } from '../flux/hours.ts';
 import type { JoinedReader } from '../influx/joined-reader.ts';
+import { hoursAnswer } from '../rollup/counted-hours.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { HOUR_MS, marksByHour, parseMark, turnsOf, type Hour, type Mark } from '../schema/hour-marks.ts';
+import { HOUR_MS, turnsOf, type Hour, type Marks } from '../schema/hour-marks.ts';
 
 /** Hours: the first, and the one after the last. */
 export interface HourSpan {
@@ -96,8 +97,7 @@ export class HourSeals {
   }
 
   async #read(look: Look): Promise<void> {
-    let marks: Mark[] = [];
-    const decoder = new TextDecoder();
+    const { begin, read } = hoursAnswer(undefined);
     await this.#joined.ask(
       {
         key: 'marks',
@@ -107,27 +107,19 @@ export class HourSeals {
           look.sent = true;
           return hoursScript({ fromMs: look.first * HOUR_MS, toMs: look.end * HOUR_MS }, this.#schema, prefix);
         },
-        begin: () => {
-          marks = [];
-          return () => (_, bytes, from, to) => {
-            const mark = parseMark(decoder.decode(bytes.subarray(from, to)));
-            if (mark !== undefined) marks.push(mark);
-            return true;
-          };
-        },
+        begin,
       },
       undefined,
     );
-    this.#learn(look, marks);
+    this.#learn(look, read().marks);
   }
 
-  #learn({ first, end }: HourSpan, marks: readonly Mark[]): void {
+  #learn({ first, end }: HourSpan, marks: Marks): void {
     this.#number++;
     this.#lookedMs = this.#now();
     if (this.#known.size + end - first > MOST_HOURS) this.#known.clear();
-    const byHour = marksByHour(marks);
     for (let hour = first; hour < end; hour++) {
-      const turns = turnsOf(byHour.get(hour));
+      const turns = turnsOf(marks.get(hour));
       const known = this.#known.get(hour);
       if (known === undefined || known.turns !== turns) this.#known.set(hour, { turns, since: this.#number });
     }

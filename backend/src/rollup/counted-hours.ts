@@ -47,10 +47,20 @@ export async function readHours(
 }
 
 /** As {@link readHours}, as queries need it: in a script that others may share. */
-export function hoursQuestion(
-  asked: HoursAsked,
-  schema: Schema,
-): JoinableQuestion & { readonly read: () => HoursRead } {
+export const hoursQuestion = (asked: HoursAsked, schema: Schema): JoinableQuestion & HoursAnswer => ({
+  key: 'hours',
+  streams: asked.field === undefined ? 1 : 2,
+  script: (prefix) => hoursScript(asked, schema, prefix),
+  ...hoursAnswer(asked.field),
+});
+
+/** Reads the answer of a script of hours. */
+export type HoursAnswer = Pick<JoinableQuestion, 'begin'> & {
+  /** What was read since the last beginning. */
+  readonly read: () => HoursRead;
+};
+
+export function hoursAnswer(field: HoursAsked['field']): HoursAnswer {
   let marks: Mark[] = [];
   let counts: HourCounts[] = [];
   const decoder = new TextDecoder();
@@ -61,9 +71,6 @@ export function hoursQuestion(
   };
   const text = (bytes: Uint8Array, from: number, to: number): string => decoder.decode(bytes.subarray(from, to));
   return {
-    key: 'hours',
-    streams: asked.field === undefined ? 1 : 2,
-    script: (prefix) => hoursScript(asked, schema, prefix),
     begin: () => {
       marks = [];
       counts = [];
@@ -72,7 +79,7 @@ export function hoursQuestion(
           case MARKS:
             return (_, ...value) => keep(marks, parseMark(text(...value)));
           case HOURS:
-            return (_, ...value) => keep(counts, parseHour(text(...value), asked.field ?? 'counts'));
+            return (_, ...value) => keep(counts, parseHour(text(...value), field ?? 'counts'));
           default:
             throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
         }
