@@ -1,8 +1,7 @@
 import type { StreamRecord } from '../event/decode.ts';
-import { arrayIn, numberIn, stringIn } from './api-record.ts';
 import { argumentOf, BREAK, endOfHead, endOfItem, INDEFINITE, MAJOR, majorOf, NULL } from './cbor-items.ts';
 import { cborObject, cborRecord } from './cbor-record.ts';
-import type { GetRecordsResponse, ResponseReader } from './get-records.ts';
+import { appended, responseOf, type GetRecordsResponse, type ResponseReader } from './get-records.ts';
 
 const RECORDS = Buffer.from('Records');
 
@@ -31,25 +30,14 @@ export class CborResponseReader implements ResponseReader {
       this.#keep(chunk, this.#scan(chunk));
       return;
     }
-    const length = this.#length + chunk.length;
-    if (length > this.#memory.length) {
-      const larger = Buffer.allocUnsafeSlow(length * 2);
-      this.#memory.copy(larger, 0, 0, this.#length);
-      this.#memory = larger;
-    }
-    chunk.copy(this.#memory, this.#length);
-    const body = this.#memory.subarray(0, length);
+    this.#memory = appended(this.#memory, this.#length, chunk);
+    const body = this.#memory.subarray(0, this.#length + chunk.length);
     this.#keep(body, this.#scan(body));
   }
 
   end(): GetRecordsResponse {
     if (this.#where !== 'behind') throw new Error('A response of GetRecords ends too early.');
-    return {
-      Records: this.#records,
-      NextShardIterator: stringIn(this.#others, 'NextShardIterator'),
-      MillisBehindLatest: numberIn(this.#others, 'MillisBehindLatest'),
-      ChildShards: arrayIn(this.#others, 'ChildShards'),
-    };
+    return responseOf(this.#records, this.#others);
   }
 
   #keep(body: Buffer, from: number): void {

@@ -1,5 +1,5 @@
 import type { StreamRecord } from '../event/decode.ts';
-import { arrayIn, numberIn, objectOf, recordMembers, stringIn, textOf } from './api-record.ts';
+import { arrayIn, numberIn, objectOf, recordMembers, stringIn, textOf, type JsonObject } from './api-record.ts';
 import { decoded } from './record-data.ts';
 
 /** Members named as in the API. */
@@ -18,6 +18,30 @@ export interface ResponseReader {
   push(chunk: Buffer): void;
   /** The body has ended. @throws Error where it is not such a response */
   end(): GetRecordsResponse;
+}
+
+/** A response from its records and its other members. @throws Error where one is of another kind than in the API */
+export const responseOf = (records: readonly StreamRecord[], others: JsonObject): GetRecordsResponse => ({
+  Records: records,
+  NextShardIterator: stringIn(others, 'NextShardIterator'),
+  MillisBehindLatest: numberIn(others, 'MillisBehindLatest'),
+  ChildShards: arrayIn(others, 'ChildShards'),
+});
+
+/**
+ * A chunk behind what has arrived.
+ * @param length of what is in the memory already
+ * @returns the memory, or a larger one in its place
+ */
+export function appended(memory: Buffer, length: number, chunk: Buffer): Buffer {
+  const needed = length + chunk.length;
+  let enough = memory;
+  if (needed > memory.length) {
+    enough = Buffer.allocUnsafeSlow(needed * 2);
+    memory.copy(enough, 0, 0, length);
+  }
+  chunk.copy(enough, length);
+  return enough;
 }
 
 /**
@@ -62,26 +86,15 @@ export class GetRecordsReader implements ResponseReader {
   }
 
   push(chunk: Buffer): void {
-    const length = this.#length + chunk.length;
-    if (length > this.#memory.length) {
-      const larger = Buffer.allocUnsafeSlow(length * 2);
-      this.#memory.copy(larger, 0, 0, this.#length);
-      this.#memory = larger;
-    }
-    chunk.copy(this.#memory, this.#length);
-    this.#length = length;
+    this.#memory = appended(this.#memory, this.#length, chunk);
+    this.#length += chunk.length;
     this.#scan();
   }
 
   end(): GetRecordsResponse {
     if (this.#where === 'in') throw new Error('A response of GetRecords ends in the middle of its records.');
     const answer = objectOf(this.#textBefore + textOf(this.#memory, 0, this.#length));
-    return {
-      Records: this.#records,
-      NextShardIterator: stringIn(answer, 'NextShardIterator'),
-      MillisBehindLatest: numberIn(answer, 'MillisBehindLatest'),
-      ChildShards: arrayIn(answer, 'ChildShards'),
-    };
+    return responseOf(this.#records, answer);
   }
 
   #scan(): void {
