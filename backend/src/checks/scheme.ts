@@ -110,13 +110,14 @@ function judge(role: IdRole, { points, whole }: Sample, schema: Schema): CheckRe
   const verdict = judgeScheme(new Set(points.map((p) => p.id)), scheme, formatOf(kind, schema));
   const { current } = verdict;
   // An ObjectId begins with its second, so shares created together share a prefix. Only too many of them are a problem.
-  if (kind === 'share' && scheme.by !== 'hash' && current.fullest > MOST_SHARES)
+  const together = kind === 'share' && scheme.by !== 'hash';
+  if (together && current.fullest > MOST_SHARES)
     return warned(
       'scheme',
       `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: ${current.ids} recent IDs of ${bucket} are on ${counted(current.prefixes, 'prefix', 'prefixes')}, ${current.fullest} of them on the same one.`,
       change(setting, { ...scheme, length: Math.min(8, scheme.length + 1) }),
     );
-  if ((kind !== 'share' || scheme.by === 'hash') && verdict.otherIsBetter)
+  if (!together && verdict.otherIsBetter)
     return warned(
       'scheme',
       `${setting}=${prefixSchemeText(scheme)} spreads IDs badly: of ${current.ids} recent IDs of ${bucket}, ${spreadText(current, scheme)}; ${spreadText(verdict.bestSpread, verdict.best)}.`,

@@ -1,4 +1,4 @@
-import { mix } from '../schema/murmur.ts';
+import { mix } from '../../../contract/murmur32.ts';
 
 /** Ids of a generated social network. All of them are functions of the seed and the rank, so that no list of users is kept. */
 

@@ -1,5 +1,5 @@
 import type { IdFormatRow } from '../../../contract/ids.ts';
-import { mix } from '../schema/murmur.ts';
+import { mix } from '../../../contract/murmur32.ts';
 import { idOrder } from './counted-top.ts';
 import { tooManyDifferent } from './id-table.ts';
 

@@ -1,7 +1,5 @@
 import { blocks, mix, murmur32OfBytes, rotate } from '../../../contract/murmur32.ts';
 
-export { mix } from '../../../contract/murmur32.ts';
-
 /**
  * MurmurHash3 (Austin Appleby, public domain): fast, well spread, and to be had in every language, which matters for the 32-bit one because
  * its values are part of the data contract. Neither is meant to withstand someone who seeks collisions.

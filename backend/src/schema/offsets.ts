@@ -1,7 +1,7 @@
 import { UserpulseError } from '../errors.ts';
 import type { BucketRole } from './buckets.ts';
 import { hexOf, nextOffset, OFFSETS, type EventIdentity } from './identity.ts';
-import { mix } from './murmur.ts';
+import { mix } from '../../../contract/murmur32.ts';
 import type { Point } from './points.ts';
 import { RecentTable } from './recent-table.ts';
 
