@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { HourMarks } from '../rollup/hour-marks.ts';
 import { markedPoints, markedSink } from '../rollup/marked.ts';
 import { Recounter } from '../rollup/recounter.ts';
-import { ManualClock, ModelTotals } from '../rollup/testing.ts';
+import { anyWriter, ManualClock, ModelTotals, writerActions, WRITERS, type WriterAction } from '../rollup/testing.ts';
 import { HOUR_MS } from '../schema/hour-marks.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import { ModelPoints, ModelProcess } from './kept-testing.ts';
@@ -25,30 +25,14 @@ const TYPES = ['like', 'view'];
 const RANGE = { fromMs: (FIRST_HOUR - 0.5) * HOUR_MS, toMs: (FIRST_HOUR + 4.5) * HOUR_MS };
 
 type Action =
-  | { readonly kind: 'write'; readonly writer: number; readonly hours: readonly number[] }
+  | WriterAction
   | { readonly kind: 'forget'; readonly writer: number; readonly which: number }
-  | { readonly kind: 'crash' | 'close'; readonly writer: number }
-  | { readonly kind: 'advance'; readonly minutes: number }
   | { readonly kind: 'ask'; readonly every: '1h' | '2h' | '30m' }
   | { readonly kind: 'look' | 'free' };
 
-const WRITERS = 2;
-const writer = fc.nat({ max: WRITERS - 1 });
 const action: fc.Arbitrary<Action> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant('write' as const),
-      writer,
-      hours: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 6 }),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('forget' as const), writer, which: fc.nat() }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'close' as const), writer }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('advance' as const), minutes: fc.constantFrom(1, 3, 6, 12, 40) }),
-  },
+  ...writerActions({ max: 5, maxLength: 6 }, [1, 3, 6, 12, 40]),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('forget' as const), writer: anyWriter, which: fc.nat() }) },
   {
     weight: 6,
     arbitrary: fc.record({ kind: fc.constant('ask' as const), every: fc.constantFrom('1h' as const, '2h', '30m') }),

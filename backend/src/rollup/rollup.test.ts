@@ -7,36 +7,18 @@ import { LineBlock } from '../schema/line-block.ts';
 import { HourMarks } from './hour-marks.ts';
 import { markedSink } from './marked.ts';
 import { Recounter } from './recounter.ts';
-import { ManualClock, ModelTotals } from './testing.ts';
+import { ManualClock, ModelTotals, writerActions, WRITERS, type WriterAction } from './testing.ts';
 
 const FIRST_HOUR = 491_208;
 const NEVER = new AbortController().signal;
 const logger = pino({ level: 'silent' });
 
-type Action =
-  | { readonly kind: 'write'; readonly writer: number; readonly hours: readonly number[] }
-  | { readonly kind: 'crash' | 'close'; readonly writer: number }
-  | { readonly kind: 'advance'; readonly minutes: number }
-  | { readonly kind: 'look' };
+type Action = WriterAction | { readonly kind: 'look' };
 
-const WRITERS = 2;
-const writer = fc.nat({ max: WRITERS - 1 });
-const action: fc.Arbitrary<Action> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant('write' as const),
-      writer,
-      hours: fc.array(fc.nat({ max: 2 }), { minLength: 1, maxLength: 3 }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'close' as const), writer }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('advance' as const), minutes: fc.constantFrom(1, 3, 6, 12, 40, 70) }),
-  },
-  { weight: 3, arbitrary: fc.constant({ kind: 'look' as const }) },
-);
+const action: fc.Arbitrary<Action> = fc.oneof(...writerActions({ max: 2, maxLength: 3 }, [1, 3, 6, 12, 40, 70]), {
+  weight: 3,
+  arbitrary: fc.constant({ kind: 'look' as const }),
+});
 
 /** What a query would take from counts, at this instant, beside what the points say. */
 function differences(store: ModelTotals): string[] {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import type { RankedRole } from '../../../contract/roles.ts';
 import type { Clock } from '../clock.ts';
 import type { HoursAsked } from '../flux/hours.ts';
@@ -140,3 +141,32 @@ export class ManualClock implements Clock {
     }
   }
 }
+
+/** What writers of a property test may do, and time beside them. */
+export type WriterAction =
+  | { readonly kind: 'write'; readonly writer: number; readonly hours: readonly number[] }
+  | { readonly kind: 'crash' | 'close'; readonly writer: number }
+  | { readonly kind: 'advance'; readonly minutes: number };
+
+export const WRITERS = 2;
+export const anyWriter = fc.nat({ max: WRITERS - 1 });
+
+/**
+ * @param hours numbers of hours that a write may go to, and how many of them at once
+ * @param minutes that may pass
+ */
+export const writerActions = (
+  hours: { readonly max: number; readonly maxLength: number },
+  minutes: readonly number[],
+): { readonly weight: number; readonly arbitrary: fc.Arbitrary<WriterAction> }[] => [
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('write' as const),
+      writer: anyWriter,
+      hours: fc.array(fc.nat({ max: hours.max }), { minLength: 1, maxLength: hours.maxLength }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'close' as const), writer: anyWriter }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('advance' as const), minutes: fc.constantFrom(...minutes) }) },
+];
