@@ -13,13 +13,11 @@ import { markedSink } from '../../backend/src/rollup/marked.ts';
 import { Recounter } from '../../backend/src/rollup/recounter.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { hourOf } from '../../backend/src/schema/hour-marks.ts';
-import { baseOffset } from '../../backend/src/schema/identity.ts';
-import { LineBlock } from '../../backend/src/schema/line-block.ts';
-import { pointsOf, renderLine } from '../../backend/src/schema/points.ts';
-import { variableSecret } from '../../backend/src/secrets.ts';
+import { pointsOf } from '../../backend/src/schema/points.ts';
 import type { QueryFields } from '../../contract/query.ts';
 import { runInProcess } from '../support/command.ts';
-import { createBuckets, influxWrite, parts, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
+import { linesOf, openInflux, staysOpen } from '../support/open-influx.ts';
+import { influxWrite, parts, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
 import { seeded } from '../support/seeded.ts';
 
 /* Counted hours on a real influxd: the same answers with and without them, whatever happens to the hours. */
@@ -61,40 +59,13 @@ let without: ReadService;
 
 async function write(events: readonly InteractionEvent[], marked: boolean): Promise<void> {
   const marks = new HourMarks(sink, systemClock);
-  const to = marked ? markedSink({ ...sinkPort(), close: () => Promise.resolve() }, marks) : sinkPort();
-  const blocks = { made: new LineBlock(), received: new LineBlock(), share: new LineBlock(), total: new LineBlock() };
-  for (const each of events)
-    for (const point of pointsOf(each, schema)) blocks[point.role].push(renderLine(point, baseOffset(each.eventId)));
-  for (const [role, block] of Object.entries(blocks))
-    if (block.length > 0) expect(await to.write(role as keyof typeof blocks, block, NEVER)).toEqual([]);
+  const to = marked ? markedSink(staysOpen(sink), marks) : staysOpen(sink);
+  for (const [role, lines] of linesOf(events, schema)) expect(await to.write(role, lines, NEVER)).toEqual([]);
   await marks.close(NEVER);
 }
-const sinkPort = () => ({
-  write: (...given: Parameters<InfluxSink['write']>) => sink.write(...given),
-  troubleSinceMs: undefined,
-  close: () => Promise.resolve(),
-});
 
 beforeAll(async () => {
-  schema = {
-    buckets: await createBuckets('hours'),
-    userPrefix: { by: 'first', length: 4 },
-    sharePrefix: { by: 'first', length: 6 },
-  };
-  const { url, org, token } = parts().influx;
-  const target = { host: url, org, token: variableSecret('INFLUX_TOKEN', token) };
-  reader = new HttpInfluxReader({ ...target, timeoutMs: 30_000 });
-  const ignored = (): undefined => undefined;
-  sink = new InfluxSink({
-    target,
-    buckets: schema.buckets,
-    clock: systemClock,
-    logger,
-    connections: 4,
-    onRetry: ignored,
-    onAnswer: ignored,
-    onExpired: ignored,
-  });
+  ({ schema, reader, sink } = await openInflux('hours'));
   const spy: InfluxReader = {
     rows: (...given) => reader.rows(...given),
     bytes: (script, ...rest) => {

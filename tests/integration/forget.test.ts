@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ALL_DAYS } from '../../backend/src/archive/days.ts';
-import { FileArchiveReader } from '../../backend/src/archive/file-reader.ts';
 import { registerCompact } from '../../backend/src/commands/compact.ts';
 import { registerForget } from '../../backend/src/commands/forget.ts';
 import { registerRepair } from '../../backend/src/commands/repair.ts';
@@ -14,7 +12,6 @@ import { ErasureKey } from '../../backend/src/erasure/erasure-key.ts';
 import { aggregate } from '../../backend/src/event/kpl.ts';
 import { higgsEvent } from '../../backend/src/produce/higgs-event.ts';
 import { baseOffset } from '../../backend/src/schema/identity.ts';
-import { findTables } from '../../backend/src/table/find-tables.ts';
 import { findHiggsFile, readHiggsLines } from '../../tools/higgs.ts';
 import { UserpulseProcess } from '../../tools/userpulse.ts';
 import { writeArchive } from '../support/archive.ts';
@@ -27,16 +24,14 @@ import {
   createS3Bucket,
   eventually,
   influxRows,
-  listKeys,
   partsEnv,
-  readObject,
   s3,
   temporaryFolder,
   usePartsEnvironment,
   type TestBuckets,
 } from '../support/parts.ts';
 import { plainText } from '../support/plain-text.ts';
-import { archiveObjects, storedPoints, type ArchivePlace } from '../support/stored.ts';
+import { archiveObjects, everyByte, storedFields, tableRows, type ArchivePlace } from '../support/stored.ts';
 import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 
 beforeAll(() => usePartsEnvironment());
@@ -52,17 +47,6 @@ const replay = (env: Env, ...args: string[]): Promise<CommandEnd> =>
   runInProcess(registerReplay, ['replay', ...args], env, { cwd });
 const DAYS = ['--from', '2012/07/01', '--to', '2012/07/08'];
 const JULY = ['--from', '2012/07/01', '--to', '2012/07/31'];
-
-/** What the buckets hold, a text for each field of a point, sorted; or where it is. Contending events may exchange their places. */
-async function held(buckets: TestBuckets, what: 'said' | 'places' = 'said'): Promise<Record<Role, string[]>> {
-  const all: Record<Role, string[]> = { made: [], received: [], share: [], total: [] };
-  for (const role of ROLES) {
-    for await (const { type, prefix, field, value, ms, offsetNs } of storedPoints(buckets[role]))
-      all[role].push(`${type} ${prefix} ${field} ${ms} ${what === 'said' ? value : offsetNs}`);
-    all[role].sort();
-  }
-  return all;
-}
 
 /**
  * What the buckets must hold, once a user is forgotten: from the events alone.
@@ -106,22 +90,6 @@ async function topsNaming(buckets: TestBuckets, id: string): Promise<number> {
       |> filter(fn: (r) => r._measurement != "interaction") |> keep(columns: ["_value"]) |> group()`,
   );
   return rows.filter((row) => new RegExp(`[ ;]${id}=`).test(String(row['_value']))).length;
-}
-
-/** Everything that an archive holds, decompressed, tables as they are. */
-async function everyByte(place: ArchivePlace): Promise<ReadonlyMap<string, Buffer>> {
-  const all = new Map<string, Buffer>();
-  if (place.kind === 's3') {
-    for (const key of await listKeys(place.bucket)) all.set(key, await readObject(place.bucket, key));
-  } else {
-    for (const entry of await readdir(place.folder, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name);
-      if (entry.isFile()) all.set(path.slice(place.folder.length + 1), await readFile(path));
-    }
-  }
-  return new Map(
-    [...all].map(([key, bytes]) => [key, /\.ndjson\.(gz|zst)$/.test(key) ? Buffer.from(plainText(key, bytes)) : bytes]),
-  );
 }
 
 /** Ids that stand in the place of an id of the contract, in every line. */
@@ -205,7 +173,7 @@ describe('userpulse forget on the Higgs data', { timeout: 600_000 }, () => {
   ] as const)('erases user 88 and nobody else (%s archive)', async (kind, from, to) => {
     const events = higgsEvents(from, to);
     const { place, buckets, env } = await archived(events, kind);
-    const before = await held(buckets);
+    const before = await storedFields(buckets);
     expect(before).toEqual(expected(events, undefined));
     const wanted = expected(events, '88');
     expect(before.received.length - wanted.received.length).toBeGreaterThan(500);
@@ -217,26 +185,26 @@ describe('userpulse forget on the Higgs data', { timeout: 600_000 }, () => {
 
     const dry = await forget(env, '--user', '88', '--dry-run');
     expect(dry.error).toBeUndefined();
-    expect(await held(buckets)).toEqual(before);
+    expect(await storedFields(buckets)).toEqual(before);
     expect(await idsIn(place)).toContain('88');
     expect((await grep(place, '88')).length).toBeGreaterThan(1);
 
     const end = await forget(env, '--user', '88', '--report', 'report.json');
     expect(end.error).toBeUndefined();
     expect(end.stdout.split('\n')[0]).toBe(dry.stdout.split('\n')[0]?.replace('would erase', 'erased'));
-    expect(await held(buckets)).toEqual(wanted);
+    expect(await storedFields(buckets)).toEqual(wanted);
     expect(await idsIn(place)).not.toContain('88');
     expect(await grep(place, '88')).toEqual([]);
     expect(await topsNaming(buckets, '88')).toBe(0);
     expect((await rollup()).error).toBeUndefined();
     expect(await topsNaming(buckets, '88')).toBe(0);
     // A replay into the same buckets, one into others, and a repair: nobody brings anything back.
-    const places = await held(buckets, 'places');
+    const places = await storedFields(buckets, 'places');
     expect((await replay(env, ...JULY)).error).toBeUndefined();
-    expect(await held(buckets, 'places')).toEqual(places);
+    expect(await storedFields(buckets, 'places')).toEqual(places);
     const fresh = await createBuckets('fresh');
     expect((await replay({ ...env, ...fresh.env }, ...JULY)).error).toBeUndefined();
-    expect(await held(fresh)).toEqual(wanted);
+    expect(await storedFields(fresh)).toEqual(wanted);
     const repaired = await runInProcess(registerRepair, ['repair', ...JULY], env, { cwd });
     expect(repaired.stdout).toContain('Every event is there once: nothing to change.');
 
@@ -293,7 +261,7 @@ describe('userpulse forget on the Higgs data', { timeout: 600_000 }, () => {
     const last = await forget(env, ...args.slice(1), '--json');
     expect(last.error).toBeUndefined();
     expect(last.stderr).toContain('Went on with an earlier run');
-    expect(await held(buckets)).toEqual(expected(events, '88'));
+    expect(await storedFields(buckets)).toEqual(expected(events, '88'));
     expect(await idsIn(place)).not.toContain('88');
     expect(await grep(place, '88')).toEqual([]);
     // The report counts what all runs have done.
@@ -378,12 +346,8 @@ async function mentionsOf(w: IngestWorld): Promise<string[]> {
       look(`${key}, data`, Buffer.from((JSON.parse(line) as { data: string }).data, 'base64').toString('latin1'));
   }
   if (w.archive.kind === 'file') {
-    const reader = new FileArchiveReader(pathToFileURL(w.archive.folder));
-    for (const { table, object } of (await findTables(reader, ALL_DAYS, new AbortController().signal)).values()) {
-      for (const group of table.groups.keys()) {
-        for (const { line, event } of await table.rows(group)) look(object.key, `${line} ${JSON.stringify(event)}`);
-      }
-    }
+    for await (const { table, line, event } of tableRows(w.archive.folder))
+      look(table, `${line} ${JSON.stringify(event)}`);
   }
   return found;
 }
@@ -397,7 +361,7 @@ describe('userpulse forget beside ingest', { timeout: 600_000 }, () => {
     const events = contending();
     const w = await ingested(archive, events);
     const pseudonym = how.length === 0 ? undefined : new ErasureKey(KEY).pseudonymOf('user', ME, 'int64');
-    expect(await held(w.buckets)).toEqual(expected(events, undefined));
+    expect(await storedFields(w.buckets)).toEqual(expected(events, undefined));
     const compact = (...args: string[]): Promise<CommandEnd> =>
       runInProcess(registerCompact, ['compact', ...args], w.env(), { cwd });
     // One day is only in its table, one is in both.
@@ -410,20 +374,20 @@ describe('userpulse forget beside ingest', { timeout: 600_000 }, () => {
     expect((await forget(w.env(), '--user', ME)).error?.code).toBe('checkpoint_locked');
     ingest.kill('SIGTERM');
     await ingest.exit;
-    expect(await held(w.buckets)).toEqual(expected(events, undefined));
+    expect(await storedFields(w.buckets)).toEqual(expected(events, undefined));
 
     const end = await forget(w.env(), '--user', ME, ...how);
     expect(end.error).toBeUndefined();
     expect(end.stdout).toContain('Placed anew');
     expect(end.stdout).toContain(', 3 of rejected records');
     const wanted = expected(events, ME, pseudonym);
-    expect(await held(w.buckets)).toEqual(wanted);
+    expect(await storedFields(w.buckets)).toEqual(wanted);
     expect(await mentionsOf(w)).toEqual([]);
 
     // Replay reads the checkpoint, too: what it relocated must not come back.
-    const places = await held(w.buckets, 'places');
+    const places = await storedFields(w.buckets, 'places');
     expect((await replay(w.env(), ...JULY)).error).toBeUndefined();
-    expect(await held(w.buckets, 'places')).toEqual(places);
+    expect(await storedFields(w.buckets, 'places')).toEqual(places);
     const repaired = await runInProcess(registerRepair, ['repair', ...JULY], w.env(), { cwd });
     expect(repaired.stdout).toContain('Every event is there once: nothing to change.');
     expect((await compact('--from', '2012-07-01', '--to', '2012-07-02')).stdout).not.toContain('wrote');
@@ -435,7 +399,7 @@ describe('userpulse forget beside ingest', { timeout: 600_000 }, () => {
     await w.untilDurable();
     second.kill('SIGTERM');
     expect(await second.exit).toMatchObject({ code: 0 });
-    expect(await held(w.buckets)).toEqual(expected([...events, like!], ME, pseudonym));
+    expect(await storedFields(w.buckets)).toEqual(expected([...events, like!], ME, pseudonym));
     expect(await mentionsOf(w)).toEqual([]);
   });
 
@@ -451,7 +415,7 @@ describe('userpulse forget beside ingest', { timeout: 600_000 }, () => {
     const fresh = await createBuckets('restored');
     const from = { ...env, ...fresh.env, USERPULSE_ARCHIVE: pathToFileURL(restored).href };
     expect((await replay(withKey({ ...from, USERPULSE_FORGOTTEN: 'apply' }), ...JULY)).error).toBeUndefined();
-    expect(await held(fresh)).toEqual(expected(events, ME));
+    expect(await storedFields(fresh)).toEqual(expected(events, ME));
     const other = {
       ...from,
       USERPULSE_FORGOTTEN: 'apply',
@@ -467,11 +431,11 @@ describe('userpulse forget beside ingest', { timeout: 600_000 }, () => {
     const without = events.map((event) => (event.shareId === share ? { ...event, shareId: undefined } : event));
     expect((await forget(env, '--share', share)).error).toBeUndefined();
     const wanted = expected(without as TestEvent[], undefined);
-    expect(await held(buckets)).toEqual(wanted);
+    expect(await storedFields(buckets)).toEqual(wanted);
     expect(await idsIn(place)).not.toContain(share);
-    const places = await held(buckets, 'places');
+    const places = await storedFields(buckets, 'places');
     expect((await replay(env, ...JULY)).error).toBeUndefined();
-    expect(await held(buckets, 'places')).toEqual(places);
+    expect(await storedFields(buckets, 'places')).toEqual(places);
   });
 
   it('says what is wrong with what it was asked', async () => {

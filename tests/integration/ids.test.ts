@@ -1,24 +1,19 @@
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prefixOf } from '../../contract/prefix.ts';
 import type { IdFormats } from '../../contract/ids.ts';
-import { ALL_DAYS } from '../../backend/src/archive/days.ts';
-import { FileArchiveReader } from '../../backend/src/archive/file-reader.ts';
 import { registerCompact } from '../../backend/src/commands/compact.ts';
 import { registerForget } from '../../backend/src/commands/forget.ts';
 import { registerRepair } from '../../backend/src/commands/repair.ts';
 import { registerReplay } from '../../backend/src/commands/replay.ts';
 import { registerRollup } from '../../backend/src/commands/rollup.ts';
-import { findTables } from '../../backend/src/table/find-tables.ts';
 import { UserpulseServer } from '../support/cli.ts';
 import { runInProcess } from '../support/command.ts';
 import type { TestEvent } from '../support/ingest-world.ts';
 import { ROLES, type Role } from '../support/oracle.ts';
-import { createBuckets, temporaryFolder, usePartsEnvironment, type TestBuckets } from '../support/parts.ts';
+import { createBuckets, temporaryFolder, usePartsEnvironment } from '../support/parts.ts';
 import { chooser } from '../support/seeded.ts';
-import { archiveObjects, storedPoints } from '../support/stored.ts';
+import { everyByte, storedFields, tableRows } from '../support/stored.ts';
 import { worldsOfEachTest } from '../support/worlds-of-each-test.ts';
 
 /*
@@ -162,17 +157,6 @@ const written = (event: TestEvent, n: number): Buffer => {
   return Buffer.from(n % 3 === 0 ? text.replaceAll('/', '\\/') : text);
 };
 
-/** A text for each field of a point. */
-async function held(buckets: TestBuckets): Promise<Record<Role, string[]>> {
-  const all: Record<Role, string[]> = { made: [], received: [], share: [], total: [] };
-  for (const role of ROLES) {
-    for await (const { type, prefix, field, value, ms } of storedPoints(buckets[role]))
-      all[role].push(`${type} ${prefix} ${field} ${ms} ${value}`);
-    all[role].sort();
-  }
-  return all;
-}
-
 function expected(
   events: readonly TestEvent[],
   formats: IdFormats,
@@ -204,16 +188,6 @@ function expected(
     if (actor !== noUser) add('total', '', { made: actor, received: receiver, share });
   }
   for (const role of ROLES) all[role].sort();
-  return all;
-}
-
-/** Of every object, decompressed; of tables the lines and columns of each row. */
-async function everyByte(folder: string): Promise<Buffer[]> {
-  const all: Buffer[] = [];
-  for await (const [, content] of archiveObjects({ kind: 'file', folder })) all.push(gunzipSync(content));
-  const reader = new FileArchiveReader(pathToFileURL(folder));
-  for (const { table } of (await findTables(reader, ALL_DAYS, new AbortController().signal)).values())
-    for (const group of table.groups.keys()) all.push(Buffer.from(JSON.stringify(await table.rows(group))));
   return all;
 }
 
@@ -364,10 +338,8 @@ describe.each(CASES)('ids: $name', { timeout: 600_000 }, (test) => {
     await w.untilDurable();
     ingest.kill('SIGTERM');
     expect(await ingest.exit).toMatchObject({ code: 0 });
-    expect(await held(w.buckets)).toEqual(expected(events, formats));
-    const letters: string[] = [];
-    for await (const [key, content] of archiveObjects(w.archive))
-      if (key.startsWith('_rejected/')) letters.push(...gunzipSync(content).toString().split('\n').slice(0, -1));
+    expect(await storedFields(w.buckets)).toEqual(expected(events, formats));
+    const letters = await w.storedLines('rejected');
     expect(letters.length).toBe(poison.length);
     for (const letter of letters) expect(letter).toMatch(/"code":"(actor|share)_id_invalid"/);
 
@@ -387,33 +359,31 @@ describe.each(CASES)('ids: $name', { timeout: 600_000 }, (test) => {
     expect((await run(registerRollup, ['rollup', ...DAYS])).error).toBeUndefined();
     const fresh = await createBuckets('ids');
     expect((await run(registerReplay, ['replay', ...DAYS], fresh.env)).error).toBeUndefined();
-    expect(await held(fresh)).toEqual(expected(events, formats));
+    expect(await storedFields(fresh)).toEqual(expected(events, formats));
     expect((await run(registerRepair, ['repair', ...DAYS])).stdout).toContain(
       'Every event is there once: nothing to change.',
     );
     await ask((asked) => answersAreRight(asked, test, events));
     expect((await run(registerCompact, ['compact', '--day', '2012-07-02'])).error).toBeUndefined();
     if (w.archive.kind !== 'file') throw new Error('The archive is no folder.');
-    const reader = new FileArchiveReader(pathToFileURL(w.archive.folder));
     const rows: string[] = [];
-    for (const { table } of (await findTables(reader, ALL_DAYS, new AbortController().signal)).values())
-      for (const group of table.groups.keys())
-        for (const { event } of await table.rows(group))
-          rows.push([event.actorId, event.receiverId, event.shareId].join(' '));
+    for await (const { event } of tableRows(w.archive.folder))
+      rows.push([event.actorId, event.receiverId, event.shareId].join(' '));
     const sent = [...events, ...events.slice(0, 50)];
     expect(rows.sort()).toEqual(sent.map((event) => [event.actorId, event.receiverId, event.shareId].join(' ')).sort());
 
     expect((await run(registerForget, ['forget', `--user=${me}`, '--state', join(cwd, 'user')])).error).toBeUndefined();
-    expect(await held(w.buckets)).toEqual(expected(events, formats, { user: me }));
+    expect(await storedFields(w.buckets)).toEqual(expected(events, formats, { user: me }));
     expect(
       (await run(registerForget, ['forget', `--share=${myShare}`, '--state', join(cwd, 'share')])).error,
     ).toBeUndefined();
-    expect(await held(w.buckets)).toEqual(expected(events, formats, { user: me, share: myShare }));
+    expect(await storedFields(w.buckets)).toEqual(expected(events, formats, { user: me, share: myShare }));
     // In no byte of any object, table or dead letter, however it was written.
-    for (const bytes of await everyByte(w.archive.folder))
-      for (const id of [me, myShare]) expect(bytes.toString('latin1').replaceAll('\\/', '/')).not.toContain(id);
+    const left = [...(await everyByte(w.archive)).values()].map((bytes) => bytes.toString('latin1'));
+    for await (const { line, event } of tableRows(w.archive.folder)) left.push(`${line} ${JSON.stringify(event)}`);
+    for (const text of left) for (const id of [me, myShare]) expect(text.replaceAll('\\/', '/')).not.toContain(id);
     expect((await run(registerReplay, ['replay', ...DAYS])).error).toBeUndefined();
-    expect(await held(w.buckets)).toEqual(expected(events, formats, { user: me, share: myShare }));
+    expect(await storedFields(w.buckets)).toEqual(expected(events, formats, { user: me, share: myShare }));
     await ask(async (asked) => {
       const left = users.filter((user) => user !== me);
       const mine = await asked.byId({ preset: 'received', ids: [me, ...left] });

@@ -12,11 +12,10 @@ import { HourMarks } from '../../backend/src/rollup/hour-marks.ts';
 import { markedPoints, markedSink } from '../../backend/src/rollup/marked.ts';
 import type { Schema } from '../../backend/src/schema/buckets.ts';
 import { baseOffset } from '../../backend/src/schema/identity.ts';
-import { LineBlock } from '../../backend/src/schema/line-block.ts';
-import { pointsOf, renderLine } from '../../backend/src/schema/points.ts';
-import { variableSecret } from '../../backend/src/secrets.ts';
+import { pointsOf } from '../../backend/src/schema/points.ts';
 import type { QueryFields } from '../../contract/query.ts';
-import { createBuckets, parts, usePartsEnvironment } from '../support/parts.ts';
+import { linesOf, openInflux, staysOpen } from '../support/open-influx.ts';
+import { usePartsEnvironment } from '../support/parts.ts';
 import { seeded } from '../support/seeded.ts';
 
 /* Kept hours and joined scripts on a real influxd: the same answers with and without them, whatever happens to the hours. */
@@ -57,42 +56,16 @@ let plain: ReadService;
 let options: Omit<Parameters<typeof createQueryService>[0], 'influx'>;
 let spy: InfluxReader;
 
-const sinkPort = () => ({
-  write: (...given: Parameters<InfluxSink['write']>) => sink.write(...given),
-  troubleSinceMs: undefined,
-  close: () => Promise.resolve(),
-});
-
 async function write(events: readonly InteractionEvent[], marks = new HourMarks(sink, systemClock)): Promise<void> {
-  const to = markedSink(sinkPort(), marks);
+  const to = markedSink(staysOpen(sink), marks);
   for (const each of events)
-    for (const point of pointsOf(each, schema)) {
-      const block = new LineBlock();
-      block.push(renderLine(point, baseOffset(each.eventId)));
-      expect(await to.write(point.role, block, NEVER)).toEqual([]);
-    }
+    for (const [role, lines] of linesOf([each], schema)) expect(await to.write(role, lines, NEVER)).toEqual([]);
 }
 
 beforeAll(async () => {
-  schema = {
-    buckets: await createBuckets('kept'),
-    userPrefix: { by: 'first', length: 4 },
-    sharePrefix: { by: 'first', length: 6 },
-  };
-  const { url, org, token } = parts().influx;
-  const target = { host: url, org, token: variableSecret('INFLUX_TOKEN', token) };
-  reader = new HttpInfluxReader({ ...target, timeoutMs: 30_000 });
-  const ignored = (): undefined => undefined;
-  sink = new InfluxSink({
-    target,
-    buckets: schema.buckets,
-    clock: systemClock,
-    logger,
-    connections: 4,
-    onRetry: ignored,
-    onAnswer: ignored,
-    onExpired: ignored,
-  });
+  const influx = await openInflux('kept');
+  ({ schema, reader, sink } = influx);
+  const { target } = influx;
   points = new InfluxPoints({ target, schema, reader, clock: systemClock, logger });
   spy = {
     rows: (script, ...rest) => {
@@ -112,11 +85,8 @@ beforeAll(async () => {
     event(FROM + (n % HOURS) * HOUR + Math.floor(random() * HOUR)),
   );
   const marks = new HourMarks(sink, systemClock);
-  const to = markedSink(sinkPort(), marks);
-  const blocks = { made: new LineBlock(), received: new LineBlock(), share: new LineBlock(), total: new LineBlock() };
-  for (const each of all)
-    for (const point of pointsOf(each, schema)) blocks[point.role].push(renderLine(point, baseOffset(each.eventId)));
-  for (const [role, block] of Object.entries(blocks)) await to.write(role as keyof typeof blocks, block, NEVER);
+  const to = markedSink(staysOpen(sink), marks);
+  for (const [role, lines] of linesOf(all, schema)) await to.write(role, lines, NEVER);
   await marks.close(NEVER);
 }, 120_000);
 afterAll(async () => {

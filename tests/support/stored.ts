@@ -1,9 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ALL_DAYS } from '../../backend/src/archive/days.ts';
+import { FileArchiveReader } from '../../backend/src/archive/file-reader.ts';
 import { TABLE_PREFIX } from '../../backend/src/archive/keys.ts';
 import { PROBE_PREFIX } from '../../backend/src/archive/s3-probe.ts';
+import type { TableRow } from '../../backend/src/table/columns.ts';
+import { findTables } from '../../backend/src/table/find-tables.ts';
+import { ROLES, type PointField, type Role } from './oracle.ts';
 import { listKeys, parts, readObject } from './parts.ts';
-import type { PointField } from './oracle.ts';
 import { plainText } from './plain-text.ts';
 
 /** What the stores hold, read from themselves a piece at a time, so that a million events can be compared in little memory. */
@@ -94,4 +99,42 @@ export async function* storedLines(place: ArchivePlace, kind: 'archive' | 'rejec
     if (key.startsWith('_rejected/') !== (kind === 'rejected')) continue;
     for (const line of plainText(key, content).split('\n').slice(0, -1)) yield { key, line };
   }
+}
+
+/** What buckets hold: a text for each field of a point, sorted; with `places`, where it is instead of what it says. */
+export async function storedFields(
+  buckets: Readonly<Record<Role, string>>,
+  what: 'said' | 'places' = 'said',
+): Promise<Record<Role, string[]>> {
+  const all: Record<Role, string[]> = { made: [], received: [], share: [], total: [] };
+  for (const role of ROLES) {
+    for await (const { type, prefix, field, value, ms, offsetNs } of storedPoints(buckets[role]))
+      all[role].push(`${type} ${prefix} ${field} ${ms} ${what === 'said' ? value : offsetNs}`);
+    all[role].sort();
+  }
+  return all;
+}
+
+/** Everything that an archive holds, decompressed, tables as they are. */
+export async function everyByte(place: ArchivePlace): Promise<ReadonlyMap<string, Buffer>> {
+  const all = new Map<string, Buffer>();
+  if (place.kind === 's3') {
+    for (const key of await listKeys(place.bucket)) all.set(key, await readObject(place.bucket, key));
+  } else {
+    for (const entry of await readdir(place.folder, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile()) all.set(path.slice(place.folder.length + 1), await readFile(path));
+    }
+  }
+  return new Map(
+    [...all].map(([key, bytes]) => [key, /\.ndjson\.(gz|zst)$/.test(key) ? Buffer.from(plainText(key, bytes)) : bytes]),
+  );
+}
+
+/** Every row of an archive's tables, with the key of its table. */
+export async function* tableRows(folder: string): AsyncGenerator<TableRow & { readonly table: string }> {
+  const reader = new FileArchiveReader(pathToFileURL(folder));
+  for (const { table, object } of (await findTables(reader, ALL_DAYS, new AbortController().signal)).values())
+    for (const group of table.groups.keys())
+      for (const row of await table.rows(group)) yield { ...row, table: object.key };
 }
