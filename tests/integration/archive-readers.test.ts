@@ -62,10 +62,8 @@ const eventLine = (n: number, extra: string, time = TIMES[n % TIMES.length]!): s
   `{"eventId":"e${n}","type":"${n % 2 === 0 ? 'like' : 'reply'}","occurredAt":${time},"actorId":${n % 3 === 0 ? '9007199254740993' : '"9007199254740993"'},${IDS[n % IDS.length]},${extra}}`;
 
 const isEvent = (line: string): boolean =>
-  decodeRecord(
-    { data: Buffer.from(line), partitionKey: '1', sequenceNumber: '1', approximateArrivalMs: Date.now() },
-    { maxAheadMs: 0 },
-  ).items[0]?.kind === 'event';
+  decodeRecord({ data: Buffer.from(line), approximateArrivalMs: Date.now() }, { maxAheadMs: 0 }).items[0]?.kind ===
+  'event';
 
 /** What a hostile producer may send and ingest accepts. */
 function hostileLines(): string[] {

@@ -98,8 +98,6 @@ async function readBack(stream: string) {
         const decoded = decodeRecord(
           {
             data: record.Data!,
-            partitionKey: record.PartitionKey!,
-            sequenceNumber: record.SequenceNumber!,
             approximateArrivalMs: record.ApproximateArrivalTimestamp!.getTime(),
           },
           {

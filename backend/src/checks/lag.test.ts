@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freshCheckpoint, type ShardCheckpoint } from '../checkpoint/checkpoint.ts';
+import { StreamRecords } from '../kinesis/stream-records.ts';
 import { writeShard } from '../checkpoint/file-format.ts';
 import { createKinesisClient } from '../kinesis/client.ts';
 import type { Page, StreamSource } from '../kinesis/stream-source.ts';
@@ -27,7 +28,7 @@ function fakeStream(
       const [first, millisBehindLatest] = pages[Number(iterator)] ?? [undefined, 0];
       const record = { data: new Uint8Array(), partitionKey: 'p', approximateArrivalMs: 0 };
       return Promise.resolve({
-        records: first === undefined ? [] : [{ ...record, sequenceNumber: first }],
+        records: StreamRecords.of(first === undefined ? [] : [{ ...record, sequenceNumber: first }]),
         next: String(Number(iterator) + 1),
         millisBehindLatest,
       });

@@ -105,7 +105,7 @@ async function look(
   let iterator = await source.iterator(shardId, position, signal);
   for (let pages = 1; ; pages++) {
     const { records, next, millisBehindLatest } = await source.records(iterator, 1, signal);
-    const first = records[0]?.sequenceNumber;
+    const first = records.length === 0 ? undefined : records.sequenceNumber(0);
     const atEnd = next === undefined || millisBehindLatest === 0;
     if (first !== undefined || atEnd || pages === MAX_EMPTY_PAGES) return { first, lagMs: millisBehindLatest, atEnd };
     iterator = next;

@@ -29,7 +29,7 @@ export async function redrive(
   const { sender, decoding, nowMs, onDeadLetter } = options;
   for await (const deadLetter of deadLetters) {
     const data = dataOf(deadLetter);
-    const rejection = rejectionNow(deadLetter, data, decoding, nowMs());
+    const rejection = rejectionNow(data, decoding, nowMs());
     if (rejection === undefined) {
       await sender?.add({
         data,
@@ -50,12 +50,10 @@ export async function redrive(
 
 /** Why these bytes would be rejected if they arrived now. Of a record of several: why one of its events would be. */
 function rejectionNow(
-  deadLetter: StoredDeadLetter,
   data: Uint8Array,
   decoding: DecodeSettings,
   nowMs: number,
 ): { readonly code: string; readonly reason: string } | undefined {
-  const { partitionKey, sequenceNumber } = deadLetter;
-  const { items } = decodeRecord({ data, partitionKey, sequenceNumber, approximateArrivalMs: nowMs }, decoding);
+  const { items } = decodeRecord({ data, approximateArrivalMs: nowMs }, decoding);
   return items.find((item) => item.kind === 'rejection');
 }

@@ -1,15 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeRecord, type DecodedItem, type StreamRecord } from './decode.ts';
+import { decodeRecord, type ArrivedData, type DecodedItem } from './decode.ts';
 import type { RejectionCode } from './event.ts';
 
 const ARRIVAL = Date.UTC(2026, 0, 31, 12);
 const TEN_MINUTES = 600_000;
 
-const record = (data: string | Uint8Array): StreamRecord => ({
+const record = (data: string | Uint8Array): ArrivedData => ({
   data: typeof data === 'string' ? Buffer.from(data) : data,
-  partitionKey: '1',
-  sequenceNumber: '49590338271490256608559692538361571095921575989136588898',
   approximateArrivalMs: ARRIVAL,
 });
 

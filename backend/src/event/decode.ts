@@ -6,11 +6,9 @@ import { decodeFrame, hashOutside, isFrame } from './kpl.ts';
 import { parseEvent, RECORD, type Erase, type ParsedEvent, type Subject } from './parse.ts';
 import { MAX_EVENTS, splitArray, splitLines, type Split } from './split.ts';
 
-/** One record as GetRecords returns it. */
-export interface StreamRecord {
+/** What decides what a record of the stream is. */
+export interface ArrivedData {
   readonly data: Uint8Array;
-  readonly partitionKey: string;
-  readonly sequenceNumber: string;
   /** ApproximateArrivalTimestamp in ms. */
   readonly approximateArrivalMs: number;
 }
@@ -78,7 +76,7 @@ export interface DecodedRecord {
 }
 
 /** A record of the stream → events and rejections. Pure; never throws, whatever the bytes. */
-export function decodeRecord(record: StreamRecord, options: DecodeOptions): DecodedRecord {
+export function decodeRecord(record: ArrivedData, options: DecodeOptions): DecodedRecord {
   const rule: ArrivalRule = {
     arrivalMs: record.approximateArrivalMs,
     maxAheadMs: options.maxAheadMs,

@@ -20,7 +20,7 @@ const LARGEST = 10 * 1024 * 1024;
 
 const decode = (data: Uint8Array, options: Partial<DecodeOptions> = {}): readonly DecodedItem[] =>
   decodeRecord(
-    { data, partitionKey: 'a', sequenceNumber: '1', approximateArrivalMs: ARRIVAL },
+    { data, approximateArrivalMs: ARRIVAL },
     { maxAheadMs: AHEAD, hashRange: { start: 0n, end: 2n ** 127n }, ...options },
   ).items;
 const EVERYTHING: Partial<DecodeOptions> = { decompress: ['gzip'], split: ['ndjson', 'array'] };

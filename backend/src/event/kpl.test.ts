@@ -9,7 +9,7 @@ const MAX = 2n ** 128n - 1n;
 
 const decode = (data: Uint8Array, hashRange?: HashRange): DecodedRecord =>
   decodeRecord(
-    { data, partitionKey: 'a', sequenceNumber: '1', approximateArrivalMs: ARRIVAL },
+    { data, approximateArrivalMs: ARRIVAL },
     { maxAheadMs: 600_000, ...(hashRange === undefined ? {} : { hashRange }) },
   );
 

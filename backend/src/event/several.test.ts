@@ -76,7 +76,7 @@ describe('USERPULSE_DECOMPRESS=gzip', () => {
     const text = event('a');
     const data = gzipSync(text + ' '.repeat(MAX_DECOMPRESSED_BYTES - text.length));
     const { items, decompressedBytes } = decodeRecord(
-      { data, partitionKey: '1', sequenceNumber: '1', approximateArrivalMs: ARRIVAL_MS },
+      { data, approximateArrivalMs: ARRIVAL_MS },
       { maxAheadMs: 0, ...options },
     );
     expect(outline(items)).toEqual(['- a']);

@@ -7,8 +7,6 @@ export const decoded = (data: string | Uint8Array, options: Partial<DecodeOption
   decodeRecord(
     {
       data: typeof data === 'string' ? Buffer.from(data) : data,
-      partitionKey: '1',
-      sequenceNumber: '49590338271490256608559692538361571095921575989136588898',
       approximateArrivalMs: ARRIVAL_MS,
     },
     { maxAheadMs: 600_000, ...options },

@@ -1,11 +1,6 @@
 import type { NotedRelocation } from '../checkpoint/checkpoint.ts';
-import {
-  decodeRecord,
-  type DecodedItem,
-  type DecodeOptions,
-  type DecodeSettings,
-  type StreamRecord,
-} from '../event/decode.ts';
+import { decodeRecord, type DecodeOptions, type DecodeSettings } from '../event/decode.ts';
+import type { InteractionEvent } from '../event/event.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { rolesOf } from '../schema/points.ts';
@@ -13,16 +8,22 @@ import { identityOf } from '../schema/identity.ts';
 import { LineBlock } from '../schema/line-block.ts';
 import type { OffsetAllocator } from './allocate.ts';
 import type { IngestMetrics } from './metrics.ts';
-import type { ArchiveItem } from './segment.ts';
 import type { Portion, Shard } from './shard.ts';
-
-type EventItem = Extract<DecodedItem, { kind: 'event' }>;
-type LineItem = Extract<ArchiveItem, { kind: 'line' }>;
+import type { WrittenRecords } from './written-records.ts';
 
 interface BucketLines {
   readonly lines: LineBlock;
-  /** The archive line that each point belongs to, by index. */
-  readonly owners: LineItem[];
+  /** The item of the batch that each point belongs to, by index. */
+  readonly owners: number[];
+}
+
+/** Consecutive items of a batch that are of the same shard. */
+interface Turn {
+  readonly shard: Shard;
+  readonly written: WrittenRecords;
+  /** The first of them, as the batch numbers items, and as `written` does. */
+  readonly inBatch: number;
+  readonly inWritten: number;
 }
 
 /** What has just become visible in InfluxDB. */
@@ -63,8 +64,7 @@ export class Batch {
   readonly #byRole = new Map<BucketRole, BucketLines>();
   readonly #portions = new Map<Shard, Portion>();
   readonly #relocations = new Map<Shard, NotedRelocation[]>();
-  /** Where each line comes from; made when InfluxDB refuses one. */
-  #ofLine: ReadonlyMap<ArchiveItem, { readonly shard: Shard; readonly arrivalMs: number }> | undefined;
+  readonly #turns: Turn[] = [];
   #items = 0;
   #decompressedBytes = 0;
   #most = 0;
@@ -94,57 +94,51 @@ export class Batch {
     return this.#oldestArrivalMs;
   }
 
-  add(shard: Shard, record: StreamRecord): void {
+  /** Adds the next record of a shard that has one in its queue. */
+  add(shard: Shard): void {
     const { decoding, erase, metrics } = this.#context;
-    const arrivalMs = record.approximateArrivalMs;
-    this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, arrivalMs);
-    const { items, outsideShard, decompressedBytes } = decodeRecord(record, {
-      ...decoding,
-      erase,
-      hashRange: shard.hashRange,
-    });
-    this.#items += items.length;
-    this.#decompressedBytes += decompressedBytes;
-    // Nearly always one: an array that is pushed to makes room for seventeen, and these live until the record is archived.
-    let archived: [ArchiveItem, ...ArchiveItem[]] | undefined;
-    let events = 0;
-    for (const item of items) {
-      let kept: ArchiveItem;
-      if (item.kind === 'event') {
-        events++;
-        kept = this.#addEvent(shard, record, item);
-      } else {
-        metrics.rejected.inc({ code: item.code });
-        shard.rejects.rejected({ ...item, sequenceNumber: record.sequenceNumber }, arrivalMs);
-        kept = item;
-      }
-      if (archived === undefined) archived = [kept];
-      else archived.push(kept);
-    }
     let portion = this.#portions.get(shard);
     if (portion === undefined) {
       portion = shard.beginPortion();
       this.#portions.set(shard, portion);
     }
-    portion.value.push({
-      sequenceNumber: record.sequenceNumber,
-      partitionKey: record.partitionKey,
-      arrivalMs,
-      data: record.data,
-      items: archived ?? [],
-    });
+    shard.take(portion);
+    const written = portion.value;
+    const at = written.length - 1;
+    if (this.#turns.at(-1)?.written !== written) {
+      this.#turns.push({ shard, written, inBatch: this.#items, inWritten: written.items });
+    }
+    const data = written.data(at);
+    const approximateArrivalMs = written.arrivalMs(at);
+    if (approximateArrivalMs < this.#oldestArrivalMs) this.#oldestArrivalMs = approximateArrivalMs;
+    const { items, outsideShard, decompressedBytes } = decodeRecord(
+      { data, approximateArrivalMs },
+      { ...decoding, erase, hashRange: shard.hashRange },
+    );
+    this.#decompressedBytes += decompressedBytes;
+    let events = 0;
+    for (const item of items) {
+      if (item.kind === 'event') {
+        events++;
+        this.#addPoints(shard, written, item.event);
+      } else {
+        metrics.rejected.inc({ code: item.code });
+        shard.rejects.rejected({ ...item, sequenceNumber: written.sequenceNumber(at) }, approximateArrivalMs);
+      }
+      written.addItem(item, data);
+      this.#items++;
+    }
     metrics.recordsRead.inc();
-    metrics.bytesRead.inc(record.data.byteLength);
+    metrics.bytesRead.inc(data.byteLength);
     if (events > 0) metrics.events.inc(events);
-    shard.rejects.accepted(events, arrivalMs);
+    shard.rejects.accepted(events, approximateArrivalMs);
     if (outsideShard > 0) metrics.outsideShard.inc(outsideShard);
   }
 
-  /** @returns the event's line for the archive */
-  #addEvent(shard: Shard, record: StreamRecord, { event, line, data, subSequence }: EventItem): LineItem {
+  /** The points of the item that comes next. */
+  #addPoints(shard: Shard, written: WrittenRecords, event: InteractionEvent): void {
     const { allocator, metrics } = this.#context;
     const { occurredAtMs } = event;
-    const owner: LineItem = { kind: 'line', subSequence, occurredAtMs, line, data, refused: undefined };
     if (occurredAtMs < this.#fromMs) this.#fromMs = occurredAtMs;
     if (occurredAtMs > this.#toMs) this.#toMs = occurredAtMs;
     const identity = identityOf(event);
@@ -154,13 +148,14 @@ export class Batch {
       const bucket = this.#linesOf(role);
       writer.begin(bucket.lines, role, event);
       const { offsetNs, collided, relocation } = allocator.allocate(role, writer.seriesMs, identity);
-      if (relocation !== undefined) this.#note(shard, { ...relocation, sequenceNumber: record.sequenceNumber });
+      if (relocation !== undefined) {
+        this.#note(shard, { ...relocation, sequenceNumber: written.sequenceNumber(written.length - 1) });
+      }
       if (collided) metrics.pointCollisions.inc({ bucket: role });
       writer.end(bucket.lines, role, event, offsetNs);
-      bucket.owners.push(owner);
+      bucket.owners.push(this.#items);
       if (bucket.lines.length > this.#most) this.#most = bucket.lines.length;
     }
-    return owner;
   }
 
   #linesOf(role: BucketRole): BucketLines {
@@ -190,13 +185,7 @@ export class Batch {
         for (const { index, reason } of refusals) {
           const owner = owners[index];
           if (owner === undefined) throw new Error(`A refusal names line ${index} of ${owners.length}.`);
-          if (owner.refused === undefined) {
-            metrics.rejected.inc({ code: 'influx_refused' });
-            this.#noteRefusal(owner, `${role}: ${reason}`);
-          }
-          // Of several refused points of an event the reason of the first bucket by name stays: whichever answers first must not matter.
-          const text = `${role}: ${reason}`;
-          if (owner.refused === undefined || text < owner.refused) owner.refused = text;
+          this.#refuse(owner, `${role}: ${reason}`);
         }
         metrics.pointsWritten.inc({ bucket: role }, lines.length - refusals.length);
       }),
@@ -204,15 +193,18 @@ export class Batch {
     return { roles: new Set(this.#byRole.keys()), fromMs: this.#fromMs, toMs: this.#toMs };
   }
 
-  #noteRefusal(owner: LineItem, reason: string): void {
-    this.#ofLine ??= new Map(
-      [...this.#portions].flatMap(([shard, { value }]) =>
-        value.flatMap(({ arrivalMs, items }) => items.map((item) => [item, { shard, arrivalMs }] as const)),
-      ),
-    );
-    const of = this.#ofLine.get(owner);
-    if (of === undefined) throw new Error('A line is of no record of its batch.');
-    of.shard.rejects.refused(reason, of.arrivalMs);
+  #refuse(number: number, reason: string): void {
+    const turn = this.#turns.findLast(({ inBatch }) => inBatch <= number);
+    if (turn === undefined) throw new Error(`Item ${number} is of no record of its batch.`);
+    const { shard, written } = turn;
+    const item = turn.inWritten + number - turn.inBatch;
+    const known = written.refusal(item);
+    if (known === undefined) {
+      this.#context.metrics.rejected.inc({ code: 'influx_refused' });
+      shard.rejects.refused(reason, written.arrivalMs(written.recordOf(item)));
+    }
+    // Of several refused points of an event the reason of the first bucket by name stays: whichever answers first must not matter.
+    if (known === undefined || reason < known) written.refuse(item, reason);
   }
 
   /** After {@link write}: the records go on to the archive. */

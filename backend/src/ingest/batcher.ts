@@ -96,11 +96,7 @@ export class Batcher {
     while (!batch.isFull()) {
       const shard = this.#nextShard();
       if (shard === undefined) break;
-      for (let n = 0; n < TURN && !batch.isFull(); n++) {
-        const record = shard.take();
-        if (record === undefined) break;
-        batch.add(shard, record);
-      }
+      for (let n = 0; n < TURN && shard.hasQueued && !batch.isFull(); n++) batch.add(shard);
     }
     onJudged();
     // Where nothing is being written, waiting for more would be waiting for nothing; where something is, its end wakes this.

@@ -1,35 +1,43 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { decodeRecord } from '../event/decode.ts';
 import { aggregate } from '../event/kpl.ts';
+import { StreamRecords } from '../kinesis/stream-records.ts';
 import { Segment } from './segment.ts';
+import { WrittenRecords } from './written-records.ts';
+
+const ARRIVAL_MS = 1_341_100_973_000;
 
 describe('a segment', () => {
   it('keeps the bytes received of a refused event, white space and all, alone and within an aggregated record', async () => {
-    const line = Buffer.from('{"a":1}');
-    const received = Buffer.from(' {"a":1}\n');
+    const event = { eventId: 'e', type: 'like', occurredAt: ARRIVAL_MS, actorId: 1, receiverId: 2 };
+    const received = Buffer.from(` ${JSON.stringify(event)}\n`);
     const { data } = aggregate([
       { data: Buffer.from('{}'), partitionKey: 'p' },
       { data: received, partitionKey: 'p' },
     ]);
-    const refused = {
-      kind: 'line' as const,
-      occurredAtMs: 1_341_100_972_000,
-      line,
-      data: received,
-      refused: 'made: no',
-    };
-    const record = { partitionKey: 'p', arrivalMs: 1_341_100_973_000 };
     const segment = new Segment('shardId-000000000000', 0, 'gzip');
-    segment.append({ ...record, sequenceNumber: '1', data: received, items: [{ ...refused, subSequence: undefined }] });
-    segment.append({ ...record, sequenceNumber: '2', data, items: [{ ...refused, subSequence: 1 }] });
+    for (const [sequenceNumber, bytes, item] of [
+      ['1', received, 0],
+      ['2', data, 1],
+    ] as const) {
+      const record = { data: bytes, partitionKey: 'p', sequenceNumber, approximateArrivalMs: ARRIVAL_MS };
+      const written = new WrittenRecords();
+      written.add(StreamRecords.of([record]), 0);
+      for (const each of decodeRecord({ ...record, data: written.data(0) }, { maxAheadMs: 0 }).items)
+        written.addItem(each, written.data(0));
+      written.refuse(item, 'made: no');
+      segment.append(written, 0);
+    }
     const [object, ...others] = await segment.objects();
     expect(others).toEqual([]);
     const letters = gunzipSync(Buffer.concat(object?.chunks ?? []))
       .toString()
       .trim()
-      .split('\n');
-    expect(letters).toHaveLength(2);
-    for (const letter of letters)
-      expect(JSON.parse(letter)).toMatchObject({ code: 'influx_refused', data: received.toString('base64') });
+      .split('\n')
+      .map((letter) => JSON.parse(letter) as { readonly code: string; readonly data: string });
+    const refused = letters.filter(({ code }) => code === 'influx_refused');
+    expect(refused.map((letter) => letter.data)).toEqual([received.toString('base64'), received.toString('base64')]);
+    expect(letters).toHaveLength(3);
   });
 });

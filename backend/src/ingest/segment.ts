@@ -4,39 +4,8 @@ import { deadLetterLine } from '../archive/dead-letter.ts';
 import type { LineEncoder } from '../archive/codec.ts';
 import { CODECS, type CodecName } from '../archive/codecs.ts';
 import type { NotedRefusal, PendingRange } from '../checkpoint/checkpoint.ts';
-import type { RejectionCode } from '../event/event.ts';
 import { ByteBudget, type Reservation } from '../memory/byte-budget.ts';
-
-/** A user record on its way to the archive: a line there, or a dead letter. */
-export type ArchiveItem =
-  | {
-      readonly kind: 'line';
-      readonly subSequence: number | undefined;
-      readonly occurredAtMs: number;
-      /** Archive line without its newline. */
-      readonly line: Uint8Array;
-      /** As it was received; an archive line lacks the white space around it. */
-      readonly data: Uint8Array;
-      /** Set when InfluxDB has refused one of its points for good: it goes to the dead letters instead. */
-      refused: string | undefined;
-    }
-  | {
-      readonly kind: 'rejection';
-      readonly subSequence: number | undefined;
-      readonly code: RejectionCode;
-      readonly reason: string;
-      readonly data: Uint8Array;
-    };
-
-/** A record whose points are all durable in InfluxDB, or refused by it for good. */
-export interface WrittenRecord {
-  readonly sequenceNumber: string;
-  readonly partitionKey: string;
-  readonly arrivalMs: number;
-  /** The record's own bytes. */
-  readonly data: Uint8Array;
-  readonly items: readonly ArchiveItem[];
-}
+import type { WrittenRecords } from './written-records.ts';
 
 /** Days and arrival days that one segment may touch: each holds a buffer and becomes an object. */
 export const MAX_PARTS = 64;
@@ -61,7 +30,8 @@ export class Segment {
   readonly #rejected = new Map<number, LineEncoder>();
   readonly #refusals: NotedRefusal[] = [];
   #first: string | undefined;
-  #last: WrittenRecord | undefined;
+  #last = '';
+  #lastArrivalMs = 0;
   #oldestArrivalMs = Infinity;
   #rawBytes = 0;
   #records = 0;
@@ -104,49 +74,41 @@ export class Segment {
   }
   /** ms; 0 when empty */
   get lastArrivalMs(): number {
-    return this.#last?.arrivalMs ?? 0;
+    return this.#lastArrivalMs;
   }
 
-  append(record: WrittenRecord): void {
-    this.#first ??= record.sequenceNumber;
-    this.#last = record;
+  /** Adds a copy of a record whose points are all durable in InfluxDB, or refused by it for good. @returns the record's sequence number */
+  append(records: WrittenRecords, at: number): string {
+    const sequenceNumber = records.sequenceNumber(at);
+    const arrivalMs = records.arrivalMs(at);
+    this.#first ??= sequenceNumber;
+    this.#last = sequenceNumber;
+    this.#lastArrivalMs = arrivalMs;
     this.#records++;
-    this.#oldestArrivalMs = Math.min(this.#oldestArrivalMs, record.arrivalMs);
-    for (const item of record.items) {
-      if (item.kind === 'line' && item.refused === undefined) {
-        this.#put(this.#archive, dayOf(item.occurredAtMs), item.line);
+    if (arrivalMs < this.#oldestArrivalMs) this.#oldestArrivalMs = arrivalMs;
+    const behind = records.firstItem(at + 1);
+    for (let number = records.firstItem(at); number < behind; number++) {
+      const item = records.item(at, number);
+      const reason = item.kind === 'line' ? records.refusal(number) : item.reason;
+      if (item.kind === 'line' && reason === undefined) {
+        this.#put(this.#archive, item.day, item.line);
         continue;
       }
-      if (item.kind === 'line') {
-        this.#refusals.push({
-          sequenceNumber: record.sequenceNumber,
-          ...(item.subSequence === undefined ? {} : { subSequence: item.subSequence }),
-          reason: item.refused ?? '',
-        });
-      }
-      const deadLetter =
-        item.kind === 'line' ? { code: 'influx_refused' as const, reason: item.refused ?? '', data: item.data } : item;
-      this.#put(
-        this.#rejected,
-        dayOf(record.arrivalMs),
-        deadLetterLine({
-          code: deadLetter.code,
-          reason: deadLetter.reason,
-          shardId: this.shardId,
-          sequenceNumber: record.sequenceNumber,
-          subSequence: item.subSequence,
-          partitionKey: record.partitionKey,
-          arrivalMs: record.arrivalMs,
-          data: deadLetter.data,
-        }),
-      );
+      const { subSequence, data } = item;
+      const code = item.kind === 'line' ? 'influx_refused' : item.code;
+      const deadLetter = { code, reason: reason ?? '', sequenceNumber, subSequence, arrivalMs, data };
+      if (item.kind === 'line') this.#refusals.push(refusalOf(deadLetter));
+      const { shardId } = this;
+      const line = deadLetterLine({ ...deadLetter, shardId, partitionKey: records.partitionKey(at) });
+      this.#put(this.#rejected, dayOf(arrivalMs), line);
     }
+    return sequenceNumber;
   }
 
   /** What the checkpoint must know before any of {@link objects} is written. */
   range(): PendingRange {
-    if (this.#first === undefined || this.#last === undefined) throw new Error('An empty segment has no range.');
-    return { first: this.#first, last: this.#last.sequenceNumber, codec: this.codec, refusals: this.#refusals };
+    if (this.#first === undefined) throw new Error('An empty segment has no range.');
+    return { first: this.#first, last: this.#last, codec: this.codec, refusals: this.#refusals };
   }
 
   /** The objects, days in order. Ends the segment. */
@@ -202,6 +164,13 @@ export class Segment {
     this.#rawBytes += line.length + 1;
   }
 }
+
+const refusalOf = ({
+  sequenceNumber,
+  subSequence,
+  reason,
+}: Pick<NotedRefusal, 'sequenceNumber' | 'reason'> & { readonly subSequence: number | undefined }): NotedRefusal =>
+  subSequence === undefined ? { sequenceNumber, reason } : { sequenceNumber, subSequence, reason };
 
 const byDay = (parts: ReadonlyMap<number, LineEncoder>): [number, LineEncoder][] =>
   [...parts].sort(([a], [b]) => a - b);

@@ -13,15 +13,16 @@ import type { DecodeSettings } from '../event/decode.ts';
 import type { SequenceNumber } from '../event/sequence-number.ts';
 import { releaseBytes } from '../memory/blocks.ts';
 import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
-import { Fifo } from '../memory/queues.ts';
+import { ListFifo } from '../memory/queues.ts';
 import type { Semaphore } from '../semaphore.ts';
 import { StateMachine, type Edges } from '../state-machine.ts';
 import { WaitingLine } from '../waiting-line.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { mayBeArchived, refuseOverlap } from './overlap.ts';
-import { MAX_PARTS, MAX_REFUSALS, Segment, type SegmentObject, type WrittenRecord } from './segment.ts';
+import { MAX_PARTS, MAX_REFUSALS, Segment, type SegmentObject } from './segment.ts';
 import { heldBytes } from './shard-reader.ts';
 import { WarmMarks } from './warm-marks.ts';
+import type { WrittenRecords } from './written-records.ts';
 
 /** How stale the checkpoint of a quiet shard may get; see ShardCheckpoint.completeToMs. */
 const QUIET_SAVE_MS = 300_000;
@@ -90,7 +91,7 @@ export class ShardArchive {
   readonly #marks: WarmMarks;
   #segment: Segment;
   /** Written records that found the open segment full while the one before it was on its way. */
-  readonly #line = new Fifo<WrittenRecord>();
+  readonly #line = new ListFifo<WrittenRecords>();
   #sealing: Segment | undefined;
   /** What is held is to be sealed as soon as it can be. */
   #flushing = false;
@@ -138,21 +139,24 @@ export class ShardArchive {
     return Math.min(
       this.#sealing?.oldestArrivalMs ?? Infinity,
       this.#segment.oldestArrivalMs,
-      this.#line.first?.arrivalMs ?? Infinity,
+      this.#line.list?.arrivalMs(this.#line.at) ?? Infinity,
     );
   }
   get heldRecords(): number {
     return this.#segment.records + this.#line.size + (this.#sealing?.records ?? 0);
   }
 
-  append(records: readonly WrittenRecord[]): void {
-    for (const record of records) this.#line.push(record);
+  append(records: WrittenRecords): void {
+    this.#line.push(records);
     this.#fill();
   }
 
   /** Forgets what is not sealed: it will be read again, or never. A range that is on its way still becomes durable. */
   drop(): void {
-    for (let record = this.#line.shift(); record !== undefined; record = this.#line.shift()) releaseBytes(record.data);
+    for (let { list } = this.#line; list !== undefined; { list } = this.#line) {
+      list.release(this.#line.at);
+      this.#line.shift();
+    }
     if (!this.#segment.empty) this.#segment.discard();
     this.#segment = this.newSegment();
     this.#flushing = false;
@@ -260,19 +264,20 @@ export class ShardArchive {
         this.#segment = this.newSegment();
         this.#start(segment, 'new');
       }
-      const record = this.#full() ? undefined : this.#line.shift();
-      if (record === undefined) break;
+      const { list: records, at } = this.#line;
+      if (records === undefined || this.#full()) break;
       // A segment's age counts from its first record.
       if (this.#segment.empty) this.#segment = this.newSegment();
-      this.#segment.append(record);
+      const sequenceNumber = this.#segment.append(records, at);
       this.#marks.note({
-        sequenceNumber: record.sequenceNumber,
-        arrivalMs: record.arrivalMs,
-        events: record.items.length,
+        sequenceNumber,
+        arrivalMs: records.arrivalMs(at),
+        events: records.firstItem(at + 1) - records.firstItem(at),
       });
       // The segment holds a copy: nobody reads the record's own bytes any more.
-      this.#shard.unwritten.release(heldBytes(record.data));
-      releaseBytes(record.data);
+      this.#shard.unwritten.release(heldBytes(records.dataBytes(at)));
+      records.release(at);
+      this.#line.shift();
     }
     if (this.#nothingOpen()) this.#flushing = false;
   }

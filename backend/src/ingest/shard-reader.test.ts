@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
-import type { StreamRecord } from '../event/decode.ts';
+import { StreamRecords, type StreamRecord } from '../kinesis/stream-records.ts';
 import { polling } from '../kinesis/polling-feed.ts';
 import { heldBytes, readShard, type ReadEvents } from './shard-reader.ts';
 import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
@@ -26,7 +26,7 @@ const fakeSourceBehind = (clock: VirtualClock, behindMs: number, asked: Position
       ? Promise.reject(new SourceError('invalid', 'The timestamp cannot be greater than the current one.'))
       : Promise.resolve('iterator');
   },
-  records: () => Promise.resolve({ records: [], next: undefined, millisBehindLatest: 0 }),
+  records: () => Promise.resolve({ records: StreamRecords.of([]), next: undefined, millisBehindLatest: 0 }),
 });
 
 const read = async (clock: VirtualClock, source: StreamSource, ms: number): Promise<number> => {
@@ -67,7 +67,7 @@ describe('a shard that is read from a time on', () => {
 
 describe('a page larger than was reserved for it', () => {
   const record = (n: number, bytes: number): StreamRecord => ({
-    data: new Uint8Array(bytes),
+    data: Buffer.alloc(bytes),
     partitionKey: 'p',
     sequenceNumber: String(n),
     approximateArrivalMs: 0,
@@ -79,7 +79,7 @@ describe('a page larger than was reserved for it', () => {
     describe: () => Promise.reject(new Error('not asked')),
     listShards: () => Promise.reject(new Error('not asked')),
     iterator: () => Promise.resolve('iterator'),
-    records: () => Promise.resolve({ records, next: undefined, millisBehindLatest: 0 }),
+    records: () => Promise.resolve({ records: StreamRecords.of(records), next: undefined, millisBehindLatest: 0 }),
   });
 
   it('is handed on in pieces as memory has room, whole and in order, and only the last one ends the shard', async () => {
@@ -107,7 +107,9 @@ describe('a page larger than was reserved for it', () => {
           expect(ended).toBe(false);
           ended = page.ended;
           expect(page.atTip).toBe(ended);
-          expect(page.reservation.bytes).toBe(page.records.reduce((sum, { data }) => sum + heldBytes(data), 0));
+          expect(page.reservation.bytes).toBe(
+            [...page.records].reduce((sum, { data }) => sum + heldBytes(data.byteLength), 0),
+          );
           expect(budget.used).toBeLessThanOrEqual(8_000);
           read.push(...page.records);
           // The sinks are slower than the reader.

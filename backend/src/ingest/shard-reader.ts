@@ -1,8 +1,8 @@
 import { mayHaveGap } from '../checkpoint/checkpoint.ts';
 import type { Clock } from '../clock.ts';
 import { UserpulseError } from '../errors.ts';
-import type { StreamRecord } from '../event/decode.ts';
-import { compareSequence } from '../event/sequence-number.ts';
+import type { StreamRecords } from '../kinesis/stream-records.ts';
+import { compareSequence, type SequenceNumber } from '../event/sequence-number.ts';
 import type { Begin, FeedEvents, FeedPage, OpenFeed } from '../kinesis/shard-feed.ts';
 import { SourceError, type Position, type StreamSource } from '../kinesis/stream-source.ts';
 import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
@@ -12,14 +12,14 @@ import { Retries, type BackoffPolicy } from '../retry.ts';
 const RECORD_OVERHEAD_BYTES = 400;
 
 /** What a record takes of the byte budget, from its page until the archive holds a copy of it. */
-export const heldBytes = (data: Uint8Array): number => data.byteLength + RECORD_OVERHEAD_BYTES;
+export const heldBytes = (dataBytes: number): number => dataBytes + RECORD_OVERHEAD_BYTES;
 
 /** Throttling is per shard and second, so a first wait of a fifth of one makes sense; the cap keeps a recovery quick. */
 const SOURCE_BACKOFF: BackoffPolicy = { baseMs: 200, capMs: 5_000 };
 
 export interface ReadPage {
   /** In order, none of them read before. */
-  readonly records: readonly StreamRecord[];
+  readonly records: StreamRecords;
   /** Holds the {@link heldBytes} of the records; whoever takes the page releases it. */
   readonly reservation: Reservation;
   readonly millisBehindLatest: number;
@@ -139,10 +139,10 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
   /** Sees to it that the record which must come first does; see above. */
   const verify = async ({ records, atTip, ended }: FeedPage): Promise<void> => {
     if (expected === null) return;
-    const first = records[0];
+    const first = records.length === 0 ? undefined : records.sequenceNumber(0);
     // An empty page in the middle of a shard is normal; at its end it means that nothing is left, that record included.
     if (first === undefined && !atTip && !ended) return;
-    if (first?.sequenceNumber !== expected) await checkGap();
+    if (first !== expected) await checkGap();
     expected = null;
   };
 
@@ -168,19 +168,15 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
       retries.succeeded();
       events.succeeded(shardId);
       const { millisBehindLatest, atTip, ended } = page;
-      const known = last;
-      const records =
-        known === null ? page.records : page.records.filter((r) => compareSequence(r.sequenceNumber, known) > 0);
-      const newest = records.at(-1);
-      if (newest !== undefined) {
-        last = newest.sequenceNumber;
-        completeToMs = Math.max(completeToMs, newest.approximateArrivalMs);
+      const records = last === null ? page.records : behind(page.records, last);
+      if (records.length > 0) {
+        last = records.sequenceNumber(records.length - 1);
+        completeToMs = Math.max(completeToMs, records.arrivalMs(records.length - 1));
       }
       if (atTip) completeToMs = Math.max(completeToMs, page.askedMs);
-      for await (const { next, ...piece } of pieces(records, page.reservation, options)) {
-        if (next === undefined) yield { ...piece, millisBehindLatest, atTip, ended };
-        else
-          yield { ...piece, millisBehindLatest: clock.now() - next.approximateArrivalMs, atTip: false, ended: false };
+      for await (const { nextMs, ...piece } of pieces(records, page.reservation, options)) {
+        if (nextMs === undefined) yield { ...piece, millisBehindLatest, atTip, ended };
+        else yield { ...piece, millisBehindLatest: clock.now() - nextMs, atTip: false, ended: false };
       }
       if (ended) return;
     }
@@ -189,11 +185,18 @@ async function* pagesOf(options: ShardReaderOptions): AsyncGenerator<ReadPage, v
   }
 }
 
+/** Those behind a known record. They are in order, so that a page seldom begins with others: the known one, after reading has begun at it. */
+function behind(records: StreamRecords, known: SequenceNumber): StreamRecords {
+  let at = 0;
+  while (at < records.length && compareSequence(records.sequenceNumber(at), known) <= 0) records.release(at++);
+  return at === 0 ? records : records.slice(at);
+}
+
 interface Piece {
-  readonly records: readonly StreamRecord[];
+  readonly records: StreamRecords;
   readonly reservation: Reservation;
-  /** Of the page's records, the first that is to come; undefined for the last piece. */
-  readonly next: StreamRecord | undefined;
+  /** Arrival (ms) of the first of the page's records that is to come; undefined for the last piece. */
+  readonly nextMs: number | undefined;
 }
 
 /**
@@ -201,14 +204,14 @@ interface Piece {
  * fits goes on at once, and the rest waits before anybody reads more.
  */
 async function* pieces(
-  records: readonly StreamRecord[],
+  records: StreamRecords,
   reserved: Reservation,
   { budget, pageBytes, signal }: ShardReaderOptions,
 ): AsyncGenerator<Piece, void, void> {
   let reservation = reserved;
   let rest = records;
   let bytes = 0;
-  for (const record of records) bytes += heldBytes(record.data);
+  for (let at = 0; at < records.length; at++) bytes += heldBytes(records.dataBytes(at));
   while (!reservation.tryResize(bytes)) {
     const fitting = fittingIn(reservation.bytes, rest);
     if (fitting.count === 0) {
@@ -216,23 +219,22 @@ async function* pieces(
       continue;
     }
     reservation.release(reservation.bytes - fitting.bytes);
-    const left = rest.slice(fitting.count);
-    yield { records: rest.slice(0, fitting.count), reservation, next: left[0] };
+    yield { records: rest.slice(0, fitting.count), reservation, nextMs: rest.arrivalMs(fitting.count) };
     reservation = budget.hold();
-    rest = left;
+    rest = rest.slice(fitting.count);
     bytes -= fitting.bytes;
   }
-  yield { records: rest, reservation, next: undefined };
+  yield { records: rest, reservation, nextMs: undefined };
 }
 
 /** How many of the first records fit, how much they take, and how much the one behind them would. */
 function fittingIn(
   bytes: number,
-  records: readonly StreamRecord[],
+  records: StreamRecords,
 ): { readonly count: number; readonly bytes: number; readonly nextBytes: number } {
   let taken = 0;
-  for (const [count, { data }] of records.entries()) {
-    const nextBytes = heldBytes(data);
+  for (let count = 0; count < records.length; count++) {
+    const nextBytes = heldBytes(records.dataBytes(count));
     if (taken + nextBytes > bytes) return { count, bytes: taken, nextBytes };
     taken += nextBytes;
   }

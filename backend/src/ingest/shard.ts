@@ -1,19 +1,19 @@
 import type { CheckpointCell } from '../checkpoint/checkpoint-cell.ts';
 import { withDone, withRelocations, type NotedRelocation, type ShardHold } from '../checkpoint/checkpoint.ts';
 import { UserpulseError } from '../errors.ts';
-import type { HashRange, StreamRecord } from '../event/decode.ts';
+import type { HashRange } from '../event/decode.ts';
+import type { StreamRecords } from '../kinesis/stream-records.ts';
 import type { ShardInfo } from '../kinesis/stream-source.ts';
-import { releaseBytes } from '../memory/blocks.ts';
 import type { ByteBudget, HeldBytes, Reservation } from '../memory/byte-budget.ts';
-import { Fifo, ResolvedPrefix, type Ticket } from '../memory/queues.ts';
+import { ListFifo, ResolvedPrefix, type Ticket } from '../memory/queues.ts';
 import { StateMachine, type Edges } from '../state-machine.ts';
 import { WaitingLine } from '../waiting-line.ts';
 import type { RejectWindow } from './reject-guard.ts';
-import type { WrittenRecord } from './segment.ts';
 import { ShardArchive, type ArchiveContext } from './shard-archive.ts';
 import type { ReadPage } from './shard-reader.ts';
 import type { ShardStatus } from './status.ts';
 import type { WarmMarks } from './warm-marks.ts';
+import { WrittenRecords } from './written-records.ts';
 
 /**
  * ```
@@ -50,7 +50,7 @@ export interface ShardContext extends ArchiveContext {
 export type ShardEnd = 'done' | 'stopped' | 'held';
 
 /** The records of one shard that are in one batch together. */
-export type Portion = Ticket<WrittenRecord[]>;
+export type Portion = Ticket<WrittenRecords>;
 
 /**
  * One shard, from its checkpoint to its end or to a stop: read → queue → batch → written → archive. Nothing leaves it out of order, whatever
@@ -71,10 +71,10 @@ export class Shard {
   #hold: ShardHold | undefined;
   /** What is not sealed was dropped, and so is what still comes. */
   #dropped = false;
-  readonly #queue = new Fifo<StreamRecord>();
+  readonly #queue = new ListFifo<StreamRecords>();
   /** Of all records from their page until the archive holds a copy. */
   readonly #unwritten: Reservation;
-  readonly #portions = new ResolvedPrefix<WrittenRecord[]>();
+  readonly #portions = new ResolvedPrefix<WrittenRecords>();
   readonly #allWritten = new WaitingLine();
   #batchedRecords = 0;
   #millisBehindLatest = 0;
@@ -150,8 +150,10 @@ export class Shard {
 
   #drop(): void {
     this.#dropped = true;
-    for (let record = this.#queue.shift(); record !== undefined; record = this.#queue.shift())
-      releaseBytes(record.data);
+    for (let { list } = this.#queue; list !== undefined; { list } = this.#queue) {
+      list.release(this.#queue.at);
+      this.#queue.shift();
+    }
     this.archive.drop();
     this.#releaseDropped();
   }
@@ -204,7 +206,7 @@ export class Shard {
   #accept({ records, reservation, millisBehindLatest, atTip }: ReadPage): void {
     if (this.#dropped) {
       reservation.release();
-      for (const { data } of records) releaseBytes(data);
+      records.releaseAll();
       return;
     }
     this.#unwritten.absorb(reservation);
@@ -213,7 +215,7 @@ export class Shard {
     this.#millisBehindLatest = millisBehindLatest;
     this.#readToMs = Math.max(this.#readToMs, atTip ? now : now - millisBehindLatest);
     if (atTip) this.#tipMs = now;
-    for (const record of records) this.#queue.push(record);
+    this.#queue.push(records);
     if (records.length > 0) this.#context.onQueued();
     else this.#tellComplete();
   }
@@ -222,16 +224,18 @@ export class Shard {
     return this.#queue.size > 0;
   }
 
-  /** The next record for a batch. */
-  take(): StreamRecord | undefined {
-    const record = this.#queue.shift();
-    if (record !== undefined) this.#batchedRecords++;
-    return record;
+  /** The next record for a batch goes into the portion; only where {@link hasQueued}. */
+  take({ value }: Portion): void {
+    const { list, at } = this.#queue;
+    if (list === undefined) throw new Error(`${this.shardId} has no record in its queue.`);
+    value.add(list, at);
+    this.#queue.shift();
+    this.#batchedRecords++;
   }
 
   /** For the records that a batch takes from here; to be {@link written} once. */
   beginPortion(): Portion {
-    return this.#portions.add([]);
+    return this.#portions.add(new WrittenRecords());
   }
 
   /** Resolves when these are durable, which they must be before any of their points is written. */
@@ -241,14 +245,14 @@ export class Shard {
 
   /** The batch of this portion is written; what is written without a gap goes on to the archive, unless the shard is held. */
   written(portion: Portion): void {
-    const written = this.#portions.resolve(portion).flat();
-    this.#batchedRecords -= written.length;
+    const resolved = this.#portions.resolve(portion);
+    for (const written of resolved) this.#batchedRecords -= written.length;
     if (this.#dropped) {
-      for (const { data } of written) releaseBytes(data);
+      for (const written of resolved) written.releaseAll();
       this.#releaseDropped();
       return;
     }
-    if (written.length > 0) this.archive.append(written);
+    for (const written of resolved) this.archive.append(written);
     if (this.#unwrittenRecords > 0) return;
     this.#tellComplete();
     this.#allWritten.all();
@@ -277,7 +281,7 @@ export class Shard {
   }
 
   status(): ShardStatus {
-    const oldest = this.#portions.oldest?.[0]?.arrivalMs ?? this.#queue.first?.approximateArrivalMs;
+    const oldest = this.#portions.oldest?.arrivalMs(0) ?? this.#queue.list?.arrivalMs(this.#queue.at);
     const readToMs = this.#hold === undefined ? this.#readToMs : this.checkpoint.value.completeToMs;
     const influxWatermarkMs = oldest === undefined ? readToMs : Math.min(oldest, readToMs);
     return {

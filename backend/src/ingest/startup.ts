@@ -11,19 +11,19 @@ import {
   type DecodeOptions,
   type DecodeSettings,
   type HashRange,
-  type StreamRecord,
 } from '../event/decode.ts';
 import { compareSequence } from '../event/sequence-number.ts';
+import type { StreamRecords } from '../kinesis/stream-records.ts';
 import { polling } from '../kinesis/polling-feed.ts';
 import type { ShardInfo } from '../kinesis/stream-source.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
 import { Semaphore } from '../semaphore.ts';
 import type { OffsetAllocator } from './allocate.ts';
-import type { ArchiveItem } from './segment.ts';
 import { readShard, type ReadContext } from './shard-reader.ts';
 import type { Shard } from './shard.ts';
 import type { StreamCalls } from './stream-calls.ts';
 import { WARM_BOUNDS } from './warm-marks.ts';
+import { WrittenRecords } from './written-records.ts';
 
 /*
  * What happens before anything new is read: the checkpoint is taken, the offset table is warmed up, and pending ranges are redone.
@@ -146,7 +146,10 @@ export async function warmUp(
 }
 
 interface RereadRecord {
-  readonly record: StreamRecord;
+  readonly records: StreamRecords;
+  /** Which of them. */
+  readonly at: number;
+  readonly data: Uint8Array;
   readonly items: readonly DecodedItem[];
 }
 
@@ -172,13 +175,17 @@ async function* reread(
     budget: new ByteBudget(Infinity),
   });
   for await (const page of pages) {
-    for (const record of page.records) {
-      if (compareSequence(record.sequenceNumber, from) < 0) continue;
-      if (compareSequence(record.sequenceNumber, through) > 0) return;
+    const { records } = page;
+    for (let at = 0; at < records.length; at++) {
+      const sequenceNumber = records.sequenceNumber(at);
+      if (compareSequence(sequenceNumber, from) < 0) continue;
+      if (compareSequence(sequenceNumber, through) > 0) return;
+      const data = records.data(at);
+      const record = { data, approximateArrivalMs: records.arrivalMs(at) };
       const { items } = decodeRecord(record, { ...decoding, erase, hashRange });
       for (const item of items) if (item.kind === 'event') allocator.remember(item.event);
-      yield { record, items };
-      if (record.sequenceNumber === through) return;
+      yield { records, at, data, items };
+      if (sequenceNumber === through) return;
     }
     if (page.atTip) return;
   }
@@ -201,9 +208,12 @@ async function warmOffsets(
   }
 }
 
-function noteWarm(shard: Shard, { record, items }: RereadRecord): void {
-  const { sequenceNumber, approximateArrivalMs } = record;
-  shard.archive.noteWarm({ sequenceNumber, arrivalMs: approximateArrivalMs, events: items.length });
+function noteWarm(shard: Shard, { records, at, items }: RereadRecord): void {
+  shard.archive.noteWarm({
+    sequenceNumber: records.sequenceNumber(at),
+    arrivalMs: records.arrivalMs(at),
+    events: items.length,
+  });
 }
 
 /**
@@ -223,25 +233,15 @@ export async function redoPendingRange(context: RereadContext, shard: Shard): Pr
       : { ...pending.decoding, ids: pending.decoding.ids ?? DEFAULT_ID_FORMATS };
   for await (const again of reread({ ...context, decoding }, shard, pending.first, pending.last)) {
     noteWarm(shard, again);
-    const { record, items } = again;
-    segment.append({
-      sequenceNumber: record.sequenceNumber,
-      partitionKey: record.partitionKey,
-      arrivalMs: record.approximateArrivalMs,
-      data: record.data,
-      items: items.map((item): ArchiveItem =>
-        item.kind === 'rejection'
-          ? item
-          : {
-              kind: 'line',
-              subSequence: item.subSequence,
-              occurredAtMs: item.event.occurredAtMs,
-              line: item.line,
-              data: item.data,
-              refused: refused.get(`${record.sequenceNumber}/${item.subSequence ?? ''}`),
-            },
-      ),
-    });
+    const { records, at, data, items } = again;
+    const written = new WrittenRecords();
+    written.add(records, at);
+    for (const item of items) {
+      const reason = refused.get(`${records.sequenceNumber(at)}/${item.subSequence ?? ''}`);
+      if (reason !== undefined) written.refuse(written.items, reason);
+      written.addItem(item, data);
+    }
+    segment.append(written, 0);
   }
   const range = segment.empty ? undefined : segment.range();
   if (range?.first === pending.first && range.last === pending.last) {

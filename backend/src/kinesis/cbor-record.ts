@@ -1,8 +1,7 @@
 import { cbor } from '@smithy/core/cbor';
-import type { StreamRecord } from '../event/decode.ts';
+import type { RecordsBuilder } from './stream-records.ts';
 import { numberIn, stringIn, type JsonObject } from './api-record.ts';
 import { argumentOf, endOfHead, endOfItem, FLOAT_64, INDEFINITE, MAJOR, majorOf } from './cbor-items.ts';
-import { copied, decoded } from './record-data.ts';
 
 const DATA = Buffer.from('Data');
 const PARTITION_KEY = Buffer.from('PartitionKey');
@@ -18,19 +17,19 @@ const TIME_TAG = 0xc1;
  * (strings in pieces, other tags), at the cost of objects that are garbage at once.
  *
  * @param end behind its last byte
+ * @param into gets a copy
  * @throws Error where it is not such a record
  */
-export const cborRecord = (body: Buffer, at: number, end: number): StreamRecord =>
-  plainRecord(body, at, end) ?? parsedRecord(body.subarray(at, end));
+export function readCborRecord(body: Buffer, at: number, end: number, into: RecordsBuilder): void {
+  if (!readPlainRecord(body, at, end, into)) readAnyRecord(body.subarray(at, end), into);
+}
 
-/** @returns undefined where the record is not written the way Kinesis does */
-function plainRecord(body: Buffer, start: number, end: number): StreamRecord | undefined {
-  if (majorOf(body[start] ?? 0) !== MAJOR.map) return undefined;
+/** @returns false where the record is not written the way Kinesis does */
+function readPlainRecord(body: Buffer, start: number, end: number, into: RecordsBuilder): boolean {
+  if (majorOf(body[start] ?? 0) !== MAJOR.map) return false;
   const last = argumentOf(body, start) === INDEFINITE ? end - 1 : end;
-  let data = -1;
-  let partitionKey = '';
-  let sequenceNumber = '';
-  let approximateArrivalMs = 0;
+  let [data, dataEnd, key, keyEnd, sequence, sequenceEnd] = [0, 0, 0, 0, 0, 0];
+  let arrivalMs = 0;
   let at = endOfHead(body, start);
   while (at < last) {
     const name = endOfHead(body, at);
@@ -39,24 +38,36 @@ function plainRecord(body: Buffer, start: number, end: number): StreamRecord | u
     const major = majorOf(initial);
     at = endOfItem(body, value, end);
     if (isNamed(body, name, value, DATA)) {
-      if (major !== MAJOR.bytes || argumentOf(body, value) === INDEFINITE) return undefined;
-      data = value;
+      if (major !== MAJOR.bytes || argumentOf(body, value) === INDEFINITE) return false;
+      data = endOfHead(body, value);
+      dataEnd = at;
     } else if (isNamed(body, name, value, SEQUENCE_NUMBER)) {
-      if (major !== MAJOR.text || argumentOf(body, value) === INDEFINITE) return undefined;
-      sequenceNumber = textOf(body, endOfHead(body, value), at);
+      if (major !== MAJOR.text || argumentOf(body, value) === INDEFINITE) return false;
+      sequence = endOfHead(body, value);
+      sequenceEnd = at;
     } else if (isNamed(body, name, value, PARTITION_KEY)) {
-      if (major !== MAJOR.text || argumentOf(body, value) === INDEFINITE) return undefined;
-      partitionKey = textOf(body, endOfHead(body, value), at);
+      if (major !== MAJOR.text || argumentOf(body, value) === INDEFINITE) return false;
+      key = endOfHead(body, value);
+      keyEnd = at;
     } else if (isNamed(body, name, value, ARRIVAL)) {
       const number = initial === TIME_TAG ? value + 1 : value;
-      if (body[number] === FLOAT_64) approximateArrivalMs = millis(body.readDoubleBE(number + 1));
-      else if (majorOf(body[number] ?? 0) === MAJOR.unsigned) approximateArrivalMs = millis(argumentOf(body, number));
-      else return undefined;
+      if (body[number] === FLOAT_64) arrivalMs = millis(body.readDoubleBE(number + 1));
+      else if (majorOf(body[number] ?? 0) === MAJOR.unsigned) arrivalMs = millis(argumentOf(body, number));
+      else return false;
     }
   }
-  const from = data === -1 ? 0 : endOfHead(body, data);
-  const to = data === -1 ? 0 : from + argumentOf(body, data);
-  return { data: copied(body, from, to), partitionKey, sequenceNumber, approximateArrivalMs };
+  const memory = into.room(sequenceEnd - sequence, keyEnd - key, dataEnd - data, arrivalMs);
+  let to = into.end - (dataEnd - data);
+  body.copy(memory, to, data, dataEnd);
+  to -= keyEnd - key;
+  copyShort(body, key, keyEnd, memory, to);
+  copyShort(body, sequence, sequenceEnd, memory, to - (sequenceEnd - sequence));
+  return true;
+}
+
+/** For a few bytes a loop is cheaper than a call. */
+function copyShort(from: Buffer, start: number, end: number, into: Buffer, at: number): void {
+  for (let n = 0; n < end - start; n++) into[at + n] = from[start + n] ?? 0;
 }
 
 /** Whether the text from `from` to `to` is `name`. */
@@ -66,32 +77,21 @@ function isNamed(body: Buffer, from: number, to: number, name: Buffer): boolean 
   return true;
 }
 
-/** They are short: a loop is cheaper than to ask for isAscii. */
-function textOf(body: Buffer, from: number, to: number): string {
-  let seen = 0;
-  for (let at = from; at < to; at++) seen |= body[at] ?? 0;
-  return body.toString(seen < 0x80 ? 'latin1' : 'utf8', from, to);
-}
-
-function parsedRecord(item: Buffer): StreamRecord {
+function readAnyRecord(item: Buffer, into: RecordsBuilder): void {
   const record = cborObject(item);
   const time = record['ApproximateArrivalTimestamp'];
   const arrival = numberIn({ ...record, ApproximateArrivalTimestamp: isTag(time) ? time.value : time }, ARRIVAL_NAME);
-  return {
-    data: dataOf(record['Data']),
-    partitionKey: stringIn(record, 'PartitionKey') ?? '',
-    sequenceNumber: stringIn(record, 'SequenceNumber') ?? '',
-    approximateArrivalMs: arrival === undefined ? 0 : millis(arrival),
-  };
+  const partitionKey = stringIn(record, 'PartitionKey') ?? '';
+  const sequenceNumber = stringIn(record, 'SequenceNumber') ?? '';
+  const approximateArrivalMs = arrival === undefined ? 0 : millis(arrival);
+  const data = record['Data'] ?? NO_DATA;
+  // The SDK for Java takes a text for base64, too; kinesis-local writes it.
+  if (typeof data === 'string') into.addBase64(sequenceNumber, partitionKey, data, approximateArrivalMs);
+  else if (data instanceof Uint8Array) into.add({ data, partitionKey, sequenceNumber, approximateArrivalMs });
+  else throw new Error('Data in a response of GetRecords is neither bytes nor base64.');
 }
 
-function dataOf(value: unknown): Uint8Array {
-  // The SDK for Java takes a text for base64, too; kinesis-local writes it.
-  if (typeof value === 'string') return decoded(value);
-  if (value == null) return copied(Buffer.alloc(0), 0, 0);
-  if (value instanceof Uint8Array) return copied(Buffer.from(value), 0, value.length);
-  throw new Error('Data in a response of GetRecords is neither bytes nor base64.');
-}
+const NO_DATA = new Uint8Array(0);
 
 /** A map of CBOR. @throws Error where the item is none */
 export function cborObject(item: Uint8Array): JsonObject {

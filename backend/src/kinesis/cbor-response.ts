@@ -1,6 +1,6 @@
-import type { StreamRecord } from '../event/decode.ts';
+import { RecordsBuilder } from './stream-records.ts';
 import { argumentOf, BREAK, endOfHead, endOfItem, INDEFINITE, MAJOR, majorOf, NULL } from './cbor-items.ts';
-import { cborObject, cborRecord } from './cbor-record.ts';
+import { cborObject, readCborRecord } from './cbor-record.ts';
 import { appended, responseOf, type GetRecordsResponse, type ResponseReader } from './get-records.ts';
 
 const RECORDS = Buffer.from('Records');
@@ -18,7 +18,7 @@ export class CborResponseReader implements ResponseReader {
   #members = 0;
   #left = 0;
   readonly #others: Record<string, unknown> = {};
-  readonly #records: StreamRecord[] = [];
+  readonly #records = new RecordsBuilder();
 
   /** @param memory free to use until {@link end}; a larger record gets more */
   constructor(memory: Buffer) {
@@ -37,7 +37,7 @@ export class CborResponseReader implements ResponseReader {
 
   end(): GetRecordsResponse {
     if (this.#where !== 'behind') throw new Error('A response of GetRecords ends too early.');
-    return responseOf(this.#records, this.#others);
+    return responseOf(this.#records.records(), this.#others);
   }
 
   #keep(body: Buffer, from: number): void {
@@ -81,7 +81,7 @@ export class CborResponseReader implements ResponseReader {
         }
         const next = endOfItem(body, at, body.length);
         if (next === -1) return -1;
-        this.#records.push(cborRecord(body, at, next));
+        readCborRecord(body, at, next, this.#records);
         if (--this.#left === 0) this.#memberRead();
         return next;
       }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventFrame, exceptionFrame } from '../../../tests/support/models/subscriptions.ts';
 import { VirtualClock } from '../../../tests/support/virtual-clock.ts';
+import { StreamRecords } from './stream-records.ts';
 import { ByteBudget } from '../memory/byte-budget.ts';
 import { fanout } from './fanout-feed.ts';
 import type { FeedPage, ShardFeed } from './shard-feed.ts';
@@ -48,7 +49,8 @@ function feedOf(bodies: readonly FakeBody[], maxBytes = 4_000_000, polledMs?: nu
       if (polledMs !== undefined) await clock.sleep(polledMs, signal);
       const reservation = await budget.reserve(1, signal);
       const ended = polledMs === undefined;
-      const page = { records: [], reservation, millisBehindLatest: 0, atTip: true, askedMs: clock.now(), ended };
+      const records = StreamRecords.of([]);
+      const page = { records, reservation, millisBehindLatest: 0, atTip: true, askedMs: clock.now(), ended };
       polled.push(page);
       return page;
     },
@@ -88,7 +90,7 @@ function feedOf(bodies: readonly FakeBody[], maxBytes = 4_000_000, polledMs?: nu
   const next = (): Promise<FeedPage> => feed.next((open) => open(START));
   return { feed, next, clock, budget, subscribed, polled, told, pulled: () => pulled, iterators: () => iterators };
 }
-const sequences = ({ records }: FeedPage): string[] => records.map(({ sequenceNumber }) => sequenceNumber);
+const sequences = ({ records }: FeedPage): string[] => [...records].map(({ sequenceNumber }) => sequenceNumber);
 
 describe('the feed of fan-out', () => {
   it('gives an event as it comes, and the end of a shard with its last records', async () => {

@@ -199,9 +199,9 @@ class FanoutFeed implements ShardFeed {
       this.#endPolledInstead('subscription');
       const records = numbered(event.Records);
       const ended = event.ChildShards.length > 0;
-      const newest = records.at(-1);
-      if (newest !== undefined) subscription.newsMs = this.#context.clock.now();
-      if (newest === undefined && !ended && this.#heldUp) {
+      const newestMs = records.length === 0 ? undefined : records.arrivalMs(records.length - 1);
+      if (newestMs !== undefined) subscription.newsMs = this.#context.clock.now();
+      if (newestMs === undefined && !ended && this.#heldUp) {
         reservation.release();
         return undefined;
       }
@@ -209,9 +209,7 @@ class FanoutFeed implements ShardFeed {
       const atTip = behindMs === 0 && !this.#heldUp;
       this.#atTip = atTip;
       const millisBehindLatest =
-        this.#heldUp && newest !== undefined
-          ? Math.max(behindMs, this.#context.clock.now() - newest.approximateArrivalMs)
-          : behindMs;
+        this.#heldUp && newestMs !== undefined ? Math.max(behindMs, this.#context.clock.now() - newestMs) : behindMs;
       return { records, reservation, millisBehindLatest, atTip, askedMs, ended };
     } catch (error) {
       reservation.release();

@@ -1,11 +1,10 @@
-import type { StreamRecord } from '../event/decode.ts';
+import { RecordsBuilder, type StreamRecords } from './stream-records.ts';
 import { arrayIn, numberIn, objectOf, recordMembers, stringIn, textOf, type JsonObject } from './api-record.ts';
-import { decoded } from './record-data.ts';
 
 /** Members named as in the API. */
 export interface GetRecordsResponse {
-  /** Absent text is empty, and an absent time 0. The data is a part of a block of memory; see memory/blocks.ts. */
-  readonly Records: readonly StreamRecord[];
+  /** Absent text is empty, and an absent time 0. */
+  readonly Records: StreamRecords;
   readonly NextShardIterator: string | undefined;
   readonly MillisBehindLatest: number | undefined;
   /** Given at the end of a shard only. Their members are not read. */
@@ -21,7 +20,7 @@ export interface ResponseReader {
 }
 
 /** A response from its records and its other members. @throws Error where one is of another kind than in the API */
-export const responseOf = (records: readonly StreamRecord[], others: JsonObject): GetRecordsResponse => ({
+export const responseOf = (records: StreamRecords, others: JsonObject): GetRecordsResponse => ({
   Records: records,
   NextShardIterator: stringIn(others, 'NextShardIterator'),
   MillisBehindLatest: numberIn(others, 'MillisBehindLatest'),
@@ -73,7 +72,7 @@ export class GetRecordsReader implements ResponseReader {
   /** Where the current record begins; -1: between records. */
   #start = -1;
   #textBefore = '';
-  readonly #records: StreamRecord[] = [];
+  readonly #records = new RecordsBuilder();
 
   /**
    * @param memory free to use until {@link end}; a larger record gets more
@@ -94,7 +93,7 @@ export class GetRecordsReader implements ResponseReader {
   end(): GetRecordsResponse {
     if (this.#where === 'in') throw new Error('A response of GetRecords ends in the middle of its records.');
     const answer = objectOf(this.#textBefore + textOf(this.#memory, 0, this.#length));
-    return responseOf(this.#records, answer);
+    return responseOf(this.#records.records(), answer);
   }
 
   #scan(): void {
@@ -127,7 +126,7 @@ export class GetRecordsReader implements ResponseReader {
         case 0x7d: // }
           this.#depth--;
           if (this.#where === 'in' && this.#depth === 2) {
-            this.#records.push(readRecord(body, this.#start, at + 1));
+            readRecord(body, this.#start, at + 1, this.#records);
             this.#start = -1;
           }
           break;
@@ -158,14 +157,9 @@ export class GetRecordsReader implements ResponseReader {
   }
 }
 
-function readRecord(body: Buffer, start: number, end: number): StreamRecord {
-  const { data, partitionKey, sequenceNumber, arrivalSeconds } = recordMembers(body, start, end);
-  return {
-    data: decoded(data),
-    partitionKey: partitionKey ?? '',
-    sequenceNumber: sequenceNumber ?? '',
-    approximateArrivalMs: arrivalSeconds === undefined ? 0 : Math.round(arrivalSeconds * 1000),
-  };
+function readRecord(body: Buffer, start: number, end: number, into: RecordsBuilder): void {
+  const { data, partitionKey = '', sequenceNumber = '', arrivalSeconds = 0 } = recordMembers(body, start, end);
+  into.addBase64(sequenceNumber, partitionKey, data, Math.round(arrivalSeconds * 1000));
 }
 
 const QUOTE = 0x22;

@@ -40,7 +40,7 @@ class PollingFeed implements ShardFeed {
       // A page cut off by the limit says nothing about what lies behind it, whatever the lag; some servers report 0 there.
       const atTip = millisBehindLatest === 0 && records.length < limit;
       let bytes = 0;
-      for (const { data } of records) bytes += data.byteLength;
+      for (let at = 0; at < records.length; at++) bytes += records.dataBytes(at);
       this.#size.seen(records.length, bytes);
       this.#last = { bytes, atTip, askedMs };
       if (records.length > 0 || !atTip) this.#idleSinceMs = undefined;

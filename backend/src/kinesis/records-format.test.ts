@@ -79,7 +79,10 @@ describe('the format of GetRecords', () => {
     vi.unstubAllEnvs();
   });
 
-  const get = () => new KinesisSource(client, 's').records('iterator', 10, signal);
+  const get = async () => {
+    const { records, ...others } = await new KinesisSource(client, 's').records('iterator', 10, signal);
+    return { records: [...records], ...others };
+  };
   const types = (): (string | undefined)[] => asked.map(({ type }) => type);
 
   it('is CBOR', async () => {

@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.ts';
-import type { StreamRecord } from '../event/decode.ts';
+import type { StreamRecords } from './stream-records.ts';
 import type { ByteBudget, Reservation } from '../memory/byte-budget.ts';
 import type { Position } from './stream-source.ts';
 
 /** What came of one request, or in one event of a subscription. */
 export interface FeedPage {
   /** In order. */
-  readonly records: readonly StreamRecord[];
+  readonly records: StreamRecords;
   /** About as many bytes as came. Whoever takes the page releases them. */
   readonly reservation: Reservation;
   readonly millisBehindLatest: number;

@@ -9,7 +9,8 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { awsFailure } from '../aws/failure.ts';
 import { sentences } from '../format.ts';
-import type { HashRange, StreamRecord } from '../event/decode.ts';
+import type { HashRange } from '../event/decode.ts';
+import type { StreamRecords } from './stream-records.ts';
 import type { GetRecordsResponse } from './get-records.ts';
 
 /** Where an iterator begins. */
@@ -20,7 +21,7 @@ export type Position =
   | { readonly kind: 'at'; readonly sequenceNumber: string };
 
 export interface Page {
-  readonly records: readonly StreamRecord[];
+  readonly records: StreamRecords;
   /** undefined: the shard is closed and these were its last records. */
   readonly next: string | undefined;
   readonly millisBehindLatest: number;
@@ -130,9 +131,9 @@ export class KinesisSource implements StreamSource {
 }
 
 /** The same records, each of which has a sequence number. @throws SourceError */
-export function numbered(records: readonly StreamRecord[]): readonly StreamRecord[] {
-  for (const { sequenceNumber } of records) {
-    if (sequenceNumber === '') throw new SourceError('unavailable', 'A record has no sequence number.');
+export function numbered(records: StreamRecords): StreamRecords {
+  for (let at = 0; at < records.length; at++) {
+    if (!records.isNumbered(at)) throw new SourceError('unavailable', 'A record has no sequence number.');
   }
   return records;
 }

@@ -8,10 +8,10 @@ import { SpareBuffers } from './spare-buffers.ts';
  * Whoever reads the bytes last releases them. Nobody must: a block of which a part was dropped on the way is left to the collector.
  */
 export const BLOCK_BYTES = 64 * 1024;
-/** 6 MiB: about what comes free at once when an object is written, and is wanted again by then. */
-const MAX_SPARE = 96;
+/** 16 MiB: about what comes free at once when batches and objects are written, and is wanted again by then. */
+const MAX_SPARE = 256;
 
-interface Block {
+export interface Block {
   readonly memory: Buffer;
   /** Parts of it that are not released, and one more while others may come. */
   holders: number;
@@ -27,6 +27,12 @@ export class BlockMemory {
 
   /** Holds whatever it held before. */
   take(bytes: number): Buffer {
+    const { memory } = this.takeIn(bytes);
+    return memory.subarray(this.#used - bytes, this.#used);
+  }
+
+  /** As {@link take}, without an object for the part: it ends at {@link used} of the block. */
+  takeIn(bytes: number): Block {
     let block = this.#block;
     if (block === undefined || this.#used + bytes > block.memory.length) {
       this.end();
@@ -36,14 +42,18 @@ export class BlockMemory {
       this.#used = 0;
     }
     block.holders++;
-    const start = this.#used;
     this.#used += bytes;
-    return block.memory.subarray(start, this.#used);
+    return block;
+  }
+
+  /** Bytes of the block that are taken. */
+  get used(): number {
+    return this.#used;
   }
 
   /** Nothing more is taken. */
   end(): void {
-    if (this.#block !== undefined) release(this.#block);
+    if (this.#block !== undefined) releasePart(this.#block);
     this.#block = undefined;
   }
 }
@@ -51,10 +61,11 @@ export class BlockMemory {
 /** Each part at most once. What lies elsewhere is left alone. */
 export function releaseBytes(data: Uint8Array): void {
   const block = blocks.get(data.buffer);
-  if (block !== undefined) release(block);
+  if (block !== undefined) releasePart(block);
 }
 
-function release(block: Block): void {
+/** As {@link releaseBytes}, where the block of the part is known. */
+export function releasePart(block: Block): void {
   if (--block.holders > 0) return;
   blocks.delete(block.memory.buffer);
   spare.give(block.memory);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { Fifo, ResolvedPrefix } from './queues.ts';
+import { Fifo, ListFifo, ResolvedPrefix } from './queues.ts';
 
 describe('Fifo', () => {
   it('gives back what was pushed, in order', () => {
@@ -37,6 +37,29 @@ describe('Fifo', () => {
       expect(left.deref()).toBeUndefined();
       expect(fifo.size).toBe(9);
     });
+  });
+});
+
+describe('ListFifo', () => {
+  it('gives back the items of what was pushed, in order, and lets go of a list with its last item', () => {
+    const step = fc.option(fc.array(fc.integer(), { maxLength: 5 }), { nil: undefined });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+        const fifo = new ListFifo<readonly number[]>();
+        const model: number[] = [];
+        for (const each of steps) {
+          if (each === undefined) {
+            fifo.shift();
+            model.shift();
+          } else {
+            fifo.push(each);
+            model.push(...each);
+          }
+          expect(fifo.size).toBe(model.length);
+          expect(fifo.list?.[fifo.at]).toBe(model[0]);
+        }
+      }),
+    );
   });
 });
 

@@ -32,6 +32,44 @@ export class Fifo<T> {
   }
 }
 
+/** A queue of lists that leave item by item. */
+export class ListFifo<T extends { readonly length: number }> {
+  readonly #lists = new Fifo<T>();
+  #at = 0;
+  #size = 0;
+
+  /** Items that have not left. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The list that holds the oldest item; undefined when empty. */
+  get list(): T | undefined {
+    return this.#lists.first;
+  }
+
+  /** Where in {@link list} the oldest item is. */
+  get at(): number {
+    return this.#at;
+  }
+
+  push(list: T): void {
+    if (list.length === 0) return;
+    this.#lists.push(list);
+    this.#size += list.length;
+  }
+
+  /** The oldest item leaves, and its list with its last item. */
+  shift(): void {
+    const list = this.#lists.first;
+    if (list === undefined) return;
+    this.#size--;
+    if (++this.#at < list.length) return;
+    this.#lists.shift();
+    this.#at = 0;
+  }
+}
+
 /**
  * Things that are begun in order, are resolved in any order, and leave in order: what leaves is always the resolved prefix. A checkpoint
  * that follows what leaves therefore never passes something unresolved.

@@ -22,10 +22,7 @@ const generate = (count: number, options: Partial<GeneratorOptions> = {}): Gener
 };
 
 const decode = (generated: Generated, n: number): DecodedItem =>
-  decodeRecord(
-    { data: generated.record.data, partitionKey: '1', sequenceNumber: '1', approximateArrivalMs: START + n },
-    { maxAheadMs: 600_000 },
-  ).items[0]!;
+  decodeRecord({ data: generated.record.data, approximateArrivalMs: START + n }, { maxAheadMs: 600_000 }).items[0]!;
 
 const eventsOf = (generated: readonly Generated[]): InteractionEvent[] =>
   generated.map((each, n) => {

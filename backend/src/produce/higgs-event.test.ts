@@ -42,8 +42,6 @@ describe('higgsEvent', () => {
       const { items } = decodeRecord(
         {
           data: Buffer.from(eventJson(fields)),
-          partitionKey: '1',
-          sequenceNumber: '1',
           approximateArrivalMs: Date.now(),
         },
         { maxAheadMs: 0 },

@@ -1,5 +1,4 @@
-import { BlockMemory } from '../../../backend/src/memory/blocks.ts';
-import type { StreamRecord } from '../../../backend/src/event/decode.ts';
+import { StreamRecords, type StreamRecord } from '../../../backend/src/kinesis/stream-records.ts';
 import type { ShardInfo } from '../../../backend/src/kinesis/stream-source.ts';
 import {
   SourceError,
@@ -108,9 +107,6 @@ export interface SourceFaults {
   readonly onRead?: (shardId: string, records: number) => void;
 }
 
-/** As the real source has it: blocks that are used again once ingest has released what lies in them. */
-const memory = new BlockMemory();
-
 class ModelSource implements StreamSource {
   readonly stream: string;
   readonly #model: ModelStream;
@@ -162,19 +158,15 @@ class ModelSource implements StreamSource {
     if (shard === undefined) throw new SourceError('not_found', 'model');
     const left = shard.records.filter((r) => BigInt(r.sequenceNumber) > BigInt(after));
     if (left.length > 0 && this.#chance(this.#faults.emptyPage)) {
-      return { records: [], next: iterator, millisBehindLatest: 1000 };
+      return { records: StreamRecords.of([]), next: iterator, millisBehindLatest: 1000 };
     }
     const records = left.slice(0, Math.min(limit, this.#faults.pageRecords ?? limit));
     this.#faults.onRead?.(shardId, records.length);
     const rest = left.length - records.length;
     const last = records.at(-1)?.sequenceNumber ?? after;
-    const copies = records.map((record) => {
-      const data = memory.take(record.data.byteLength);
-      data.set(record.data);
-      return { ...record, data };
-    });
     return {
-      records: copies,
+      // As the real source has it: in blocks that are used again once ingest has released what lies in them.
+      records: StreamRecords.of(records),
       // The last records of a closed shard come with no next iterator.
       next: shard.closed && rest === 0 ? undefined : `${shardId} ${last}`,
       millisBehindLatest: rest === 0 ? 0 : 1000,
