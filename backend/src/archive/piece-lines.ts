@@ -1,13 +1,22 @@
 import { createHash } from 'node:crypto';
-import { BlockMemory } from '../memory/blocks.ts';
+import { BLOCK_BYTES, BlockMemory } from '../memory/blocks.ts';
 import { SpareBuffers } from '../memory/spare-buffers.ts';
 import type { EncodedLines, LineEncoder } from './codec.ts';
 
 /** Raw bytes compressed at a time; also the most that an object holds uncompressed, apart from what is being compressed. */
 export const PIECE_BYTES = 256 * 1024;
 const FIRST_ALLOCATION = 8 * 1024;
+/** What needs more than this gets memory for a whole piece, which is used again: each doubling leaves memory behind that only a full collection frees. */
+const LAST_ALLOCATION = 32 * 1024;
+/**
+ * Room for the output of a piece, as which compressors take it at a time. Events become a quarter of their size or less. More room would be more garbage
+ * that outlives small collections, because the thread pool fills it.
+ */
+export const OUTPUT_BYTES = 80 * 1024;
 /** Kept for reuse: as many pieces as are usually compressed at a time. */
 const pieces = new SpareBuffers(PIECE_BYTES, 16);
+/** Of a piece's output, in a block: little of each block is left over. */
+const PART_BYTES = BLOCK_BYTES / 4;
 const NEWLINE = Uint8Array.of(0x0a);
 
 /** How the pieces of one object are compressed, each by itself. The same pieces always give the same bytes. */
@@ -31,7 +40,7 @@ export class PieceLines implements LineEncoder {
   #pending: Buffer = Buffer.alloc(0);
   #pendingLength = 0;
   readonly #memory = new BlockMemory();
-  #chunks: Promise<Uint8Array>[] = [];
+  #chunks: Promise<Uint8Array[]>[] = [];
   #rawBytes = 0;
   #lines = 0;
   #held = 0;
@@ -71,7 +80,9 @@ export class PieceLines implements LineEncoder {
     const pieces = await Promise.all(this.#chunks);
     this.#memory.end();
     const { header } = this.#compressor;
-    const chunks = [header, ...pieces, this.#compressor.trailer(this.#rawBytes)].filter(({ length }) => length > 0);
+    const chunks = [header, ...pieces.flat(), this.#compressor.trailer(this.#rawBytes)].filter(
+      ({ length }) => length > 0,
+    );
     return {
       chunks,
       bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
@@ -97,13 +108,9 @@ export class PieceLines implements LineEncoder {
   /** Grows by doubling, because a day with a handful of lines must not cost 256 KiB. Whatever has filled one piece will fill another. */
   #makeRoom(length: number): void {
     if (length <= this.#pending.length) return;
-    if (this.#chunks.length > 0) {
-      this.#pending = pieces.take();
-      return;
-    }
     let size = Math.max(FIRST_ALLOCATION, this.#pending.length);
     while (size < length) size *= 2;
-    const larger = Buffer.allocUnsafe(Math.min(size, PIECE_BYTES));
+    const larger = this.#chunks.length > 0 || size > LAST_ALLOCATION ? pieces.take() : Buffer.allocUnsafe(size);
     larger.set(this.#pending.subarray(0, this.#pendingLength));
     this.#pending = larger;
   }
@@ -119,13 +126,23 @@ export class PieceLines implements LineEncoder {
       this.#hold(output.length - raw.length);
       pieces.give(pending);
       // The output lies in a larger buffer, which a view would keep alive. Blocks are for members of many pieces; a few lines need none.
-      const kept = whole ? this.#memory.take(output.length) : new Uint8Array(output.length);
-      kept.set(output);
-      return kept;
+      return whole ? this.#inBlocks(output) : [Uint8Array.from(output)];
     });
     // A failure is reported by finish(); until then it must not look unhandled.
     compressed.catch(() => undefined);
     this.#chunks.push(compressed);
+  }
+
+  /** A copy, in parts that fit into blocks: what is larger than a block would have memory of its own, which is not used again. */
+  #inBlocks(output: Uint8Array): Uint8Array[] {
+    const parts: Uint8Array[] = [];
+    for (let at = 0; at < output.length; at += PART_BYTES) {
+      const part = output.subarray(at, at + PART_BYTES);
+      const kept = this.#memory.take(part.length);
+      kept.set(part);
+      parts.push(kept);
+    }
+    return parts;
   }
 
   #hold(change: number): void {

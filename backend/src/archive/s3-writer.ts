@@ -18,7 +18,7 @@ const MULTIPART_BYTES = 16 * 1024 * 1024;
 const PART_BYTES = 8 * 1024 * 1024;
 /** Bodies whose memory is reused: as many as are written at a time, and none of a size that only a rare large object needs. */
 const SPARE_BODIES = 4;
-const SPARE_BODY_BYTES = 1024 * 1024;
+const SPARE_BODY_BYTES = 2 * 1024 * 1024;
 /** User metadata (x-amz-meta-…): the SHA-256 of the lines, for whoever checks the archive. */
 export const SHA_METADATA = 'content-sha256';
 

@@ -2,7 +2,7 @@ import { Duplex, pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { constants, createZstdDecompress, zstdCompress, type ZstdOptions } from 'node:zlib';
 import type { ArchiveCodec } from './codec.ts';
-import { PIECE_BYTES, PieceLines, type PieceCompressor } from './piece-lines.ts';
+import { OUTPUT_BYTES, PieceLines, type PieceCompressor } from './piece-lines.ts';
 import { ZstdFrames } from './zstd-frames.ts';
 
 const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
@@ -10,7 +10,7 @@ const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 /** A quarter of gzip's CPU for objects that are an eighth smaller: docs/adr/0022-ingest-cost.md. */
 const OPTIONS: ZstdOptions = {
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
-  chunkSize: PIECE_BYTES / 2,
+  chunkSize: OUTPUT_BYTES,
 };
 
 const NOTHING = new Uint8Array();
