@@ -137,13 +137,12 @@ function decodeInto(
   const parsed = parseEvent(bytes, rule, subject);
   const decompressedBytes = bytes === data ? 0 : bytes.length;
   if ('line' in parsed) {
-    items.push({ ...itemOf(data, parsed, options.erase), subSequence });
+    items.push(itemOf(data, parsed, options.erase, subSequence));
     return decompressedBytes;
   }
-  const pieces =
-    options.split === undefined ? undefined : piecesOf(bytes, parsed.code, rule, options.split, options.erase);
+  const pieces = options.split === undefined ? undefined : piecesOf(bytes, parsed.code, rule, options.split);
   if (Array.isArray(pieces)) {
-    for (const piece of pieces) items.push({ ...piece, subSequence: items.length });
+    for (const { data: piece, parsed: of } of pieces) items.push(itemOf(piece, of, options.erase, items.length));
     return decompressedBytes;
   }
   const { code, reason } = pieces ?? parsed;
@@ -154,8 +153,11 @@ function decodeInto(
 const DECOMPRESSED: Subject = { name: 'The record, decompressed,', whole: true };
 const PIECE: Subject = { name: 'This event of the record', whole: false };
 
-/** Distributes over the union. */
-type Unnumbered<T> = T extends unknown ? Omit<T, 'subSequence'> : never;
+/** One of several events of a record. */
+interface Piece {
+  readonly data: Uint8Array;
+  readonly parsed: ParsedEvent | Rejection;
+}
 
 /**
  * The events of a record that is not one event.
@@ -167,8 +169,7 @@ function piecesOf(
   code: RejectionCode,
   rule: ArrivalRule,
   splits: readonly Split[],
-  erase: Erase | undefined,
-): Unnumbered<DecodedItem>[] | Rejection | undefined {
+): Piece[] | Rejection | undefined {
   const isArray = code === 'not_an_object' && bytes.find((byte) => byte > 0x20) === OPENING_BRACKET;
   const isText = code === 'not_json' || code === 'not_utf8';
   const split: Split | undefined = isArray ? 'array' : isText ? 'ndjson' : undefined;
@@ -184,20 +185,25 @@ function piecesOf(
     return { code: 'record_empty', reason: 'The record is an array without events. Send nothing instead.' };
   }
   if (pieces.length < 2 && split === 'ndjson') return undefined;
-  const items = pieces.map((data) => itemOf(data, parseEvent(data, rule, PIECE), erase));
+  const parsed = pieces.map((data): Piece => ({ data, parsed: parseEvent(data, rule, PIECE) }));
   // Without a single object these are the lines of something else: one dead letter tells as much as one for each of them.
-  return split === 'ndjson' && !items.some(isObject) ? undefined : items;
+  return split === 'ndjson' && !parsed.some(isObject) ? undefined : parsed;
 }
 
 const OPENING_BRACKET = 0x5b;
 
 /** An erased event is as if it had come so: the bytes of whoever was forgotten must not get into a dead letter either. */
-function itemOf(data: Uint8Array, parsed: ParsedEvent | Rejection, erase: Erase | undefined): Unnumbered<DecodedItem> {
-  if (!('line' in parsed)) return { kind: 'rejection', code: parsed.code, reason: parsed.reason, data };
+function itemOf(
+  data: Uint8Array,
+  parsed: ParsedEvent | Rejection,
+  erase: Erase | undefined,
+  subSequence: number | undefined,
+): DecodedItem {
+  if (!('line' in parsed)) return { kind: 'rejection', subSequence, code: parsed.code, reason: parsed.reason, data };
   const erased = erase?.(parsed.event);
   const { event, line } = erased ?? parsed;
-  return { kind: 'event', event, line, data: erased === undefined ? data : line };
+  return { kind: 'event', subSequence, event, line, data: erased === undefined ? data : line };
 }
 
-const isObject = (item: Unnumbered<DecodedItem>): boolean =>
-  item.kind === 'event' || !['not_json', 'not_utf8', 'not_an_object'].includes(item.code);
+const isObject = ({ parsed }: Piece): boolean =>
+  'line' in parsed || !['not_json', 'not_utf8', 'not_an_object'].includes(parsed.code);

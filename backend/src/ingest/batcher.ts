@@ -98,6 +98,7 @@ export class Batcher {
       if (shard === undefined) break;
       for (let n = 0; n < TURN && shard.hasQueued && !batch.isFull(); n++) batch.add(shard);
     }
+    batch.count();
     onJudged();
     // Where nothing is being written, waiting for more would be waiting for nothing; where something is, its end wakes this.
     const ageMs = this.#inFlight === 0 ? Math.min(maxAgeMs, IDLE_AGE_MS) : maxAgeMs;

@@ -93,19 +93,17 @@ export class WrittenRecords {
     const elsewhere = this.#elsewhere.size === 0 ? undefined : this.#elsewhere.get(item);
     if (elsewhere !== undefined) return elsewhere;
     const column = item * COLUMNS;
-    const [from = 0, to = 0] = [this.#columns[column + 2], this.#columns[column + 3]];
-    const [dataFrom = 0, dataTo = 0] = [this.#columns[column + 4], this.#columns[column + 5]];
+    const columns = this.#columns;
     const record = this.data(at);
-    const part = (start: number, end: number): Uint8Array =>
-      record.subarray(start - record.byteOffset, end - record.byteOffset);
-    const line = part(from, to);
-    const subSequence = this.#columns[column];
+    const line = partOf(record, columns[column + 2] ?? 0, columns[column + 3] ?? 0);
+    const data = partOf(record, columns[column + 4] ?? 0, columns[column + 5] ?? 0);
+    const subSequence = columns[column];
     return {
       kind: 'line',
       subSequence: subSequence === NO_SUB_SEQUENCE ? undefined : subSequence,
-      day: this.#columns[column + 1] ?? 0,
+      day: columns[column + 1] ?? 0,
       line,
-      data: from === dataFrom && to === dataTo ? line : part(dataFrom, dataTo),
+      data,
     };
   }
 
@@ -153,6 +151,13 @@ export class WrittenRecords {
   #placeOf(at: number): number {
     return this.#places[at] ?? 0;
   }
+}
+
+/** Bytes of a record, by where they are in the memory that it lies in; without a view of its own where they are all of it. */
+function partOf(record: Buffer, start: number, end: number): Uint8Array {
+  const from = start - record.byteOffset;
+  const to = end - record.byteOffset;
+  return from === 0 && to === record.length ? record : record.subarray(from, to);
 }
 
 function archiveItem(item: DecodedItem): ArchiveItem {

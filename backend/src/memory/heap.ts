@@ -7,7 +7,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
  * through: what waits between stream and archive outlives every small collection, and is garbage half a second later.
  * Measured: docs/faults.md.
  */
-const GROWING_PERCENT = 70;
+const GROWING_PERCENT = 45;
 
 /** For the process; at any time. Another engine than V8 11 to 13 may not know the flag, and then passes over it. */
 export function limitHeapGrowth(): void {
