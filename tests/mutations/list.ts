@@ -57,12 +57,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'point identity: a relocation is not noted',
     file: `${INGEST}/batch.ts`,
-    edits: [[`if (relocation !== undefined) this.#note(`, `if (relocation === null) this.#note(`]],
+    edits: [[`if (relocation !== undefined) {`, `if (relocation === null) {`]],
   },
   {
     name: 'null iterator: records that come with no next iterator are dropped',
     file: 'backend/src/kinesis/stream-source.ts',
-    edits: [[`numbered(page.Records)`, `numbered(page.NextShardIterator == null ? [] : page.Records)`]],
+    edits: [
+      [`numbered(page.Records)`, `numbered(page.NextShardIterator == null ? page.Records.slice(0, 0) : page.Records)`],
+    ],
   },
   {
     name: 'object naming: a key ends in a random number',
@@ -71,8 +73,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'object naming: the day is taken from the clock',
-    file: `${INGEST}/segment.ts`,
-    edits: [[`dayOf(item.occurredAtMs)`, `dayOf(Date.now())`]],
+    file: `${INGEST}/written-records.ts`,
+    edits: [[`dayOf(item.event.occurredAtMs)`, `dayOf(Date.now())`]],
   },
   {
     name: 'shards: a child is read before its parent is finished, and its parent not at all',
