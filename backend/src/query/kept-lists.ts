@@ -26,13 +26,21 @@ export interface HourIds {
   readonly msAt: Uint32Array;
 }
 
+/** When everyone's points of an hour occurred. */
+export interface HourPoints {
+  /** Of the hour, before they were read. */
+  readonly seal: string;
+  /** Of each type, ms since the hour began, ascending. */
+  readonly types: ReadonlyMap<string, Uint32Array>;
+}
+
 /** What lists add up to. */
 interface HourSum {
   readonly lists: readonly HourTop[];
   readonly sum: ListSum;
 }
 
-type Value = HourTop | HourIds | HourSum;
+type Value = HourTop | HourIds | HourSum | HourPoints;
 
 interface Kept {
   readonly value: Value;
@@ -41,7 +49,7 @@ interface Kept {
 }
 
 /**
- * What rankings have read of hours. It never changes under the seal that the hour had before it was read, so that it is as good as what is read now
+ * What rankings, and everyone's counts of parts of hours, have read of hours. It never changes under the seal that the hour had before it was read, so that it is as good as what is read now
  * where the hour still has that seal.
  */
 export class KeptLists implements Spare {
@@ -88,6 +96,15 @@ export class KeptLists implements Spare {
     const sum = new ListSum(lists);
     this.#keep(key, { lists, sum });
     return sum;
+  }
+
+  /** Everyone's points of an hour. */
+  points(hour: Hour, seal: string): HourPoints | undefined {
+    return this.#get<HourPoints>(`points ${hour}`, (kept) => kept.seal === seal);
+  }
+
+  keepPoints(hour: Hour, points: HourPoints): void {
+    this.#keep(`points ${hour}`, points);
   }
 
   free(bytes: number): void {
@@ -149,6 +166,7 @@ const sumKey = (of: RankedRole, types: readonly string[], lists: number): string
 
 function bytesOf(value: Value): number {
   if ('sum' in value) return ENTRY_BYTES + value.sum.bytes + value.lists.length * POINT_BYTES;
+  if ('types' in value) return [...value.types.values()].reduce((sum, times) => sum + times.byteLength, ENTRY_BYTES);
   return ENTRY_BYTES + value.ids.length * ID_BYTES + ('msAt' in value ? value.msAt.length * POINT_BYTES : 0);
 }
 
