@@ -11,9 +11,9 @@ import { formatOf, type Schema } from '../schema/buckets.ts';
 import { cleanHours, type HourCounts, type HourTop } from '../schema/hour-counts.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import { fieldFor, LEAST_HOURS, uncounted, wholeHours } from './counted.ts';
-import { firstOf, Shortlist, type IdCount } from './counted-top.ts';
+import { firstOf, Shortlist, type Frequent, type IdCount } from './counted-top.ts';
 import type { Counts } from './counts.ts';
-import { countFrom, readHourIds, type KeptLists } from './kept-lists.ts';
+import { frequentFrom, readHourIds, type KeptLists } from './kept-lists.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
 import { createIdCounter } from './create-id-counter.ts';
 import type { Range } from './validate.ts';
@@ -34,8 +34,8 @@ const MINUTE_MS = 60_000;
 const KEPT_ID_BYTES = 96;
 /** Points of an hour whose ids are kept, so that any part of it can be ranked. */
 const MOST_HEAD_POINTS = 200_000;
-/** Ids of points that are told from each other beside those of hours. */
-const POINT_IDS = 5_000;
+/** Ids of points that are told from each other beside those of hours, which have up to 200 of each type. */
+const POINT_IDS = 1_000;
 
 /** Whether {@link readCounted} may have less to read than all points. */
 export const usesHours = (plan: SeriesPlan): boolean =>
@@ -127,18 +127,18 @@ export async function rankCounted(
   const { ranges: all, hours } = uncounted(plan, new Set(clean.keys()));
   if (hours.length < LEAST_HOURS) return undefined;
 
-  const list = new Shortlist(memory);
   const missing = listsOf(hours, clean, types);
-  const without = new Set<Hour>();
+  const kept: HourTop[] = [];
   for (const [key, { hour, type, seal }] of missing) {
-    const kept = lists?.list(of, hour, type, seal);
-    if (kept === undefined) without.add(hour);
-    else {
-      missing.delete(key);
-      list.add(kept.ids, kept.bound);
-    }
+    const list = lists?.list(of, hour, type, seal);
+    if (list === undefined) continue;
+    missing.delete(key);
+    kept.push(list);
   }
-  if (without.size > 0)
+  const list = new Shortlist(memory, missing.size === 0 ? lists?.sum(of, types, kept) : undefined);
+  if (missing.size > 0) {
+    for (const each of kept) list.add(each);
+    const without = new Set([...missing.values()].map(({ hour }) => hour));
     await readHourTops(
       influx,
       { fromMs: Math.min(...without) * HOUR_MS, toMs: (Math.max(...without) + 1) * HOUR_MS, of, types },
@@ -147,21 +147,21 @@ export async function rankCounted(
         const key = `${top.hour} ${top.type}`;
         if (missing.get(key)?.seal !== top.seal) return;
         missing.delete(key);
-        list.add(top.ids, top.bound);
+        list.add(top);
         lists?.keepList(of, top);
       },
       signal,
     );
+  }
   if (missing.size > 0) return undefined;
-  const add = (ids: readonly IdCount[]): void => list.add(ids.slice(0, POINT_IDS), ids[POINT_IDS]?.count ?? 0);
   const atHead = await readHead(context, plan, head, all, memory, signal);
-  if (atHead !== undefined) add(atHead);
+  if (atHead !== undefined) list.add(atHead);
   const ranges = atHead === undefined ? all : all.slice(1);
   if (ranges.length > 0) {
     const counter = createIdCounter(idKindOf(of), schema, { memory });
     await influx.bytes(idsOf(plan, ranges, schema), (chunk) => counter.push(chunk), signal);
     counter.end();
-    add(counter.top(POINT_IDS + 1));
+    list.add(counter.frequent(POINT_IDS));
   }
   const candidates = list.candidates(n);
   if (candidates === undefined) return undefined;
@@ -193,7 +193,7 @@ async function readHead(
   [range]: readonly Range[],
   memory: (change: number) => void,
   signal: AbortSignal,
-): Promise<readonly IdCount[] | undefined> {
+): Promise<Frequent | undefined> {
   const hour = Math.floor(fromMs / HOUR_MS);
   if (lists === undefined || head?.hour !== hour || range?.fromMs !== fromMs || range.toMs !== (hour + 1) * HOUR_MS)
     return undefined;
@@ -205,7 +205,7 @@ async function readHead(
     ids = await readHourIds(influx, { of, hour, types, seal }, schema, memory, signal);
     lists.keepIds(of, hour, types, ids);
   } else memory(ids.ids.length * KEPT_ID_BYTES);
-  return countFrom(ids, fromMs - hour * HOUR_MS);
+  return frequentFrom(ids, fromMs - hour * HOUR_MS, POINT_IDS);
 }
 
 type ListOf = Pick<HourTop, 'hour' | 'type' | 'seal'>;

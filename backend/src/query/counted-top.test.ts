@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hourTop } from '../schema/hour-counts.ts';
-import { firstOf, Shortlist, type IdCount } from './counted-top.ts';
+import { boundOf, firstOf, ListSum, Shortlist, type Frequent, type IdCount } from './counted-top.ts';
 
 const counted = (counts: ReadonlyMap<string, number>): IdCount[] => [...counts].map(([id, count]) => ({ id, count }));
 
@@ -18,15 +18,18 @@ describe('a ranking from lists', () => {
         fc.array(hour, { maxLength: 6 }),
         fc.integer({ min: 1, max: 12 }),
         fc.integer({ min: 1, max: 5 }),
-        (hours, kept, n) => {
-          const list = new Shortlist();
+        fc.nat({ max: 6 }),
+        (hours, kept, n, before) => {
+          const lists: Frequent[] = [];
           const all = new Map<string, number>();
           for (const counts of hours) {
             const ids = counts.flatMap(([id, count]) => (count === 0 ? [] : [{ id: String(id), count }]));
             for (const { id, count } of ids) all.set(id, (all.get(id) ?? 0) + count);
             const sorted = hourTop({ hour: 0, seal: '', type: '' }, ids).ids;
-            list.add(sorted.slice(0, kept), sorted[kept]?.count ?? 0);
+            lists.push({ ids: sorted.slice(0, kept), bound: sorted[kept]?.count ?? 0 });
           }
+          const list = new Shortlist(undefined, new ListSum(lists.slice(0, before)));
+          for (const each of lists.slice(before)) list.add(each);
           const candidates = list.candidates(n);
           if (candidates === undefined) return;
           given++;
@@ -49,14 +52,14 @@ describe('a ranking from lists', () => {
 
   it('is none where an id on no list could draw level', () => {
     const list = new Shortlist();
-    list.add([{ id: '7', count: 5 }], 3);
-    list.add(
-      [
+    list.add({ ids: [{ id: '7', count: 5 }], bound: 3 });
+    list.add({
+      ids: [
         { id: '7', count: 4 },
         { id: '9', count: 6 },
       ],
-      3,
-    );
+      bound: 3,
+    });
     expect(list.candidates(1)).toEqual([
       { id: '7', least: 9, most: 9 },
       { id: '9', least: 6, most: 9 },
@@ -66,26 +69,37 @@ describe('a ranking from lists', () => {
 
   it('is none where fewer ids are known than are asked for, and there may be more', () => {
     const list = new Shortlist();
-    list.add([{ id: '7', count: 5 }], 0);
+    list.add({ ids: [{ id: '7', count: 5 }], bound: 0 });
     expect(list.candidates(10)).toEqual([{ id: '7', least: 5, most: 5 }]);
-    list.add([{ id: '8', count: 2 }], 1);
+    list.add({ ids: [{ id: '8', count: 2 }], bound: 1 });
     expect(list.candidates(10)).toBeUndefined();
   });
 
   it('tells how much memory its ids take', () => {
     let bytes = 0;
+    const ids = [
+      { id: '1', count: 1 },
+      { id: '2', count: 1 },
+    ];
     const list = new Shortlist((change) => (bytes += change));
-    list.add(
-      [
-        { id: '1', count: 1 },
-        { id: '2', count: 1 },
-      ],
-      0,
-    );
+    list.add({ ids, bound: 0 });
     const two = bytes;
-    list.add([{ id: '1', count: 1 }], 0);
+    list.add({ ids: ids.slice(0, 1), bound: 0 });
     expect(two).toBeGreaterThan(0);
     expect(bytes).toBe(two);
+    const more = new Shortlist((change) => (bytes += change), new ListSum([{ ids, bound: 0 }]));
+    expect(bytes).toBe(2 * two);
+    more.add({ ids, bound: 0 });
+    expect(bytes).toBe(3 * two);
+  });
+
+  it('does not change what it begins with', () => {
+    const sum = new ListSum([{ ids: [{ id: '1', count: 1 }], bound: 1 }]);
+    for (let time = 0; time < 2; time++) {
+      const list = new Shortlist(undefined, sum);
+      list.add({ ids: [{ id: '1', count: 1 }], bound: 0 });
+      expect(list.candidates(1)).toEqual([{ id: '1', least: 2, most: 2 }]);
+    }
   });
 });
 
@@ -93,4 +107,15 @@ it('orders users as numbers, and shares as text', () => {
   const even = ['10', '9', '8'].map((id) => ({ id, count: 1 }));
   expect(firstOf(even, 2, 'int64').map(({ id }) => id)).toEqual(['8', '9']);
   expect(firstOf(even, 2, 'string').map(({ id }) => id)).toEqual(['10', '8']);
+});
+
+it('a bound is exceeded by so many counts at most, and any lesser one by more', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 9 })), fc.integer({ min: 1, max: 9 }), (counts, most) => {
+      const above = (bound: number): number => counts.filter((count) => count > bound).length;
+      const bound = boundOf(Uint32Array.from(counts), most);
+      expect(above(bound)).toBeLessThanOrEqual(most);
+      if (bound > 0) expect(above(bound - 1)).toBeGreaterThan(most);
+    }),
+  );
 });

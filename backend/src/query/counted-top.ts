@@ -10,6 +10,19 @@ export interface IdCount {
   readonly count: number;
 }
 
+/** Ids that occur most: at most so many as were asked for. */
+export interface Frequent {
+  /** In any order. */
+  readonly ids: readonly IdCount[];
+  /** No other id occurs more often; 0 where there is none. */
+  readonly bound: number;
+}
+
+/** The least number that at most `most` of the counts exceed. Sorts them. */
+export function boundOf(counts: Uint32Array, most: number): number {
+  return counts.length <= most ? 0 : (counts.sort().at(-1 - most) ?? 0);
+}
+
 export interface Candidate {
   readonly id: string;
   /** How often it occurred at least, and at most. */
@@ -28,24 +41,67 @@ interface Sum {
   bounds: number;
 }
 
-export class Shortlist {
-  readonly #ids = new Map<string, Sum>();
-  readonly #memory: (change: number) => void;
-  #bounds = 0;
+/** What lists add up to that many rankings have in common. It does not change. */
+export class ListSum {
+  readonly ids: ReadonlyMap<string, Readonly<Sum>>;
+  /** Of all lists. */
+  readonly bounds: number;
+  /** All ids, the greatest counts first. */
+  readonly sorted: readonly (readonly [string, Readonly<Sum>])[];
 
-  /** @param memory told how many bytes more are taken; what it throws ends the adding */
-  constructor(memory: (change: number) => void = () => undefined) {
-    this.#memory = memory;
+  constructor(lists: Iterable<Frequent>) {
+    const ids = new Map<string, Sum>();
+    let bounds = 0;
+    for (const list of lists) {
+      bounds += list.bound;
+      for (const { id, count } of list.ids) {
+        const known = ids.get(id);
+        if (known === undefined) ids.set(id, { count, bounds: list.bound });
+        else {
+          known.count += count;
+          known.bounds += list.bound;
+        }
+      }
+    }
+    this.ids = ids;
+    this.bounds = bounds;
+    this.sorted = [...ids].sort(([, a], [, b]) => b.count - a.count);
   }
 
-  /** @param bound no id that is not on the list occurs more often where it comes from */
-  add(ids: Iterable<IdCount>, bound: number): void {
+  get bytes(): number {
+    return this.sorted.length * ID_BYTES;
+  }
+}
+
+const NOTHING = new ListSum([]);
+
+export class Shortlist {
+  readonly #before: ListSum;
+  /** Of the ids that have been added, with what they were before. */
+  readonly #ids = new Map<string, Sum>();
+  readonly #memory: (change: number) => void;
+  #bounds: number;
+
+  /**
+   * @param memory told how many bytes more are taken; what it throws ends the adding
+   * @param before what it begins with
+   */
+  constructor(memory: (change: number) => void = () => undefined, before = NOTHING) {
+    this.#memory = memory;
+    this.#before = before;
+    this.#bounds = before.bounds;
+    // Whoever keeps it may let go of it meanwhile.
+    if (before.bytes > 0) this.#memory(before.bytes);
+  }
+
+  add({ ids, bound }: Frequent): void {
     this.#bounds += bound;
     for (const { id, count } of ids) {
       const known = this.#ids.get(id);
       if (known === undefined) {
         this.#memory(ID_BYTES);
-        this.#ids.set(id, { count, bounds: bound });
+        const before = this.#before.ids.get(id);
+        this.#ids.set(id, { count: count + (before?.count ?? 0), bounds: bound + (before?.bounds ?? 0) });
       } else {
         known.count += count;
         known.bounds += bound;
@@ -58,22 +114,38 @@ export class Shortlist {
    * @returns undefined where an id that is on no list could be, or too many would have to be looked up
    */
   candidates(n: number): readonly Candidate[] | undefined {
-    const nth = nthGreatest([...this.#ids.values()], n);
+    const nth = nthGreatest([...this.#ids.values(), ...this.#firstUnchanged(n)], n);
     // An id on no list could draw level, and come first by its digits. Where there are fewer than n, it would be among them at once.
     if (this.#bounds >= (nth ?? 1)) return undefined;
     const candidates: Candidate[] = [];
     let lookedUp = 0;
-    for (const [id, { count, bounds }] of this.#ids) {
+    const consider = (id: string, { count, bounds }: Readonly<Sum>): void => {
       const most = count + this.#bounds - bounds;
-      if (most < (nth ?? 0)) continue;
+      if (most < (nth ?? 0)) return;
       candidates.push({ id, least: count, most });
       if (most > count) lookedUp++;
+    };
+    for (const [id, sum] of this.#ids) consider(id, sum);
+    for (const [id, sum] of this.#before.sorted) {
+      // Nor can any that follow.
+      if (sum.count + this.#bounds < (nth ?? 0)) break;
+      if (!this.#ids.has(id)) consider(id, sum);
     }
     return lookedUp > mostLookedUp(n) ? undefined : candidates;
   }
+
+  /** The greatest of those that nothing was added to. */
+  #firstUnchanged(n: number): Readonly<Sum>[] {
+    const first: Readonly<Sum>[] = [];
+    for (const [id, sum] of this.#before.sorted) {
+      if (first.length === n) break;
+      if (!this.#ids.has(id)) first.push(sum);
+    }
+    return first;
+  }
 }
 
-function nthGreatest(sums: readonly Sum[], n: number): number | undefined {
+function nthGreatest(sums: readonly Readonly<Sum>[], n: number): number | undefined {
   const counts = Float64Array.from(sums, ({ count }) => count).sort();
   return counts.at(-n);
 }

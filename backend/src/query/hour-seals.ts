@@ -2,7 +2,7 @@ import { hoursScript } from '../flux/hours.ts';
 import type { JoinedReader } from '../influx/joined-reader.ts';
 import { hoursAnswer } from '../rollup/counted-hours.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { HOUR_MS, turnsOf, type Hour, type Marks } from '../schema/hour-marks.ts';
+import { HOUR_MS, sealOfTurns, turnsOf, type Hour, type Marks } from '../schema/hour-marks.ts';
 
 /** Hours: the first, and the one after the last. */
 export interface HourSpan {
@@ -16,6 +16,8 @@ interface Known {
   readonly turns: string | undefined;
   /** Look at which it was first seen so. */
   readonly since: number;
+  /** Once it was asked for. */
+  seal?: string;
 }
 
 /** Hours that are remembered; some hundred bytes each. */
@@ -69,6 +71,12 @@ export class HourSeals {
   sealedSince(hour: Hour): number | undefined {
     const known = this.#known.get(hour);
     return known?.turns === undefined ? undefined : known.since;
+  }
+
+  /** The hour's seal at the last look; undefined where it had none, as far as known. */
+  sealOf(hour: Hour): string | undefined {
+    const known = this.#known.get(hour);
+    return known?.turns === undefined ? undefined : (known.seal ??= sealOfTurns(known.turns));
   }
 
   /**

@@ -1,4 +1,5 @@
 import { UserpulseError } from '../errors.ts';
+import { boundOf } from './counted-top.ts';
 
 /** A key of three words, and how often it was added. */
 export interface Entry {
@@ -80,6 +81,15 @@ export class IdTable {
     for (const part of this.#parts) part.addTo(best);
     return best.sorted();
   }
+
+  /** All keys that were added more often than `bound`, in any order: at most so many. */
+  frequent(most: number): { readonly entries: readonly Entry[]; readonly bound: number } {
+    const counts = new Uint32Array(this.size);
+    let at = 0;
+    for (const part of this.#parts) at = part.copyCounts(counts, at);
+    const bound = boundOf(counts, most);
+    return { entries: this.#parts.flatMap((part) => part.above(bound)), bound };
+  }
 }
 
 /** Open addressing in a flat array, at most half full. A count of 0 marks a free place. */
@@ -144,6 +154,30 @@ class Part {
       this.#places[to + 3] = count;
     }
     return old.byteLength;
+  }
+
+  /** @returns where the next count belongs */
+  copyCounts(to: Uint32Array, from: number): number {
+    const places = this.#places;
+    let next = from;
+    for (let at = WORDS - 1; at < places.length; at += WORDS) {
+      const count = places[at] ?? 0;
+      if (count > 0) to[next++] = count;
+    }
+    return next;
+  }
+
+  /** Keys that were added more often. */
+  above(bound: number): Entry[] {
+    const places = this.#places;
+    const found: Entry[] = [];
+    for (let at = 0; at < places.length; at += WORDS) {
+      const count = places[at + 3] ?? 0;
+      if (count <= bound) continue;
+      const [high = 0, middle = 0, low = 0] = [places[at], places[at + 1], places[at + 2]];
+      found.push({ high, middle, low, count });
+    }
+    return found;
   }
 
   addTo(best: Best): void {

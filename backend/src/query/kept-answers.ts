@@ -7,6 +7,7 @@ import { readCounted, type CountedContext } from './counted-answers.ts';
 import { fieldFor, uncounted, wholeHours } from './counted.ts';
 import { Counts } from './counts.ts';
 import type { HourSeals, HourSpan } from './hour-seals.ts';
+import { countPoints, EveryonesPoints } from './hour-points.ts';
 import { HourRows, POINT_GRAIN_MS, pointsKey, type Row } from './hour-rows.ts';
 import type { Draft, KeptHours } from './kept-hours.ts';
 import { partsOf, piecesOf, runsOf, type Part } from './kept-parts.ts';
@@ -56,6 +57,8 @@ export class KeptAnswers {
   readonly #kept: KeptHours;
   readonly #context: CountedContext;
   readonly #rows: HourRows;
+  /** Absent: parts of hours are counted each time. */
+  readonly #everyone: EveryonesPoints | undefined;
 
   constructor(joined: Pick<JoinedReader, 'ask'>, seals: HourSeals, kept: KeptHours, context: CountedContext) {
     this.#joined = joined;
@@ -63,6 +66,8 @@ export class KeptAnswers {
     this.#kept = kept;
     this.#context = context;
     this.#rows = new HourRows(joined, kept, context.schema);
+    const { lists, schema } = context;
+    this.#everyone = lists === undefined ? undefined : new EveryonesPoints(joined, lists, seals, schema);
   }
 
   /**
@@ -124,18 +129,21 @@ export class KeptAnswers {
     const [part] = partsOf([{ ...range, windows: [], streams: [stream] }]) ?? [];
     const floor = part === undefined ? undefined : await this.#floor({ preset: 'everyone' });
     if (part === undefined || floor === undefined || part.hours.first < floor) return undefined;
-    const { hours, ranges, edges } = this.#planOf(
-      part,
-      this.#kept.valid(part.key, part.hours),
-      MOST_RANGES,
-      part.hours,
-    );
-    if (hours.length === 0 || ranges.length > 0) return undefined;
-    const both = Promise.all([this.#seals.look(part.hours), Promise.all(edges.map((edge) => this.#edge(part, edge)))]);
-    const [, rows] = await untilAborted(both, signal);
+    // With the hour that it begins in.
+    const span = { ...part.hours, first: Math.max(floor, part.hours.first - 1) };
     const valid = this.#kept.valid(part.key, part.hours);
-    if (!hours.every((hour) => valid.has(hour))) return undefined;
-    const types = new Set(rows.flatMap((own) => (own ?? []).map(({ type }) => type)));
+    const { hours, ranges, edges } = this.#planOf(part, valid, MOST_RANGES, span);
+    if (hours.length === 0 || ranges.length > 0) return undefined;
+    const both = Promise.all([this.#seals.look(span), Promise.all(edges.map((edge) => this.#edge(part, edge)))]);
+    const [, read] = await untilAborted(both, signal);
+    const still = this.#kept.valid(part.key, part.hours);
+    if (!hours.every((hour) => still.has(hour))) return undefined;
+    const types = new Set<string>();
+    for (const [at, edge] of edges.entries()) {
+      const rows = edge.kept ? this.#keptEdge(part, edge, true) : read[at];
+      if (rows === undefined) return undefined;
+      for (const { type } of rows) types.add(type);
+    }
     this.#kept.read(part.key, new Set(hours), part.stream.grain.everyMs, (type) => {
       types.add(type);
       return ignored;
@@ -151,7 +159,8 @@ export class KeptAnswers {
     if (stream.preset === 'everyone') {
       const short = ranges.filter((range) => fieldFor({ ...stream, ...range }) === undefined);
       if (short.length < ranges.length) return { part, ranges, hours, edges: [] };
-      return { part, ranges: [], hours, edges: short.map((range) => ({ ...range, hour: undefined, kept: false })) };
+      const most = this.#kept.most(key, hours);
+      return { part, ranges: [], hours, edges: short.map((range) => this.#edgeOfAll(range, most, looked)) };
     }
     if (!isIdPreset(stream.preset) || this.#kept.most(key, hours) > MOST_EDGE_ROWS)
       return { part, ranges, hours, edges: [] };
@@ -168,11 +177,26 @@ export class KeptAnswers {
     return { part, ranges: long, hours, edges };
   }
 
+  /** @param most points that an hour may have */
+  #edgeOfAll(range: Range, most: number, looked: HourSpan): Edge {
+    const [piece, another] = piecesOf(range);
+    const counted = { ...range, hour: undefined, kept: false };
+    const everyone = this.#everyone;
+    // Of a whole hour counts are kept.
+    if (everyone === undefined || piece === undefined || another !== undefined || isWhole(range)) return counted;
+    const { hour } = piece;
+    if (hour < looked.first || hour >= looked.end) return counted;
+    if (everyone.kept(hour) !== undefined) return { ...range, hour, kept: true };
+    return everyone.isDue(hour, most) ? { ...range, hour, kept: false } : counted;
+  }
+
   /** The rows of an edge; undefined where there are too many to be read one by one, or where they are kept. */
   async #edge(part: Part, { fromMs, toMs, hour, kept }: Edge): Promise<readonly Row[] | undefined> {
     if (kept) return undefined;
     const { stream } = part;
     const { preset, ids, types } = stream;
+    if (hour !== undefined && this.#everyone !== undefined && preset === 'everyone')
+      return ofTypes(countPoints(await this.#everyone.read(hour), hour, { fromMs, toMs }, stream.grain.everyMs), types);
     if (hour === undefined || !isIdPreset(preset))
       return this.#rows.counts({ ...stream, fromMs, toMs }, () => this.#draft(part, [{ fromMs, toMs }]));
     const all = await Promise.all(ids.map((id) => this.#rows.points(preset, id, hour)));
@@ -219,11 +243,16 @@ export class KeptAnswers {
 
   /** The rows of an edge whose hour is kept; undefined where it has changed. */
   #keptEdge(
-    { stream: { preset, ids, types } }: Part,
+    { stream: { preset, ids, types, grain } }: Part,
     { fromMs, toMs, hour }: Edge,
     seen: boolean,
   ): readonly Row[] | undefined {
-    if (!seen || hour === undefined || !isIdPreset(preset)) return undefined;
+    if (!seen || hour === undefined) return undefined;
+    if (preset === 'everyone') {
+      const points = this.#everyone?.kept(hour);
+      return points && ofTypes(countPoints(points, hour, { fromMs, toMs }, grain.everyMs), types);
+    }
+    if (!isIdPreset(preset)) return undefined;
     const rows: Row[] = [];
     for (const id of ids) {
       const key = pointsKey(preset, id);
@@ -356,5 +385,11 @@ const teed =
     add(ms, count);
     draft.add(type, ms, count);
   };
+
+const isWhole = ({ fromMs, toMs }: Range): boolean => fromMs % HOUR_MS === 0 && toMs % HOUR_MS === 0;
+
+/** @param types empty: all */
+const ofTypes = (rows: readonly Row[], types: readonly string[]): readonly Row[] =>
+  types.length === 0 ? rows : rows.filter(({ type }) => types.includes(type));
 
 const isShort = ({ fromMs, toMs }: Range): boolean => toMs - fromMs <= MOST_EDGE_MS;

@@ -128,6 +128,26 @@ it('kept lists are those of their seal, and bounded', () => {
   expect(lists.bytes).toBe(0);
 });
 
+it('kept lists are added up once, until one of them is another', () => {
+  const { budget } = world(64 * 1_024);
+  const lists = new KeptLists(budget, () => nowMs);
+  const list = (hour: number, seal: string) => ({
+    hour,
+    seal,
+    type: 'like',
+    bound: 1,
+    ids: [{ id: '88', count: hour }],
+  });
+  const [a, b, c] = [list(1, 'aa'), list(2, 'aa'), list(2, 'bb')];
+  const sum = lists.sum('made', [], [a, b]);
+  expect([sum.sorted, sum.bounds]).toEqual([[['88', { count: 3, bounds: 2 }]], 2]);
+  expect(lists.sum('made', [], [a, b])).toBe(sum);
+  expect(lists.bytes).toBeGreaterThan(sum.bytes);
+  expect(lists.sum('made', [], [a, c])).not.toBe(sum);
+  expect(lists.sum('made', [], [a]).bounds).toBe(1);
+  expect(lists.sum('received', [], [a, c])).not.toBe(lists.sum('made', [], [a, c]));
+});
+
 describe('hours can be kept', () => {
   const range = { fromMs: FIRST * HOUR_MS + 1, toMs: (FIRST + 10) * HOUR_MS };
   const grainOf = (everyMs: number | null, offsetMs = 0): number | undefined => {

@@ -6,6 +6,7 @@ import type { HourTop } from '../schema/hour-counts.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import type { QueryBudget, Spare } from './budget.ts';
+import { boundOf, ListSum, type Frequent, type IdCount } from './counted-top.ts';
 import { MOST_AGE_MS } from './kept-hours.ts';
 
 /** What is kept for rankings may take so much of the budget. */
@@ -25,7 +26,21 @@ export interface HourIds {
   readonly msAt: Uint32Array;
 }
 
-type Value = HourTop | HourIds;
+/** When everyone's points of an hour occurred. */
+export interface HourPoints {
+  /** Of the hour, before they were read. */
+  readonly seal: string;
+  /** Of each type, ms since the hour began, ascending. */
+  readonly types: ReadonlyMap<string, Uint32Array>;
+}
+
+/** What lists add up to. */
+interface HourSum {
+  readonly lists: readonly HourTop[];
+  readonly sum: ListSum;
+}
+
+type Value = HourTop | HourIds | HourSum | HourPoints;
 
 interface Kept {
   readonly value: Value;
@@ -34,7 +49,7 @@ interface Kept {
 }
 
 /**
- * What rankings have read of hours. It never changes under the seal that the hour had before it was read, so that it is as good as what is read now
+ * What rankings, and everyone's counts of parts of hours, have read of hours. It never changes under the seal that the hour had before it was read, so that it is as good as what is read now
  * where the hour still has that seal.
  */
 export class KeptLists implements Spare {
@@ -57,7 +72,7 @@ export class KeptLists implements Spare {
 
   /** The first ids of an hour and type. */
   list(of: RankedRole, hour: Hour, type: string, seal: string): HourTop | undefined {
-    return this.#get(listKey(of, hour, type), seal) as HourTop | undefined;
+    return this.#get<HourTop>(listKey(of, hour, type), (list) => list.seal === seal);
   }
 
   keepList(of: RankedRole, list: HourTop): void {
@@ -65,11 +80,31 @@ export class KeptLists implements Spare {
   }
 
   ids(of: RankedRole, hour: Hour, types: readonly string[], seal: string): HourIds | undefined {
-    return this.#get(idsKey(of, hour, types), seal) as HourIds | undefined;
+    return this.#get<HourIds>(idsKey(of, hour, types), (kept) => kept.seal === seal);
   }
 
   keepIds(of: RankedRole, hour: Hour, types: readonly string[], ids: HourIds): void {
     this.#keep(idsKey(of, hour, types), ids);
+  }
+
+  /** What these lists add up to: made once, as long as it is asked of the same. */
+  sum(of: RankedRole, types: readonly string[], lists: readonly HourTop[]): ListSum {
+    const key = sumKey(of, types, lists.length);
+    // Under its seal a list stays what it is.
+    const kept = this.#get<HourSum>(key, (before) => before.lists.every((list, at) => list === lists[at]));
+    if (kept !== undefined) return kept.sum;
+    const sum = new ListSum(lists);
+    this.#keep(key, { lists, sum });
+    return sum;
+  }
+
+  /** Everyone's points of an hour. */
+  points(hour: Hour, seal: string): HourPoints | undefined {
+    return this.#get<HourPoints>(`points ${hour}`, (kept) => kept.seal === seal);
+  }
+
+  keepPoints(hour: Hour, points: HourPoints): void {
+    this.#keep(`points ${hour}`, points);
   }
 
   free(bytes: number): void {
@@ -80,16 +115,18 @@ export class KeptLists implements Spare {
     }
   }
 
-  #get(key: string, seal: string): Value | undefined {
+  /** The key names the kind of value. */
+  #get<T extends Value>(key: string, isGood: (value: T) => boolean): T | undefined {
     const kept = this.#all.get(key);
     if (kept === undefined) return undefined;
-    if (kept.value.seal !== seal || this.#isOld(kept)) {
+    const value = kept.value as T;
+    if (!isGood(value) || this.#isOld(kept)) {
       this.#forget(key, kept);
       return undefined;
     }
     this.#all.delete(key);
     this.#all.set(key, kept);
-    return kept.value;
+    return value;
   }
 
   #keep(key: string, value: Value): void {
@@ -123,8 +160,15 @@ export class KeptLists implements Spare {
 const listKey = (of: RankedRole, hour: Hour, type: string): string => `list ${of} ${hour} ${type}`;
 const idsKey = (of: RankedRole, hour: Hour, types: readonly string[]): string =>
   `ids ${of} ${hour} ${types.toSorted().join(' ')}`;
-const bytesOf = (value: Value): number =>
-  ENTRY_BYTES + value.ids.length * ID_BYTES + ('msAt' in value ? value.msAt.length * POINT_BYTES : 0);
+/** Of how many lists, because those of a day and of a week are asked for in turn. */
+const sumKey = (of: RankedRole, types: readonly string[], lists: number): string =>
+  `sum ${of} ${lists} ${types.toSorted().join(' ')}`;
+
+function bytesOf(value: Value): number {
+  if ('sum' in value) return ENTRY_BYTES + value.sum.bytes + value.lists.length * POINT_BYTES;
+  if ('types' in value) return [...value.types.values()].reduce((sum, times) => sum + times.byteLength, ENTRY_BYTES);
+  return ENTRY_BYTES + value.ids.length * ID_BYTES + ('msAt' in value ? value.msAt.length * POINT_BYTES : 0);
+}
 
 /** @param memory told how many bytes more are taken */
 export async function readHourIds(
@@ -161,16 +205,18 @@ export async function readHourIds(
   return { seal, ids: [...numbers.keys()], idAt: Uint32Array.from(idAt), msAt: Uint32Array.from(msAt) };
 }
 
-/** How often each id occurs in what follows an instant, most first. @param fromMs since the hour began */
-export function countFrom(
-  { ids, idAt, msAt }: HourIds,
-  fromMs: number,
-): { readonly id: string; readonly count: number }[] {
+/** Which ids occur most in what follows an instant. @param fromMs since the hour began */
+export function frequentFrom({ ids, idAt, msAt }: HourIds, fromMs: number, most: number): Frequent {
   const counts = new Uint32Array(ids.length);
   for (let at = 0; at < msAt.length; at++) {
     const id = idAt[at] ?? 0;
     if ((msAt[at] ?? 0) >= fromMs) counts[id] = (counts[id] ?? 0) + 1;
   }
-  const found = ids.map((id, at) => ({ id, count: counts[at] ?? 0 })).filter(({ count }) => count > 0);
-  return found.sort((a, b) => b.count - a.count);
+  const bound = boundOf(counts.slice(), most);
+  const found: IdCount[] = [];
+  for (const [at, id] of ids.entries()) {
+    const count = counts[at] ?? 0;
+    if (count > bound) found.push({ id, count });
+  }
+  return { ids: found, bound };
 }

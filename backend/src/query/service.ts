@@ -2,25 +2,22 @@ import type { Logger } from 'pino';
 import type { TopResult, WhoResult } from '../../../contract/answers.ts';
 import { MAX_SERIES } from '../../../contract/limits.ts';
 import { countsPeople } from '../../../contract/query.ts';
-import { ID_PRESETS, idKindOf, isIdPreset, roleOf, type IdPreset } from '../../../contract/presets.ts';
+import { ID_PRESETS, isIdPreset, roleOf, type IdPreset } from '../../../contract/presets.ts';
 import { STATUS, UserpulseError } from '../errors.ts';
 import { EARLIEST_MS } from '../event/event.ts';
 import type { Flux } from '../flux/literals.ts';
-import { idScript, lackingScript, PAIRED, seriesScript, STORED, typesScript } from '../flux/translate.ts';
+import { lackingScript, PAIRED, STORED, typesScript } from '../flux/translate.ts';
 import { formatsOf, type Schema } from '../schema/buckets.ts';
-import { CountReader, countsOf, ValueReader } from '../influx/count-reader.ts';
+import { CountReader } from '../influx/count-reader.ts';
 import { JoinedReader, MOST_JOINED_STREAMS, type JoinedCounts } from '../influx/joined-reader.ts';
 import { Claim, unlimitedBudget, type QueryBudget, type Spare } from './budget.ts';
-import { rankCounted, readCounted, usesHours, type CountedContext } from './counted-answers.ts';
-import { Counts, type Series } from './counts.ts';
 import { DAY_MS } from './duration.ts';
-import { groupsOf, seriesFrame, topFrame, valueSeries, type Frame, type Ranking, type ValueSeries } from './frames.ts';
+import { seriesFrame, topFrame, valueSeries, type Frame, type ValueSeries } from './frames.ts';
 import { HourSeals } from './hour-seals.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { KeptHours } from './kept-hours.ts';
 import { KeptLists } from './kept-lists.ts';
 import { lackingNotice, seriesNotices, typesWithout } from './notices.ts';
-import { Uniques } from './people.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Retention } from '../influx/retention.ts';
 import { LiveHub, type LiveUpdate } from './live.ts';
@@ -30,16 +27,16 @@ import {
   tooManySeries,
   type Plan,
   type PlanContext,
-  type PlannedStream,
-  type Reading,
   type SeriesPlan,
   type TopPlan,
 } from './plan.ts';
+import { keyOf, scriptOf } from './plan-script.ts';
+import { RankingReader, type Counterparts } from './ranking-reader.ts';
 import { RankingSizes } from './ranking-size.ts';
+import { SeriesReader } from './series-reader.ts';
 import type { QueryRequest } from './request.ts';
 import { SharedAnswers, type Answer, type AnswerCounts, type Asker } from './shared-answers.ts';
 import { answerBytes, growsTable, plannedBytes, RANKING_BYTES, TYPES_BYTES } from './size.ts';
-import { createIdCounter } from './create-id-counter.ts';
 import { parseInstant, parseRange, type Range } from './validate.ts';
 import { zoneOf } from './zone.ts';
 
@@ -184,21 +181,6 @@ export interface QueryServiceOptions {
   readonly joins?: boolean | undefined;
 }
 
-/** A stream of a script, and where its rows are counted. */
-interface Sink {
-  readonly stream: PlannedStream;
-  readonly reading: Reading;
-  readonly counts: Counts;
-}
-
-type Counterparts = Omit<Ranking, 'notices'>;
-
-/** What a query's script gave: the range as asked, and the earlier one of `compareTo`. */
-interface Counted {
-  readonly now: readonly Series[];
-  readonly earlier: readonly Series[] | undefined;
-}
-
 const DEFAULT_TYPES_RANGE_MS = 30 * DAY_MS;
 /** How long the list of all types is believed, where it decides about a notice only. */
 const TYPES_FRESH_MS = 60_000;
@@ -221,7 +203,8 @@ class InfluxQueryService implements QueryService {
   readonly #retention: QueryServiceOptions['retention'];
   readonly #budget: QueryBudget;
   readonly #rankings: RankingSizes;
-  readonly #counted: CountedContext;
+  readonly #counts: SeriesReader;
+  readonly #tops: RankingReader;
   readonly #hours: boolean;
   readonly #keptAnswers: KeptAnswers;
   readonly answers: SharedAnswers;
@@ -241,7 +224,7 @@ class InfluxQueryService implements QueryService {
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.joined = new JoinedReader({ influx: options.influx, mostStreams: options.joins ? MOST_JOINED_STREAMS : 1 });
     const lists = new KeptLists(this.#budget, options.now);
-    this.#counted = { ...options, joined: this.joined, lists };
+    const counted = { ...options, joined: this.joined, lists };
     const seals = new HourSeals(this.joined, options.schema, options.now);
     const kept = new KeptHours(seals, this.#budget, options.now);
     this.kept = {
@@ -252,12 +235,22 @@ class InfluxQueryService implements QueryService {
         for (const spare of [kept, lists]) spare.free(bytes);
       },
     };
-    this.#keptAnswers = new KeptAnswers(this.joined, seals, kept, this.#counted);
+    this.#keptAnswers = new KeptAnswers(this.joined, seals, kept, counted);
+    const reads = {
+      influx: options.influx,
+      joined: this.joined,
+      schema: options.schema,
+      hours: this.#hours,
+      counted,
+      sizes: this.#rankings,
+    };
+    this.#counts = new SeriesReader({ ...reads, kept: this.#keptAnswers });
+    this.#tops = new RankingReader(reads);
     this.#live = new LiveHub({
       ...options,
       budget: this.#budget,
       // Never a kept answer: a stream looks for what has changed.
-      read: async (plan, signal, claim) => (await this.#read(plan, signal, claim, 0)).now,
+      read: async (plan, signal, claim) => (await this.#counts.readPoints(plan, signal, claim, 0)).now,
     });
   }
 
@@ -302,7 +295,7 @@ class InfluxQueryService implements QueryService {
   /** What a query takes at most, in bytes, as far as that is known. Of those who share a ranking only one pays for its table. */
   #planned(plan: Plan, { fresh = false }: Call): number {
     const bytes = plannedBytes(plan);
-    if (!growsTable(plan) || (!fresh && this.answers.has(keyOf(plan, this.#script(plan))))) return bytes;
+    if (!growsTable(plan) || (!fresh && this.answers.has(keyOf(plan, scriptOf(plan, this.#schema))))) return bytes;
     return bytes + this.#rankings.expected(plan);
   }
 
@@ -329,7 +322,7 @@ class InfluxQueryService implements QueryService {
     const results = new Map<string, TranslateResult>();
     for (const query of request.queries) {
       try {
-        results.set(query.refId, { flux: this.#script(planQuery(query, context)).text });
+        results.set(query.refId, { flux: scriptOf(planQuery(query, context), this.#schema).text });
       } catch (error) {
         results.set(query.refId, this.#failure(error, query.refId));
       }
@@ -443,20 +436,8 @@ class InfluxQueryService implements QueryService {
     this.#live.wake();
   }
 
-  /** @param prefix of the names of its results, where it shares a script */
-  #script(plan: Plan, prefix?: string): Flux {
-    switch (plan.kind) {
-      case 'series':
-        return seriesScript([...plan.now.streams, ...(plan.compare?.earlier.streams ?? [])], this.#schema, prefix);
-      case 'top':
-        return idScript({ ...plan, preset: plan.of }, this.#schema);
-      default:
-        return plan satisfies never;
-    }
-  }
-
   async #frame(plan: Plan, asker: Asker, planned: number): Promise<Answer<Frame>> {
-    const flux = this.#script(plan).text;
+    const flux = scriptOf(plan, this.#schema).text;
     switch (plan.kind) {
       case 'series':
         return await this.#seriesFrame(plan, flux, asker, planned);
@@ -523,13 +504,9 @@ class InfluxQueryService implements QueryService {
   async #series(plan: SeriesPlan, asker: Asker, planned: number): Promise<Answer<ValueSeries[]>> {
     const { value, ageMs } = await this.answers.ask(
       {
-        key: keyOf(plan, this.#script(plan)),
+        key: keyOf(plan, scriptOf(plan, this.#schema)),
         toMs: Math.max(plan.now.toMs, plan.compare?.earlier.toMs ?? 0),
-        read: async (signal, claim) =>
-          (this.#hours && !asker.fresh ? await this.#readKept(plan, signal) : undefined) ??
-          (this.#hours && usesHours(plan)
-            ? this.#readCounted(plan, signal)
-            : this.#read(plan, signal, claim, planned - plannedBytes(plan))),
+        read: (signal, claim) => this.#counts.read(plan, signal, claim, planned - plannedBytes(plan), asker.fresh),
         bytesOf: ({ now, earlier = [] }) => answerBytes([...now, ...earlier].map(({ counts }) => counts)),
       },
       asker,
@@ -539,164 +516,19 @@ class InfluxQueryService implements QueryService {
     return { value: series, ageMs };
   }
 
-  /**
-   * Runs the plan's script and adds up its counts, or counts its people.
-   * @param expected bytes that the claim has for a table of people
-   */
-  async #read(plan: SeriesPlan, signal: AbortSignal, claim: Claim, expected: number): Promise<Counted> {
-    return growsTable(plan) ? this.#readPeople(plan, signal, claim, expected) : this.#readCounts(plan, signal);
-  }
-
-  /** As {@link #read}, of counts, in a script that others may share. */
-  async #readCounts(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
-    let sinks = sinksOf(plan);
-    await this.joined.ask(
-      {
-        key: keyOf(plan, this.#script(plan)),
-        streams: plan.now.streams.length + (plan.compare?.earlier.streams.length ?? 0),
-        script: (prefix) => this.#script(plan, prefix),
-        begin: () => {
-          const own = (sinks = sinksOf(plan));
-          return (result, type) => {
-            const { counts, stream } = own.of(result);
-            return countsOf(counts.handler(stream.ids[0], type));
-          };
-        },
-      },
-      signal,
-    );
-    return countedOf(sinks);
-  }
-
-  /** As {@link #readCounts}, from hours that are kept where they can be. */
-  async #readKept(plan: SeriesPlan, signal: AbortSignal): Promise<Counted | undefined> {
-    const counts = await this.#keptAnswers.read(plan, signal);
-    return counts === undefined ? undefined : countedOf(counts);
-  }
-
-  async #readPeople(plan: SeriesPlan, signal: AbortSignal, claim: Claim, expected: number): Promise<Counted> {
-    const sinks = sinksOf(plan);
-    await this.#growing(plan, claim, expected, async (memory) => {
-      const people = new Map<Counts, Uniques>();
-      const uniquesOf = ({ counts, reading: { windows } }: Sink): Uniques => {
-        const known = people.get(counts);
-        if (known !== undefined) return known;
-        const groups = groupsOf(plan.now.windows, windows);
-        const made = new Uniques({ counts, windows, groups, schema: this.#schema, memory });
-        people.set(counts, made);
-        return made;
-      };
-      const reader = new ValueReader((result, type) => {
-        const sink = sinks.of(result);
-        return uniquesOf(sink).handler(result, sink.stream.window, sink.stream.ids[0], type);
-      });
-      await this.#influx.bytes(this.#script(plan), (chunk) => reader.push(chunk), signal);
-      reader.end();
-    });
-    return countedOf(sinks);
-  }
-
-  /** As {@link #read}, of everyone, with the help of counted hours. */
-  async #readCounted(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
-    const read = async (reading: Reading): Promise<Series[]> => {
-      const counts = new Counts(plan, reading);
-      await readCounted(this.#counted, reading, counts, signal);
-      if (counts.size > MAX_SERIES) throw tooManySeries(counts.size);
-      return counts.series();
-    };
-    const [now, earlier] = await Promise.all([
-      read(plan.now),
-      plan.compare === undefined ? undefined : read(plan.compare.earlier),
-    ]);
-    return { now, earlier };
-  }
-
   /** @param planned bytes that the claim has for it, its table included */
   async #ranking(plan: TopPlan, asker: Asker, planned: number): Promise<Answer<Counterparts>> {
-    const script = this.#script(plan);
+    const script = scriptOf(plan, this.#schema);
     return this.answers.ask(
       {
         key: keyOf(plan, script),
         toMs: plan.toMs,
         read: (signal, claim) =>
-          this.#readRanking(plan, script, signal, { ...asker, claim }, planned - plannedBytes(plan)),
+          this.#tops.read(plan, script, signal, { ...asker, claim }, planned - plannedBytes(plan)),
         bytesOf: ({ top }) => answerBytes([top.map(({ id }) => id)]),
       },
       asker,
     );
-  }
-
-  async #readRanking(
-    plan: TopPlan,
-    script: Flux,
-    signal: AbortSignal,
-    { claim, fresh }: Asker,
-    expected: number,
-  ): Promise<Counterparts> {
-    return this.#growing(plan, claim, expected, async (memory) => {
-      const top =
-        this.#hours && plan.id === undefined ? await this.#rankCounted(plan, memory, fresh, signal) : undefined;
-      if (top !== undefined) return { top, distinct: undefined };
-      // At the other end of an interaction is always a user.
-      const counter = createIdCounter(plan.id === undefined ? idKindOf(plan.of) : 'user', this.#schema, {
-        memory,
-      });
-      await this.#influx.bytes(script, (chunk) => counter.push(chunk), signal);
-      counter.end();
-      return { top: counter.top(plan.n), distinct: plan.id === undefined ? undefined : counter.distinct };
-    });
-  }
-
-  /** @returns undefined where counted hours do not help; what was taken of the memory is then given back */
-  async #rankCounted(
-    plan: TopPlan,
-    memory: (change: number) => void,
-    fresh: boolean,
-    signal: AbortSignal,
-  ): Promise<Counterparts['top'] | undefined> {
-    let taken = 0;
-    const ranked = await rankCounted(
-      fresh ? { ...this.#counted, lists: undefined } : this.#counted,
-      plan,
-      (change) => {
-        memory(change);
-        taken += change;
-      },
-      signal,
-    );
-    if (ranked === undefined) memory(-taken);
-    return ranked;
-  }
-
-  /** A table grows as ids come, beyond what was expected of it where it must. */
-  async #growing<T>(
-    plan: Plan,
-    claim: Claim,
-    expected: number,
-    work: (memory: (change: number) => void) => Promise<T>,
-  ): Promise<T> {
-    let [table, most, reserved] = [0, 0, expected];
-    const memory = (change: number): void => {
-      if (table + change > reserved) {
-        try {
-          claim.grow(table + change - reserved);
-        } catch (error) {
-          this.#rankings.wasRefused(plan, table);
-          throw error;
-        }
-        reserved = table + change;
-      }
-      table += change;
-      most = Math.max(most, table);
-    };
-    try {
-      const done = await work(memory);
-      this.#rankings.was(plan, most);
-      return done;
-    } finally {
-      // What was planned goes back with the rest of the query.
-      claim.shrink(reserved - expected);
-    }
   }
 
   #failure(error: unknown, refId: string): { error: string; errorCode: string; status: number } {
@@ -709,48 +541,6 @@ class InfluxQueryService implements QueryService {
       status: STATUS.internal,
     };
   }
-}
-
-/** Where the rows of each result of a plan's script are counted. */
-function sinksOf(plan: SeriesPlan) {
-  const now = new Counts(plan, plan.now);
-  const earlier = plan.compare === undefined ? undefined : new Counts(plan, plan.compare.earlier);
-  const sinks = new Map<string, Sink>();
-  for (const stream of plan.now.streams) sinks.set(stream.name, { stream, reading: plan.now, counts: now });
-  if (earlier !== undefined && plan.compare !== undefined)
-    for (const stream of plan.compare.earlier.streams)
-      sinks.set(stream.name, { stream, reading: plan.compare.earlier, counts: earlier });
-  return {
-    now,
-    earlier,
-    of: (result: string): Sink => {
-      const sink = sinks.get(result);
-      if (sink === undefined) throw new Error(`InfluxDB answered with a result "${result}" that was not asked for.`);
-      return sink;
-    },
-  };
-}
-
-/** @throws UserpulseError bad_request for too many series */
-function countedOf({ now, earlier }: { readonly now: Counts; readonly earlier: Counts | undefined }): Counted {
-  for (const counts of [now, earlier])
-    if (counts !== undefined && counts.size > MAX_SERIES) throw tooManySeries(counts.size);
-  return { now: now.series(), earlier: earlier?.series() };
-}
-
-/** All that counts by window depend on: the script says what is read, and the windows what it is added up to. */
-function countKey(plan: SeriesPlan, script: string): string {
-  const { now, compare, groupBy, types, zone } = plan;
-  const windows = [now, ...(compare === undefined ? [] : [compare.earlier])].map(({ windows: all }) => [
-    all.length,
-    all[0]?.startMs,
-    all.at(-1)?.endMs,
-  ]);
-  return JSON.stringify([everyText(plan), compare?.text, zone.name, windows, [...groupBy].sort(), types, script]);
-}
-
-function keyOf(plan: Plan, script: Flux): string {
-  return plan.kind === 'series' ? countKey(plan, script.text) : JSON.stringify([plan.n, script.text]);
 }
 
 /** The bucket whose counterparts a plan needs, if any. */

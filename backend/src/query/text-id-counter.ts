@@ -1,6 +1,7 @@
 import type { TopResult } from '../../../contract/answers.ts';
 import type { IdFormatRow } from '../../../contract/ids.ts';
 import { ValueReader } from '../influx/count-reader.ts';
+import type { Frequent } from './counted-top.ts';
 import type { IdCounterOptions } from './id-table.ts';
 import { TextTable } from './text-table.ts';
 
@@ -41,6 +42,11 @@ export class TextIdCounter {
 
   top(n: number): TopResult['top'] {
     return this.#table.top(n, this.#stored);
+  }
+
+  /** See {@link Frequent}. */
+  frequent(most: number): Frequent {
+    return this.#table.frequent(most);
   }
 }
 

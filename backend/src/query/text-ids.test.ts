@@ -40,6 +40,9 @@ describe('counting text ids', () => {
             .map(([id, count]) => ({ id, count }))
             .sort((a, b) => b.count - a.count || (less(a.id, b.id) ? -1 : 1));
           expect(counter.top(n)).toEqual(expected.slice(0, n));
+          const { ids: frequent, bound } = counter.frequent(n);
+          expect(bound).toBe(expected[n]?.count ?? 0);
+          expect(new Set(frequent)).toEqual(new Set(expected.filter((each) => each.count > bound)));
           expect(counter.distinct).toBe(counts.size);
         },
       ),

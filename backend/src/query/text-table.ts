@@ -1,6 +1,6 @@
 import type { IdFormatRow } from '../../../contract/ids.ts';
 import { mix } from '../../../contract/murmur32.ts';
-import { idOrder } from './counted-top.ts';
+import { boundOf, idOrder, type Frequent } from './counted-top.ts';
 import { tooManyDifferent } from './id-table.ts';
 
 /** Words of a place in the table: hash, where the text begins, its length, its group, its count. */
@@ -75,14 +75,36 @@ export class TextTable {
       const count = this.#places[at + 4] ?? 0;
       const last = best[n - 1];
       if (count === 0 || (last !== undefined && count < last.count)) continue;
-      const start = this.#places[at + 1] ?? 0;
-      const id = this.#texts.toString('latin1', start, start + (this.#places[at + 2] ?? 0));
+      const id = this.#textAt(at);
       if (last !== undefined && !before({ id, count }, last)) continue;
       const place = best.findIndex((other) => before({ id, count }, other));
       best.splice(place === -1 ? best.length : place, 0, { id, count });
       if (best.length > n) best.pop();
     }
     return best;
+  }
+
+  /** All texts that were added more often than `bound`, in any order: at most so many. */
+  frequent(most: number): Frequent {
+    const counts = new Uint32Array(this.size);
+    let next = 0;
+    for (let at = 4; at < this.#places.length; at += WORDS) {
+      const count = this.#places[at] ?? 0;
+      if (count > 0) counts[next++] = count;
+    }
+    const bound = boundOf(counts, most);
+    const ids: TextCount[] = [];
+    for (let at = 0; at < this.#places.length; at += WORDS) {
+      const count = this.#places[at + 4] ?? 0;
+      if (count > bound) ids.push({ id: this.#textAt(at), count });
+    }
+    return { ids, bound };
+  }
+
+  /** Of a place. */
+  #textAt(at: number): string {
+    const start = this.#places[at + 1] ?? 0;
+    return this.#texts.toString('latin1', start, start + (this.#places[at + 2] ?? 0));
   }
 
   /** Where the place of a text begins, or the free one where it belongs. */

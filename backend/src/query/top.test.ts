@@ -78,10 +78,12 @@ describe('counting ids', () => {
           for (const id of tables.flat()) counts.set(id, (counts.get(id) ?? 0) + 1);
           const expected = [...counts]
             .map(([id, count]) => ({ id, count }))
-            .sort((a, b) => b.count - a.count || (BigInt(a.id) < BigInt(b.id) ? -1 : 1))
-            .slice(0, n);
+            .sort((a, b) => b.count - a.count || (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
           const counter = count(answer(tables), chunkBytes);
-          expect(counter.top(n)).toEqual(expected);
+          expect(counter.top(n)).toEqual(expected.slice(0, n));
+          const { ids, bound } = counter.frequent(n);
+          expect(bound).toBe(expected[n]?.count ?? 0);
+          expect(new Set(ids)).toEqual(new Set(expected.filter((each) => each.count > bound)));
           expect(counter.distinct).toBe(counts.size);
         },
       ),

@@ -1,7 +1,8 @@
 import type { TopResult } from '../../../contract/answers.ts';
 import type { IdFormatRow } from '../../../contract/ids.ts';
 import { UserpulseError } from '../errors.ts';
-import { IdTable, type IdCounterOptions } from './id-table.ts';
+import type { Frequent } from './counted-top.ts';
+import { IdTable, type Entry, type IdCounterOptions } from './id-table.ts';
 
 /** Digits of the longest id, a share's; a user's has at most 19. */
 const MOST_DIGITS = 24;
@@ -154,9 +155,17 @@ export class IdCounter {
 
   /** The `n` most frequent, ties by id ascending: int64 ids as numbers, others as text. */
   top(n: number): TopResult['top'] {
-    return this.#table.top(n).map(({ high, middle, low, count }) => {
-      const digits = [high, middle, low].map((word) => word.toString(16).padStart(8, '0')).join('');
-      return { id: this.#stored === 'string' ? digits : digits.replace(/^0+/, ''), count };
-    });
+    return this.#table.top(n).map((entry) => this.#named(entry));
+  }
+
+  /** See {@link Frequent}. */
+  frequent(most: number): Frequent {
+    const { entries, bound } = this.#table.frequent(most);
+    return { ids: entries.map((entry) => this.#named(entry)), bound };
+  }
+
+  #named({ high, middle, low, count }: Entry): TopResult['top'][number] {
+    const digits = [high, middle, low].map((word) => word.toString(16).padStart(8, '0')).join('');
+    return { id: this.#stored === 'string' ? digits : digits.replace(/^0+/, ''), count };
   }
 }

@@ -76,8 +76,11 @@ export function marksByHour(marks: Iterable<Mark>): Marks {
  */
 export function sealOf(marks: readonly Mark[] | undefined): string | undefined {
   const turns = turnsOf(marks);
-  return turns === undefined ? undefined : createHash('sha256').update(turns).digest('hex').slice(0, 24);
+  return turns === undefined ? undefined : sealOfTurns(turns);
 }
+
+/** @param turns of {@link turnsOf} */
+export const sealOfTurns = (turns: string): string => createHash('sha256').update(turns).digest('hex').slice(0, 24);
 
 /** What {@link sealOf} is a hash of: all turns of an hour, each of which has ended. */
 export function turnsOf(marks: readonly Mark[] | undefined): string | undefined {
