@@ -26,6 +26,8 @@ export interface Consumer {
   readonly name: string;
   /** Buckets that one event comes into. */
   readonly pointsPerEvent: 'all' | 'one';
+  /** Whether the fake Kinesis refuses reads beyond a shard's quotas. */
+  readonly heldToQuotas: boolean;
   /** Begins at the oldest record; nothing of earlier runs is known to it. */
   start(wiring: Wiring): Promise<Server>;
 }
@@ -41,6 +43,7 @@ export interface UserpulseOptions extends ProcessOptions {
 export const userpulse = ({ port: wanted, env, ...options }: UserpulseOptions = {}): Consumer => ({
   name: 'Userpulse',
   pointsPerEvent: 'all',
+  heldToQuotas: true,
   start: async (wiring) => {
     const port = wanted ?? (await freePorts(1))[0] ?? 0;
     const state = await mkdtemp(join(wiring.root, 'state-'));

@@ -3,7 +3,7 @@ import { eventJson } from '../../backend/src/produce/event-json.ts';
 import { z } from 'zod';
 import { CONTEXTS, higgsEvents, padded, weekEvents } from './events.ts';
 import { cbor } from '@smithy/core/cbor';
-import { ShardData, type Writing } from './shard-data.ts';
+import { ShardData, WRITINGS, type Writing } from './shard-data.ts';
 
 /** What a stream of the fake holds. All of it is made before anyone reads. */
 export const streamSpec = z.object({
@@ -17,6 +17,8 @@ export const streamSpec = z.object({
   higgsFile: z.string().exactOptional(),
   /** Whether the events are in KPL-aggregated records of up to 50 KB, the KPL's own default. */
   aggregated: z.boolean(),
+  /** What its readers speak. A writing that nobody reads would only take memory. */
+  writings: z.array(z.enum(WRITINGS)).min(1).readonly(),
   /** Events arrive at this rate once the stream is opened; absent: all of them are there from the beginning. */
   live: z
     .object({
@@ -63,7 +65,7 @@ export class FakeStream {
 
   constructor(spec: StreamSpec) {
     this.spec = spec;
-    this.shards = Array.from({ length: spec.shards }, (_, n) => new ShardData(n));
+    this.shards = Array.from({ length: spec.shards }, (_, n) => new ShardData(n, spec.writings));
     this.#quotas = this.shards.map(() => new Quota());
     // The arrivals of a live stream are known only when it is opened; then its texts are made.
     if (spec.live === undefined) fill(this.shards, spec);

@@ -48,6 +48,7 @@ export async function measureLatency(
     events,
     eventBytes,
     aggregated: false,
+    writings: ['cbor'],
     live: { perSecond, probe: PROBE },
   });
   const [port = 0] = await freePorts(1);

@@ -1,38 +1,34 @@
 import { cbor } from '@smithy/core/cbor';
 
 /** How an answer may be written. */
-export type Writing = 'json' | 'cbor';
+export const WRITINGS = ['json', 'cbor'] as const;
+export type Writing = (typeof WRITINGS)[number];
 
 /**
  * The records of one shard as GetRecords writes them, made beforehand and kept end to end: an answer is one slice, whatever limit was asked.
  */
 export class ShardData {
   readonly shard: number;
-  readonly #writings = { json: new Written(), cbor: new Written() };
+  readonly #writings: ReadonlyMap<Writing, Written>;
   /** Bytes of data (as quotas count them) of all records up to and with this one. */
   readonly #bytes: number[] = [];
   readonly #arrivals: number[] = [];
 
-  constructor(shard: number) {
+  /** @param writings that anyone will ask for: each takes the memory of all records */
+  constructor(shard: number, writings: readonly Writing[]) {
     this.shard = shard;
+    this.#writings = new Map(writings.map((writing) => [writing, new Written(SEPARATORS[writing])]));
   }
 
   get records(): number {
     return this.#arrivals.length;
   }
 
-  add(record: { readonly data: Uint8Array; readonly partitionKey: string; readonly arrivalMs: number }): void {
-    const { data, partitionKey, arrivalMs } = record;
-    const SequenceNumber = this.sequenceNumber(this.records);
-    const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
-    const text =
-      `{"ApproximateArrivalTimestamp":${(arrivalMs / 1000).toFixed(3)},"Data":"${base64}",` +
-      `"PartitionKey":${JSON.stringify(partitionKey)},"SequenceNumber":"${SequenceNumber}"}`;
-    this.#writings.json.add(Buffer.from(text, 'latin1'), COMMA);
-    const members = { ApproximateArrivalTimestamp: arrivalMs, Data: data, PartitionKey: partitionKey, SequenceNumber };
-    this.#writings.cbor.add(cbor.serialize(members), NOTHING);
-    this.#bytes.push((this.#bytes.at(-1) ?? 0) + data.byteLength);
-    this.#arrivals.push(arrivalMs);
+  add(record: ShardRecord): void {
+    const sequenceNumber = this.sequenceNumber(this.records);
+    for (const [writing, written] of this.#writings) written.add(RENDER[writing](record, sequenceNumber));
+    this.#bytes.push((this.#bytes.at(-1) ?? 0) + record.data.byteLength);
+    this.#arrivals.push(record.arrivalMs);
   }
 
   /** 56 digits, as Kinesis's have; ascending. */
@@ -74,24 +70,56 @@ export class ShardData {
     return (this.#bytes[to - 1] ?? 0) - (from === 0 ? 0 : (this.#bytes[from - 1] ?? 0));
   }
 
-  /** Items of the array `Records`. A view, not a copy. */
+  /** Items of the array `Records`. A view, not a copy. @throws RangeError where this writing was not wanted */
   written(writing: Writing, from: number, to: number): Buffer {
-    return this.#writings[writing].slice(from, to);
+    const written = this.#writings.get(writing);
+    if (written === undefined) throw new RangeError(`The records of this stream are not written in ${writing}.`);
+    return written.slice(from, to);
   }
 }
 
-const COMMA = Buffer.from(',');
+interface ShardRecord {
+  readonly data: Uint8Array;
+  readonly partitionKey: string;
+  readonly arrivalMs: number;
+}
+
+const RENDER: Readonly<Record<Writing, (record: ShardRecord, sequenceNumber: string) => Uint8Array>> = {
+  json: ({ data, partitionKey, arrivalMs }, sequenceNumber) => {
+    const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+    return Buffer.from(
+      `{"ApproximateArrivalTimestamp":${(arrivalMs / 1000).toFixed(3)},"Data":"${base64}",` +
+        `"PartitionKey":${JSON.stringify(partitionKey)},"SequenceNumber":"${sequenceNumber}"}`,
+      'latin1',
+    );
+  },
+  cbor: ({ data, partitionKey, arrivalMs }, SequenceNumber) =>
+    cbor.serialize({
+      ApproximateArrivalTimestamp: arrivalMs,
+      Data: data,
+      PartitionKey: partitionKey,
+      SequenceNumber,
+    }),
+};
+
 const NOTHING = Buffer.alloc(0);
+const SEPARATORS: Readonly<Record<Writing, Uint8Array>> = { json: Buffer.from(','), cbor: NOTHING };
 
 /** Records end to end. */
 class Written {
+  readonly #separator: Uint8Array;
   #bytes: Buffer = Buffer.alloc(1 << 20);
   #length = 0;
   /** Where each record begins, and ends. */
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
 
-  add(record: Uint8Array, separator: Uint8Array): void {
+  constructor(separator: Uint8Array) {
+    this.#separator = separator;
+  }
+
+  add(record: Uint8Array): void {
+    const separator = this.#separator;
     const start = this.#length === 0 ? 0 : this.#length + separator.length;
     const end = start + record.length;
     while (end > this.#bytes.length) {

@@ -14,8 +14,10 @@ const POLL_MS = 40;
 const READY_MS = 60_000;
 /** The points of the last events come into several buckets, one after the other; when no more have come for so long, all have. */
 const QUIET_MS = 500;
-/** A consumer that has not finished by then is reported as it stands. */
-const DEADLINE_MS = 90_000;
+/** A consumer that has not written all events by then is reported as it stands: one that writes 5,000 a second has. */
+const deadlineMs = (events: number): number => 60_000 + events / 5;
+/** So is one that has written nothing more for so long. */
+const STALLED_MS = 30_000;
 
 export interface Trial {
   readonly events: number;
@@ -54,7 +56,7 @@ export async function runTrial(
     const threadsBefore = cpuSecondsByThread(pid);
     const kinesisPid = kinesis.server.pid ?? 0;
     const kinesisBefore = cpuSeconds(kinesisPid);
-    const { events, openedMs } = await kinesis.open(wiring.stream);
+    const { events, openedMs } = await kinesis.open(wiring.stream, consumer.heldToQuotas);
     let done: Written = { events: 0, points: 0, lastMs: openedMs };
     let changedMs = openedMs;
     while (done.events < events || Date.now() - changedMs < QUIET_MS) {
@@ -65,7 +67,7 @@ export async function runTrial(
         done = now;
         changedMs = Date.now();
       }
-      if (Date.now() - openedMs > DEADLINE_MS) break;
+      if (Date.now() - openedMs > deadlineMs(events) || Date.now() - changedMs > STALLED_MS) break;
     }
     const threads = cpuSecondsByThread(pid);
     const peak = peakRssMegabytes(pid);

@@ -96,7 +96,14 @@ async function measure(
 ): Promise<Round> {
   const stream = `workers-${serial++}`;
   const events = context.quick ? 12_000 : EVENTS;
-  await kinesis.create({ name: stream, shards: SHARDS, events, eventBytes: EVENT_BYTES, aggregated: false });
+  await kinesis.create({
+    name: stream,
+    shards: SHARDS,
+    events,
+    eventBytes: EVENT_BYTES,
+    aggregated: false,
+    writings: ['cbor'],
+  });
   await kinesis.shut(stream);
   const access = { accessKeyId: 'bench', secretAccessKey: 'bench' };
   const wiring: Wiring = {
