@@ -78,6 +78,7 @@ const IDLE = new Set(['(idle)', '(root)', '(program)']);
 export const SOURCES: readonly (readonly [path: string, stage: Stage])[] = [
   ['archive/gzip-lines.ts', 'gzip'],
   ['ingest/segment.ts', 'gzip'],
+  ['ingest/written-records.ts', 'gzip'],
   ['ingest/shard-archive.ts', 'gzip'],
   ['ingest/batch.ts', 'encode'],
   ['ingest/batcher.ts', 'encode'],
