@@ -40,6 +40,13 @@ const IDS = 997;
 
 export function questionsOf(recipe: Recipe): (preset: BenchPreset, range: AskedRange, zone?: string) => Question {
   const ids = idsToAsk(recipe, IDS);
+  /** A user, and the next one drawn that is another. */
+  const pairFrom = (number: number): (string | undefined)[] => {
+    const user = ids.users[number % IDS];
+    let next = number + 1;
+    while (ids.users[next % IDS] === user) next++;
+    return [user, ids.users[next % IDS]];
+  };
   const query = (preset: BenchPreset, range: AskedRange, number: number): object => {
     switch (preset) {
       case 'made':
@@ -54,7 +61,7 @@ export function questionsOf(recipe: Recipe): (preset: BenchPreset, range: AskedR
         // Receivers, because everyone's counts are read from the actors: each has its own field, and is cold by itself.
         return { preset, of: 'received', n: 10 };
       case 'pair':
-        return { preset, ids: [ids.users[number % IDS], ids.users[(number + 1) % IDS]], every: range.every };
+        return { preset, ids: pairFrom(number), every: range.every };
       case 'who':
         return { preset, of: 'received', ids: [ids.users[number % IDS]], n: 10 };
       default:

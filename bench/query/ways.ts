@@ -68,7 +68,9 @@ export class Asker {
   async prepare(body: Body): Promise<Prepared> {
     const api = JSON.stringify(body);
     const text = await this.#post(`${this.#backend.url}/v1/translate`, api, {});
-    const { flux } = translated.parse(JSON.parse(text)).results.A;
+    const answer = translated.safeParse(JSON.parse(text));
+    if (!answer.success) throw new Error(`/v1/translate answered ${text.slice(0, 500)} to ${api}`);
+    const { flux } = answer.data.results.A;
     return { api, raw: JSON.stringify({ query: flux, type: 'flux', dialect: { header: true, annotations: [] } }) };
   }
 
