@@ -64,7 +64,13 @@ function pictures(measured: Measured, context: BenchContext): Picture[] {
   const before = 'ingest-flame-before.svg';
   return [
     ...(existsSync(join(context.pictures, before))
-      ? [{ file: before, caption: 'Flame graph before the optimizations of this page (kept by hand, same workload).' }]
+      ? [
+          {
+            file: before,
+            caption:
+              'Flame graph before, as of version 0.1 on 2026-11-25 (kept by hand): plain 1 KB events, records as objects, JSON.',
+          },
+        ]
       : []),
     { file: measured.profiled.flame, caption: 'Flame graph of this run: main thread of ingest, plain 1 KB events.' },
   ];

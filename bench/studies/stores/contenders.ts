@@ -3,6 +3,7 @@ import { filledClickhouse } from './clickhouse.ts';
 import { timeJobs } from '../../clients.ts';
 import type { Recipe } from '../../data/events.ts';
 import { askFlux, cardinality, filledInflux, type FilledInflux, type LoadReport } from '../../data/influx.ts';
+import { countWeek } from '../../data/hours.ts';
 import { ID_TAGS, ONE_BUCKET, PREFIXES, type Layout } from '../../data/layouts.ts';
 import { usageOf, type Usage } from '../../usage.ts';
 import { apiBody, clickhouseSql, idTagsFlux, oneBucketFlux, type StoreQuestion } from './questions.ts';
@@ -85,17 +86,28 @@ const fluxAccess = (
 
 async function ours(recipe: Recipe, say: Say): Promise<Contender> {
   const store = await filledInflux(recipe, PREFIXES, say);
-  const backend = await startBackend(store);
-  const asker = new Asker(backend, store);
-  const api: Access = {
-    name: 'Userpulse, HTTP API',
-    sum: async (question, id) => sumOfFrames(await asker.ask('api', await asker.prepare(apiBody(question, id)))),
-    time: async (question, ids, clients) =>
-      asker.time('api', await Promise.all(ids.map((id) => asker.prepare(apiBody(question, id)))), clients),
+  const stops: (() => Promise<void>)[] = [];
+  const access = async (name: string, settings: Readonly<Record<string, string>>): Promise<Access> => {
+    const backend = await startBackend(store, settings);
+    const asker = new Asker(backend, store);
+    stops.push(async () => {
+      await asker.close();
+      await backend.stop();
+    });
+    return {
+      name,
+      sum: async (question, id) => sumOfFrames(await asker.ask('api', await asker.prepare(apiBody(question, id)))),
+      time: async (question, ids, clients) =>
+        asker.time('api', await Promise.all(ids.map((id) => asker.prepare(apiBody(question, id)))), clients),
+    };
   };
-  return influxContender('Userpulse', store, PREFIXES, [api], async () => {
-    await asker.close();
-    await backend.stop();
+  await countWeek(store, say);
+  const accesses = [
+    await access('Userpulse, HTTP API', {}),
+    await access('Userpulse, from points alone', { USERPULSE_ROLLUP: 'off' }),
+  ];
+  return influxContender('Userpulse', store, PREFIXES, accesses, async () => {
+    for (const stop of stops) await stop();
     await store.stop();
   });
 }

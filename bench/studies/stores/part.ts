@@ -136,7 +136,7 @@ async function report(
       `The same ${number(recipe.stretches.reduce((sum, s) => sum + s.events, 0))} events of a week, ${number(recipe.users)} users, for every store. All stores run side by side, one is queried at a time, and all must return the same counts. ` +
       'N1, a design that was published as a failure, has one bucket with user and share IDs as tags. N2 has a bucket per question with its ID as a tag. ' +
       `ClickHouse 26.9 is its embedded build (\`${CHDB}\`) with a table per question sorted by (id, type, time, offsetNs). It is queried from threads of its own process, without network or client library, which saves it a millisecond or two. ` +
-      'Its tables are ReplacingMergeTree: with FINAL, an event that is sent twice counts once, as Userpulse promises; without FINAL, only after the merge. Userpulse is queried through its HTTP API.\n\n' +
+      'Its tables are ReplacingMergeTree: with FINAL, an event that is sent twice counts once, as Userpulse promises; without FINAL, only after the merge. Userpulse is queried through its HTTP API, as it answers by itself (the week’s hours counted, hours that are closed kept from one question to the next) and with USERPULSE_ROLLUP=off.\n\n' +
       WHERE_OTHERS_WIN,
     tables: [costs(contenders, restarts, await Promise.all(contenders.map((each) => each.series()))), times(answers)],
     plots: [rates(contenders)],
