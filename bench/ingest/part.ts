@@ -114,6 +114,10 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
       await sinks.reset();
       const trial = await runTrial(consumer, { ...wiring, stream: workload.spec.name }, kinesis, () => sinks.written());
       trials.push(trial);
+      if (consumer.pointsPerEvent === 'one' && trial.points !== trial.events)
+        throw new Error(
+          `${consumer.name} has written ${trial.points} points of ${trial.events} events, not one of each.`,
+        );
       say(`round ${round}: ${consumer.name}, ${workload.title}: ${described(trial)}`);
     }
   }

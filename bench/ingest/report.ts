@@ -241,9 +241,9 @@ function targets(measured: Measured, main: Series): Target[] {
     },
     {
       figure: 'the same: CPU seconds per million events',
-      target: '≤ 40',
+      target: '≤ 20',
       measured: spread(cpu),
-      ...missed(cpu.median <= 40, `${by(cpu.median, 40)} above; see the stages`),
+      ...missed(cpu.median <= 20, `${by(cpu.median, 20)} above; see the stages`),
     },
     {
       figure: 'the same: ahead of every peer, events/s and events per CPU second',

@@ -8,7 +8,7 @@ const SOURCE = here('../../backend/src/');
 
 /** What of Userpulse the peers have nothing of, below backend/src, and by what it is replaced. A test holds that each is there. */
 export const REPLACED: Readonly<Record<string, string>> = {
-  'schema/event-writer.ts': here('fake-event-writer.ts'),
+  'schema/points.ts': here('fake-points.ts'),
   'archive/gzip-lines.ts': here('fake-gzip-lines.ts'),
 };
 

@@ -15,6 +15,8 @@ const SHARED = ['node_modules'];
 const COPIED = [
   'contract',
   'backend',
+  // Its program is built where workers are tested.
+  'leases',
   'tests',
   'tools',
   'bench',

@@ -1,6 +1,6 @@
 import type { BucketRole } from '../../backend/src/schema/buckets.ts';
 
-export { EventWriter } from '../../backend/src/schema/event-writer.ts';
+export * from '../../backend/src/schema/points.ts';
 
 /** A fake for a comparison: the one point that the peers write, in `interactions_made`. See same-work.ts. */
 export const rolesOf = (): readonly BucketRole[] => MADE;
