@@ -16,7 +16,7 @@ import { report } from './report.ts';
 import { userpulseAtPeersWork } from './same-work.ts';
 import { runTrial, type Trial } from './trial.ts';
 
-/** Their quota is 2 MB/s each, 48 MB/s: more than Userpulse reads when it does all its work. */
+/** Their quota is 2 MB/s each, 48 MB/s, which binds on a fast machine: events/s on the clock are then those of the quota, CPU is not. */
 const SHARDS = 24;
 /** Of the main workload: a figure per million events is then measured over a million, and V8's compiling, a third of a short run, is not most of it. */
 const MAIN_EVENTS = 1_000_000;

@@ -126,7 +126,6 @@ export async function lifion(root: string): Promise<{ readonly consumer: Consume
   const consumer: Consumer = {
     name: 'lifion-kinesis 1.3.3',
     pointsPerEvent: 'one',
-    // Without quotas it would read faster than it writes, and take more than twice the memory and CPU.
     heldToQuotas: true,
     start: (wiring) =>
       startServer({
