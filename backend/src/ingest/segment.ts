@@ -1,6 +1,6 @@
 import type { ArchiveObject } from '../archive/archive-writer.ts';
 import { archiveKey, dayOf, rejectedKey, type SegmentRange } from '../archive/keys.ts';
-import { deadLetterLine } from '../archive/dead-letter.ts';
+import { deadLetterLine, type DeadLetter } from '../archive/dead-letter.ts';
 import type { LineEncoder } from '../archive/codec.ts';
 import { CODECS, type CodecName } from '../archive/codecs.ts';
 import type { NotedRefusal, PendingRange } from '../checkpoint/checkpoint.ts';
@@ -89,20 +89,39 @@ export class Segment {
     const behind = records.firstItem(at + 1);
     for (let number = records.firstItem(at); number < behind; number++) {
       const item = records.item(at, number);
-      const reason = item.kind === 'line' ? records.refusal(number) : item.reason;
-      if (item.kind === 'line' && reason === undefined) {
+      if (item.kind === 'rejection') {
+        this.#reject(records, at, item);
+        continue;
+      }
+      const reason = records.refusal(number);
+      if (reason === undefined) {
         this.#put(this.#archive, item.day, item.line);
         continue;
       }
       const { subSequence, data } = item;
-      const code = item.kind === 'line' ? 'influx_refused' : item.code;
-      const deadLetter = { code, reason: reason ?? '', sequenceNumber, subSequence, arrivalMs, data };
-      if (item.kind === 'line') this.#refusals.push(refusalOf(deadLetter));
-      const { shardId } = this;
-      const line = deadLetterLine({ ...deadLetter, shardId, partitionKey: records.partitionKey(at) });
-      this.#put(this.#rejected, dayOf(arrivalMs), line);
+      this.#refusals.push({ sequenceNumber, ...(subSequence === undefined ? {} : { subSequence }), reason });
+      this.#reject(records, at, { code: 'influx_refused', reason, subSequence, data });
     }
     return sequenceNumber;
+  }
+
+  #reject(
+    records: WrittenRecords,
+    at: number,
+    { code, reason, subSequence, data }: Pick<DeadLetter, 'code' | 'reason' | 'subSequence' | 'data'>,
+  ): void {
+    const arrivalMs = records.arrivalMs(at);
+    const line = deadLetterLine({
+      code,
+      reason,
+      shardId: this.shardId,
+      sequenceNumber: records.sequenceNumber(at),
+      subSequence,
+      partitionKey: records.partitionKey(at),
+      arrivalMs,
+      data,
+    });
+    this.#put(this.#rejected, dayOf(arrivalMs), line);
   }
 
   /** What the checkpoint must know before any of {@link objects} is written. */
@@ -164,13 +183,6 @@ export class Segment {
     this.#rawBytes += line.length + 1;
   }
 }
-
-const refusalOf = ({
-  sequenceNumber,
-  subSequence,
-  reason,
-}: Pick<NotedRefusal, 'sequenceNumber' | 'reason'> & { readonly subSequence: number | undefined }): NotedRefusal =>
-  subSequence === undefined ? { sequenceNumber, reason } : { sequenceNumber, subSequence, reason };
 
 const byDay = (parts: ReadonlyMap<number, LineEncoder>): [number, LineEncoder][] =>
   [...parts].sort(([a], [b]) => a - b);

@@ -153,10 +153,7 @@ export class ShardArchive {
 
   /** Forgets what is not sealed: it will be read again, or never. A range that is on its way still becomes durable. */
   drop(): void {
-    for (let { list } = this.#line; list !== undefined; { list } = this.#line) {
-      list.release(this.#line.at);
-      this.#line.shift();
-    }
+    this.#line.clear((records, at) => records.release(at));
     if (!this.#segment.empty) this.#segment.discard();
     this.#segment = this.newSegment();
     this.#flushing = false;

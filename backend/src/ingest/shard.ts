@@ -150,10 +150,7 @@ export class Shard {
 
   #drop(): void {
     this.#dropped = true;
-    for (let { list } = this.#queue; list !== undefined; { list } = this.#queue) {
-      list.release(this.#queue.at);
-      this.#queue.shift();
-    }
+    this.#queue.clear((records, at) => records.release(at));
     this.archive.drop();
     this.#releaseDropped();
   }

@@ -1,6 +1,5 @@
 import { dayOf } from '../archive/keys.ts';
 import type { DecodedItem } from '../event/decode.ts';
-import type { RejectionCode } from '../event/event.ts';
 import type { StreamRecords } from '../kinesis/stream-records.ts';
 
 /** What the archive holds of a user record: a line, or a dead letter. */
@@ -15,15 +14,9 @@ export type ArchiveItem =
       /** As it was received; an archive line lacks the white space around it. */
       readonly data: Uint8Array;
     }
-  | {
-      readonly kind: 'rejection';
-      readonly subSequence: number | undefined;
-      readonly code: RejectionCode;
-      readonly reason: string;
-      readonly data: Uint8Array;
-    };
+  | Extract<DecodedItem, { kind: 'rejection' }>;
 
-/** Of an item that lies within the record's own bytes, which nearly all do: sub-sequence, day, and where line and data begin and end. */
+/** Of an item that lies within the record's own bytes, which nearly all do: sub-sequence, day, and where in them line and data begin and end. */
 const COLUMNS = 6;
 const NO_SUB_SEQUENCE = -1;
 /** In place of a sub-sequence: the item is kept as an object. */
@@ -61,10 +54,10 @@ export class WrittenRecords {
       this.#columns.push(
         subSequence ?? NO_SUB_SEQUENCE,
         dayOf(item.event.occurredAtMs),
-        item.line.byteOffset,
-        item.line.byteOffset + item.line.byteLength,
-        data.byteOffset,
-        data.byteOffset + data.byteLength,
+        item.line.byteOffset - record.byteOffset,
+        item.line.byteOffset - record.byteOffset + item.line.byteLength,
+        data.byteOffset - record.byteOffset,
+        data.byteOffset - record.byteOffset + data.byteLength,
       );
       return;
     }
@@ -90,14 +83,14 @@ export class WrittenRecords {
 
   /** @param at of its record, which is not released yet */
   item(at: number, item: number): ArchiveItem {
-    const elsewhere = this.#elsewhere.size === 0 ? undefined : this.#elsewhere.get(item);
-    if (elsewhere !== undefined) return elsewhere;
     const column = item * COLUMNS;
     const columns = this.#columns;
+    const subSequence = columns[column];
+    const elsewhere = subSequence === ELSEWHERE ? this.#elsewhere.get(item) : undefined;
+    if (elsewhere !== undefined) return elsewhere;
     const record = this.data(at);
     const line = partOf(record, columns[column + 2] ?? 0, columns[column + 3] ?? 0);
     const data = partOf(record, columns[column + 4] ?? 0, columns[column + 5] ?? 0);
-    const subSequence = columns[column];
     return {
       kind: 'line',
       subSequence: subSequence === NO_SUB_SEQUENCE ? undefined : subSequence,
@@ -114,7 +107,7 @@ export class WrittenRecords {
 
   /** Why InfluxDB has refused one of the event's points; undefined where it has not. */
   refusal(item: number): string | undefined {
-    return this.#refusals.size === 0 ? undefined : this.#refusals.get(item);
+    return this.#refusals.get(item);
   }
 
   data(at: number): Buffer {
@@ -153,12 +146,9 @@ export class WrittenRecords {
   }
 }
 
-/** Bytes of a record, by where they are in the memory that it lies in; without a view of its own where they are all of it. */
-function partOf(record: Buffer, start: number, end: number): Uint8Array {
-  const from = start - record.byteOffset;
-  const to = end - record.byteOffset;
-  return from === 0 && to === record.length ? record : record.subarray(from, to);
-}
+/** Bytes of a record, without a view of their own where they are all of it. */
+const partOf = (record: Buffer, from: number, to: number): Uint8Array =>
+  from === 0 && to === record.length ? record : record.subarray(from, to);
 
 function archiveItem(item: DecodedItem): ArchiveItem {
   if (item.kind === 'rejection') return item;

@@ -58,6 +58,10 @@ describe('ListFifo', () => {
           expect(fifo.size).toBe(model.length);
           expect(fifo.list?.[fifo.at]).toBe(model[0]);
         }
+        const left: (number | undefined)[] = [];
+        fifo.clear((list, at) => left.push(list[at]));
+        expect(left).toEqual(model);
+        expect(fifo.size).toBe(0);
       }),
     );
   });

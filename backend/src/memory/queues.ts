@@ -68,6 +68,14 @@ export class ListFifo<T extends { readonly length: number }> {
     this.#lists.shift();
     this.#at = 0;
   }
+
+  /** All items leave. @param each called with the place of each in its list, oldest first */
+  clear(each: (list: T, at: number) => void): void {
+    for (let { list } = this; list !== undefined; { list } = this) {
+      each(list, this.#at);
+      this.shift();
+    }
+  }
 }
 
 /**
