@@ -54,14 +54,7 @@ export class ListSum {
     let bounds = 0;
     for (const list of lists) {
       bounds += list.bound;
-      for (const { id, count } of list.ids) {
-        const known = ids.get(id);
-        if (known === undefined) ids.set(id, { count, bounds: list.bound });
-        else {
-          known.count += count;
-          known.bounds += list.bound;
-        }
-      }
+      addList(ids, list);
     }
     this.ids = ids;
     this.bounds = bounds;
@@ -74,6 +67,24 @@ export class ListSum {
 }
 
 const NOTHING = new ListSum([]);
+
+/** @param begin called for each id that has no sum yet. @returns what its sum begins with; undefined: nothing */
+function addList(
+  sums: Map<string, Sum>,
+  { ids, bound }: Frequent,
+  begin: (id: string) => Readonly<Sum> | undefined = () => undefined,
+): void {
+  for (const { id, count } of ids) {
+    const known = sums.get(id);
+    if (known === undefined) {
+      const before = begin(id);
+      sums.set(id, { count: count + (before?.count ?? 0), bounds: bound + (before?.bounds ?? 0) });
+    } else {
+      known.count += count;
+      known.bounds += bound;
+    }
+  }
+}
 
 export class Shortlist {
   readonly #before: ListSum;
@@ -94,19 +105,12 @@ export class Shortlist {
     if (before.bytes > 0) this.#memory(before.bytes);
   }
 
-  add({ ids, bound }: Frequent): void {
-    this.#bounds += bound;
-    for (const { id, count } of ids) {
-      const known = this.#ids.get(id);
-      if (known === undefined) {
-        this.#memory(ID_BYTES);
-        const before = this.#before.ids.get(id);
-        this.#ids.set(id, { count: count + (before?.count ?? 0), bounds: bound + (before?.bounds ?? 0) });
-      } else {
-        known.count += count;
-        known.bounds += bound;
-      }
-    }
+  add(list: Frequent): void {
+    this.#bounds += list.bound;
+    addList(this.#ids, list, (id) => {
+      this.#memory(ID_BYTES);
+      return this.#before.ids.get(id);
+    });
   }
 
   /**

@@ -5,6 +5,7 @@ import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import type { Row } from './hour-rows.ts';
 import type { HourSeals } from './hour-seals.ts';
 import type { HourPoints, KeptLists } from './kept-lists.ts';
+import { UnsentReads } from './unsent-reads.ts';
 import type { Range } from './validate.ts';
 
 /** Points of an hour that are read one by one at most. */
@@ -25,7 +26,7 @@ export class EveryonesPoints {
   readonly #schema: Schema;
   /** How often parts of an hour were counted; the one that was asked for longest ago first. */
   readonly #counted = new Map<Hour, number>();
-  readonly #reading = new Map<Hour, Promise<HourPoints>>();
+  readonly #reading = new UnsentReads<Hour, HourPoints>();
 
   constructor(joined: Pick<JoinedReader, 'ask'>, lists: KeptLists, seals: Pick<HourSeals, 'sealOf'>, schema: Schema) {
     this.#joined = joined;
@@ -55,15 +56,7 @@ export class EveryonesPoints {
 
   /** Reads and keeps them. All who ask before the question is sent share it. @throws as JoinedReader.ask */
   read(hour: Hour): Promise<HourPoints> {
-    const running = this.#reading.get(hour);
-    if (running !== undefined) return running;
-    const sent = (): void => {
-      if (this.#reading.get(hour) === read) this.#reading.delete(hour);
-    };
-    // In the next turn, when it is known.
-    const read = Promise.resolve().then(() => this.#read(hour, sent));
-    this.#reading.set(hour, read);
-    return read;
+    return this.#reading.ask(hour, (sent) => this.#read(hour, sent));
   }
 
   /** @param sent called when nobody can be part of it any more */
@@ -72,42 +65,38 @@ export class EveryonesPoints {
     const seal = this.#seals.sealOf(hour) ?? '';
     let times = new Map<string, number[]>();
     const range = { fromMs: hour * HOUR_MS, toMs: (hour + 1) * HOUR_MS };
-    try {
-      await this.#joined.ask(
-        {
-          key: 'everyone’s points',
-          streams: 1,
-          script: (prefix) => {
-            sent();
-            return peopleStream(
-              {
-                kind: 'people',
-                name: `${prefix}points`,
-                preset: 'everyone',
-                ids: [],
-                types: [],
-                ...range,
-                timed: true,
-                typed: true,
-              },
-              this.#schema,
-            );
-          },
-          begin: () => {
-            times = new Map();
-            return (_, type) => {
-              // Parts of split totals are series of their own.
-              const own = times.get(type) ?? [];
-              times.set(type, own);
-              return (ms) => ms !== null && own.push(ms - range.fromMs) > 0;
-            };
-          },
+    await this.#joined.ask(
+      {
+        key: 'everyone’s points',
+        streams: 1,
+        script: (prefix) => {
+          sent();
+          return peopleStream(
+            {
+              kind: 'people',
+              name: `${prefix}points`,
+              preset: 'everyone',
+              ids: [],
+              types: [],
+              ...range,
+              timed: true,
+              typed: true,
+            },
+            this.#schema,
+          );
         },
-        undefined,
-      );
-    } finally {
-      sent();
-    }
+        begin: () => {
+          times = new Map();
+          return (_, type) => {
+            // Parts of split totals are series of their own.
+            const own = times.get(type) ?? [];
+            times.set(type, own);
+            return (ms) => ms !== null && own.push(ms - range.fromMs) > 0;
+          };
+        },
+      },
+      undefined,
+    );
     const points = { seal, types: new Map([...times].map(([type, own]) => [type, Uint32Array.from(own).sort()])) };
     if (seal !== '') this.#lists.keepPoints(hour, points);
     return points;

@@ -5,6 +5,7 @@ import type { JoinedReader } from '../influx/joined-reader.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import type { Draft, KeptHours } from './kept-hours.ts';
+import { keepUntilDone, unsent, UnsentReads, type Unsent } from './unsent-reads.ts';
 
 /** Ids whose points of an hour are read in one stream. */
 const MOST_IDS = 40;
@@ -25,12 +26,6 @@ type IdRows = readonly Row[] | undefined;
 export const pointsKey = (preset: IdPreset, id: string): string => JSON.stringify(['points', preset, id]);
 export const POINT_GRAIN_MS = 1;
 
-/** A read that has not been sent yet, so that others can still be part of it. */
-interface Unsent<T> {
-  readonly done: Promise<T>;
-  readonly sent: boolean;
-}
-
 /**
  * Short reads beside kept hours, each for all who ask before it is sent. A stream costs InfluxDB about a millisecond, whatever it finds: the points of
  * one hour of several ids come as rows in one, and are told apart here.
@@ -40,7 +35,7 @@ export class HourRows {
   readonly #kept: KeptHours;
   readonly #schema: Schema;
   readonly #ids = new Map<string, { readonly ids: Set<string>; readonly read: Unsent<ReadonlyMap<string, IdRows>> }>();
-  readonly #counts = new Map<string, Unsent<readonly Row[]>>();
+  readonly #counts = new UnsentReads<string, readonly Row[]>();
 
   constructor(joined: Pick<JoinedReader, 'ask'>, kept: KeptHours, schema: Schema) {
     this.#joined = joined;
@@ -55,8 +50,7 @@ export class HourRows {
     if (asked === undefined || asked.read.sent || asked.ids.size >= MOST_IDS) {
       const ids = new Set<string>();
       asked = { ids, read: unsent((sent) => this.#readIds(preset, ids, hour, sent)) };
-      this.#ids.set(key, asked);
-      this.#forgetWhenDone(this.#ids, key, asked, asked.read);
+      keepUntilDone(this.#ids, key, asked, asked.read);
     }
     asked.ids.add(id);
     return (await asked.read.done).get(id);
@@ -70,20 +64,7 @@ export class HourRows {
   counts(stream: CountStream, draft: () => Draft): Promise<readonly Row[]> {
     const { preset, types, grain, fromMs, toMs } = stream;
     const key = JSON.stringify([preset, types, grain, fromMs, toMs]);
-    let read = this.#counts.get(key);
-    if (read === undefined || read.sent) {
-      read = unsent((sent) => this.#readCounts(stream, draft, sent));
-      this.#counts.set(key, read);
-      this.#forgetWhenDone(this.#counts, key, read, read);
-    }
-    return read.done;
-  }
-
-  #forgetWhenDone<T>(all: Map<string, T>, key: string, one: T, { done }: Unsent<unknown>): void {
-    const forget = (): void => {
-      if (all.get(key) === one) all.delete(key);
-    };
-    done.then(forget, forget);
+    return this.#counts.ask(key, (sent) => this.#readCounts(stream, draft, sent));
   }
 
   async #readIds(
@@ -170,19 +151,4 @@ export class HourRows {
     }
     return rows;
   }
-}
-
-/** @param read calls `sent` when nobody can be part of it any more */
-function unsent<T>(read: (sent: () => void) => Promise<T>): Unsent<T> {
-  let sent = false;
-  // In the next turn, when all that is asked for in this one is known.
-  const done = Promise.resolve().then(() => read(() => (sent = true)));
-  // Nobody may be left to hear of its failure.
-  done.catch(() => undefined);
-  return {
-    done,
-    get sent() {
-      return sent;
-    },
-  };
 }

@@ -159,8 +159,8 @@ export class KeptAnswers {
     if (stream.preset === 'everyone') {
       const short = ranges.filter((range) => fieldFor({ ...stream, ...range }) === undefined);
       if (short.length < ranges.length) return { part, ranges, hours, edges: [] };
-      const most = this.#kept.most(key, hours);
-      return { part, ranges: [], hours, edges: short.map((range) => this.#edgeOfAll(range, most, looked)) };
+      const points = this.#kept.most(key, hours);
+      return { part, ranges: [], hours, edges: short.map((range) => this.#edgeOfAll(range, points, looked)) };
     }
     if (!isIdPreset(stream.preset) || this.#kept.most(key, hours) > MOST_EDGE_ROWS)
       return { part, ranges, hours, edges: [] };
@@ -177,8 +177,8 @@ export class KeptAnswers {
     return { part, ranges: long, hours, edges };
   }
 
-  /** @param most points that an hour may have */
-  #edgeOfAll(range: Range, most: number, looked: HourSpan): Edge {
+  /** @param points that an hour may have */
+  #edgeOfAll(range: Range, points: number, looked: HourSpan): Edge {
     const [piece, another] = piecesOf(range);
     const counted = { ...range, hour: undefined, kept: false };
     const everyone = this.#everyone;
@@ -187,7 +187,7 @@ export class KeptAnswers {
     const { hour } = piece;
     if (hour < looked.first || hour >= looked.end) return counted;
     if (everyone.kept(hour) !== undefined) return { ...range, hour, kept: true };
-    return everyone.isDue(hour, most) ? { ...range, hour, kept: false } : counted;
+    return everyone.isDue(hour, points) ? { ...range, hour, kept: false } : counted;
   }
 
   /** The rows of an edge; undefined where there are too many to be read one by one, or where they are kept. */
@@ -203,8 +203,7 @@ export class KeptAnswers {
     const rows: Row[] = [];
     for (const own of all) {
       if (own === undefined) return undefined;
-      for (const row of own)
-        if (row.ms >= fromMs && row.ms < toMs && (types.length === 0 || types.includes(row.type))) rows.push(row);
+      for (const row of own) if (row.ms >= fromMs && row.ms < toMs && isOf(types, row.type)) rows.push(row);
     }
     return rows;
   }
@@ -259,7 +258,7 @@ export class KeptAnswers {
       const valid = this.#kept.valid(key, { first: hour, end: hour + 1 });
       if (valid.size === 0) return undefined;
       this.#kept.read(key, valid, POINT_GRAIN_MS, (type) => (ms, count) => {
-        if (ms >= fromMs && ms < toMs && (types.length === 0 || types.includes(type))) rows.push({ type, ms, count });
+        if (ms >= fromMs && ms < toMs && isOf(types, type)) rows.push({ type, ms, count });
       });
     }
     return rows;
@@ -389,7 +388,10 @@ const teed =
 const isWhole = ({ fromMs, toMs }: Range): boolean => fromMs % HOUR_MS === 0 && toMs % HOUR_MS === 0;
 
 /** @param types empty: all */
+const isOf = (types: readonly string[], type: string): boolean => types.length === 0 || types.includes(type);
+
+/** @param types empty: all */
 const ofTypes = (rows: readonly Row[], types: readonly string[]): readonly Row[] =>
-  types.length === 0 ? rows : rows.filter(({ type }) => types.includes(type));
+  rows.filter(({ type }) => isOf(types, type));
 
 const isShort = ({ fromMs, toMs }: Range): boolean => toMs - fromMs <= MOST_EDGE_MS;

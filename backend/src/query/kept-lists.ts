@@ -49,8 +49,8 @@ interface Kept {
 }
 
 /**
- * What rankings, and everyone's counts of parts of hours, have read of hours. It never changes under the seal that the hour had before it was read, so that it is as good as what is read now
- * where the hour still has that seal.
+ * What rankings, and everyone's counts of parts of hours, have read of hours. It never changes under the seal that the hour had before it was read,
+ * so that it is as good as what is read now where the hour still has that seal.
  */
 export class KeptLists implements Spare {
   readonly #budget: QueryBudget;

@@ -118,17 +118,16 @@ export class SeriesReader {
 
   /** As {@link readPoints}, of everyone, with the help of counted hours. */
   async #readCounted(plan: SeriesPlan, signal: AbortSignal): Promise<Counted> {
-    const read = async (reading: Reading): Promise<Series[]> => {
+    const read = async (reading: Reading): Promise<Counts> => {
       const counts = new Counts(plan, reading);
       await readCounted(this.#o.counted, reading, counts, signal);
-      if (counts.size > MAX_SERIES) throw tooManySeries(counts.size);
-      return counts.series();
+      return counts;
     };
     const [now, earlier] = await Promise.all([
       read(plan.now),
       plan.compare === undefined ? undefined : read(plan.compare.earlier),
     ]);
-    return { now, earlier };
+    return countedOf({ now, earlier });
   }
 }
 
