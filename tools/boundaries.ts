@@ -18,7 +18,7 @@ export const BACKEND: Readonly<Record<string, readonly string[]>> = {
   files: [],
   aws: [],
   event: [],
-  schema: ['event'],
+  schema: ['memory', 'event'],
   'config.ts': ['event'],
   flux: ['schema'],
   kinesis: ['memory', 'aws', 'event'],

@@ -2,6 +2,7 @@ import type { NotedRelocation } from '../checkpoint/checkpoint.ts';
 import { decodeRecord, type DecodeOptions, type DecodeSettings } from '../event/decode.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import type { PointSink } from '../influx/point-sink.ts';
+import { Ints } from '../memory/ints.ts';
 import type { BucketRole } from '../schema/buckets.ts';
 import { rolesOf } from '../schema/points.ts';
 import { identityOf } from '../schema/identity.ts';
@@ -11,10 +12,17 @@ import type { IngestMetrics } from './metrics.ts';
 import type { Portion, Shard } from './shard.ts';
 import type { WrittenRecords } from './written-records.ts';
 
-interface BucketLines {
-  readonly lines: LineBlock;
-  /** The item of the batch that each point belongs to, by index. */
-  readonly owners: number[];
+/** What a batch writes into one bucket. */
+export class BucketLines {
+  readonly lines = new LineBlock();
+  /** The item of the batch that each line belongs to, by index. */
+  readonly owners = new Ints();
+
+  /** Without lines, but with its memory: to be filled again. */
+  clear(): void {
+    this.lines.clear();
+    this.owners.clear();
+  }
 }
 
 /** Consecutive items of a batch that are of the same shard. */
@@ -61,8 +69,12 @@ const MAX_SPARE = 12;
 export class Batch {
   readonly createdAtMs: number;
   readonly #context: BatchContext;
-  readonly #spare: LineBlock[];
-  readonly #byRole = new Map<BucketRole, BucketLines>();
+  readonly #spare: BucketLines[];
+  readonly #buckets: { readonly role: BucketRole; readonly bucket: BucketLines }[] = [];
+  #made: BucketLines | undefined;
+  #received: BucketLines | undefined;
+  #share: BucketLines | undefined;
+  #total: BucketLines | undefined;
   readonly #portions = new Map<Shard, Portion>();
   readonly #relocations = new Map<Shard, NotedRelocation[]>();
   readonly #turns: Turn[] = [];
@@ -74,8 +86,8 @@ export class Batch {
   #toMs = -Infinity;
   #oldestArrivalMs = Infinity;
 
-  /** @param spare blocks whose memory may be used again; those of this batch join them when it is written */
-  constructor(createdAtMs: number, context: BatchContext, spare: LineBlock[]) {
+  /** @param spare lines whose memory may be used again; those of this batch join them when it is written */
+  constructor(createdAtMs: number, context: BatchContext, spare: BucketLines[]) {
     this.createdAtMs = createdAtMs;
     this.#context = context;
     this.#spare = spare;
@@ -163,10 +175,13 @@ export class Batch {
     const identity = identityOf(event);
     if (allocator.isConflict(identity)) metrics.eventIdConflicts.inc();
     const { writer } = allocator;
-    for (const role of rolesOf(event)) {
+    const roles = rolesOf(event);
+    // Step by step for all of them: each look into the table of offsets waits for memory, and only side by side do they wait together.
+    for (const role of roles) writer.begin(this.#linesOf(role).lines, role, event);
+    const assignments = roles.map((role) => allocator.allocate(role, writer.seriesMs(role), identity));
+    for (const [at, { offsetNs, collided, relocation }] of assignments.entries()) {
+      const role = roles[at] ?? 'total';
       const bucket = this.#linesOf(role);
-      writer.begin(bucket.lines, role, event);
-      const { offsetNs, collided, relocation } = allocator.allocate(role, writer.seriesMs, identity);
       if (relocation !== undefined) {
         this.#note(shard, { ...relocation, sequenceNumber: written.sequenceNumber(written.length - 1) });
       }
@@ -177,12 +192,25 @@ export class Batch {
     }
   }
 
+  /** A table by role would be looked up by the role's text, a few times for every event. */
   #linesOf(role: BucketRole): BucketLines {
-    let bucket = this.#byRole.get(role);
-    if (bucket === undefined) {
-      bucket = { lines: this.#spare.pop() ?? new LineBlock(), owners: [] };
-      this.#byRole.set(role, bucket);
+    switch (role) {
+      case 'made':
+        return (this.#made ??= this.#newLines(role));
+      case 'received':
+        return (this.#received ??= this.#newLines(role));
+      case 'share':
+        return (this.#share ??= this.#newLines(role));
+      case 'total':
+        return (this.#total ??= this.#newLines(role));
+      default:
+        return role satisfies never;
     }
+  }
+
+  #newLines(role: BucketRole): BucketLines {
+    const bucket = this.#spare.pop() ?? new BucketLines();
+    this.#buckets.push({ role, bucket });
     return bucket;
   }
 
@@ -199,17 +227,17 @@ export class Batch {
   async write(signal: AbortSignal): Promise<WrittenNotice> {
     const { sink, metrics } = this.#context;
     await Promise.all(
-      [...this.#byRole].map(async ([role, { lines, owners }]) => {
+      this.#buckets.map(async ({ role, bucket: { lines, owners } }) => {
         const refusals = await sink.write(role, lines, signal);
         for (const { index, reason } of refusals) {
-          const owner = owners[index];
+          const owner = owners.at(index);
           if (owner === undefined) throw new Error(`A refusal names line ${index} of ${owners.length}.`);
           this.#refuse(owner, `${role}: ${reason}`);
         }
         metrics.pointsWritten.inc({ bucket: role }, lines.length - refusals.length);
       }),
     );
-    return { roles: new Set(this.#byRole.keys()), fromMs: this.#fromMs, toMs: this.#toMs };
+    return { roles: new Set(this.#buckets.map(({ role }) => role)), fromMs: this.#fromMs, toMs: this.#toMs };
   }
 
   #refuse(number: number, reason: string): void {
@@ -228,11 +256,10 @@ export class Batch {
 
   /** After {@link write}: the records go on to the archive. */
   handOver(): void {
-    for (const { lines } of this.#byRole.values()) {
-      lines.clear();
-      if (this.#spare.length < MAX_SPARE) this.#spare.push(lines);
+    for (const { bucket } of this.#buckets.splice(0)) {
+      bucket.clear();
+      if (this.#spare.length < MAX_SPARE) this.#spare.push(bucket);
     }
-    this.#byRole.clear();
     for (const [shard, portion] of this.#portions) shard.written(portion);
   }
 }

@@ -1,6 +1,5 @@
 import { after, type Clock } from '../clock.ts';
-import type { LineBlock } from '../schema/line-block.ts';
-import { Batch, type BatchContext, type WrittenNotice } from './batch.ts';
+import { Batch, type BatchContext, type BucketLines, type WrittenNotice } from './batch.ts';
 import type { Shard } from './shard.ts';
 
 export interface BatcherOptions extends BatchContext {
@@ -29,7 +28,7 @@ const TURN = 64;
 export class Batcher {
   readonly #o: BatcherOptions;
   readonly #shards: Shard[] = [];
-  readonly #spare: LineBlock[] = [];
+  readonly #spare: BucketLines[] = [];
   readonly #failure = new AbortController();
   #forming: Batch | undefined;
   #inFlight = 0;

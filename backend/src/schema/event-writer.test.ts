@@ -71,12 +71,13 @@ describe('EventWriter', () => {
           for (const [each, own, other] of events) {
             const points = pointsOf(each, of);
             expect(rolesOf(each)).toEqual(points.map(({ role }) => role));
+            for (const { role } of points) writer.begin(blocks[role], role, each);
             for (const point of points) {
               const { role } = point;
               // Nearly always an event's points have one offset.
               const offsetNs = role === 'share' ? other : own;
-              writer.begin(blocks[role], role, each);
-              expect(`${role} ${hexOf([writer.seriesMs.half0, writer.seriesMs.half1])}`).toBe(groupOfPoint(point));
+              const { half0, half1 } = writer.seriesMs(role);
+              expect(`${role} ${hexOf([half0, half1])}`).toBe(groupOfPoint(point));
               writer.end(blocks[role], role, each, offsetNs);
               expected[role]?.push(renderLine(point, offsetNs));
               hours[role]?.add(hourOf(point.ms));

@@ -1,5 +1,5 @@
-import type { IdKind } from '../../../contract/ids.ts';
-import type { IdRole } from '../../../contract/roles.ts';
+import type { PrefixScheme } from '../../../contract/prefix.ts';
+import { ROLES, type IdRole } from '../../../contract/roles.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import {
   FIELD,
@@ -14,8 +14,8 @@ import {
 } from './buckets.ts';
 import { partOf } from './identity.ts';
 import type { LineBlock } from './line-block.ts';
-import { SeriesMsHash } from './offsets.ts';
-import { PAIR, PARTED, PREFIXED, TYPED, valueSyntax, type ValueSyntax } from './points.ts';
+import { hashedUnit, seriesBegun, SeriesMsHash, type SeriesBegun } from './offsets.ts';
+import { PAIR, PARTED, PREFIXED, TYPED, valueSyntax } from './points.ts';
 
 /** What a line has beside the event's own texts, rounded up. */
 const MOST_SYNTAX = 192;
@@ -24,17 +24,23 @@ const MOST_SYNTAX = 192;
  * Writes the points of events as line protocol straight into their blocks: the same bytes as renderLine of pointsOf, which a property test holds,
  * without a text for each series, for its fields, and for every joint in between. For ingest, which does it for every event.
  *
- * A point is written in two steps, because its offset depends on its series: {@link begin}, and {@link end} with the offset.
+ * A point is written in two steps, because its offset depends on its series: {@link begin}, and {@link end} with the offset. An event's points may
+ * all be begun before the first of them is ended, because each role has a block of its own.
  */
 export class EventWriter {
   readonly #schema: Schema;
-  readonly #user: Written;
-  readonly #share: Written;
-  readonly #separator: string;
-  /** Of the point that was begun. */
-  readonly seriesMs = new SeriesMsHash();
+  /** What stands in the place of an id that an event does not have. */
+  readonly #noUser: string;
+  readonly #noShare: string;
+  readonly #made: Lane;
+  readonly #received: Lane;
+  readonly #share: Lane;
+  readonly #total: Lane;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
+  /** Of the series that is being written: its hash so far. */
+  #half0 = 0;
+  #half1 = 0;
   /** The time that was written last, as it is written: nearly always that of the next point, too. */
   readonly #time = Buffer.alloc(TIME_BYTES);
   #timeMs = -1;
@@ -42,43 +48,53 @@ export class EventWriter {
 
   constructor(schema: Schema) {
     this.#schema = schema;
-    this.#user = writtenOf('user', schema);
-    this.#share = writtenOf('share', schema);
-    this.#separator = pairSeparator(schema);
+    this.#noUser = formatOf('user', schema).absent;
+    this.#noShare = formatOf('share', schema).absent;
+    this.#made = laneOf('made', schema);
+    this.#received = laneOf('received', schema);
+    this.#share = laneOf('share', schema);
+    this.#total = laneOfTotals(schema);
   }
 
   /** Writes the series of one of rolesOf, and knows its {@link seriesMs}. */
   begin(block: LineBlock, role: BucketRole, event: InteractionEvent): void {
-    const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, type } = event;
+    const { actorId, receiverId = this.#noUser, shareId = this.#noShare, type, occurredAtMs } = event;
     const length = type.length + 2 * (actorId.length + receiverId.length + shareId.length);
-    const start = block.room(MOST_SYNTAX + length);
+    this.#at = block.room(MOST_SYNTAX + length);
     this.#bytes = block.memory;
-    this.#at = start;
+    const lane = this.#laneOf(role);
+    this.#syntax(lane.head);
+    this.#half0 = lane.headHash.half0;
+    this.#half1 = lane.headHash.half1;
     switch (role) {
       case 'made':
-        this.#prefixed(role, actorId, type);
+        this.#prefix(lane, actorId);
         break;
       case 'received':
-        this.#prefixed(role, receiverId, type);
+        this.#prefix(lane, receiverId);
         break;
       case 'share':
-        this.#prefixed(role, shareId, type);
+        this.#prefix(lane, shareId);
         break;
       case 'total':
-        if (event.occurredAtMs >= (this.#schema.totalsSplitFromMs ?? Infinity)) {
-          this.#text(PARTED);
-          this.#text(String(partOf(event.eventId)));
-        } else this.#text(MEASUREMENT);
-        this.#text(TYPED);
-        this.#text(type);
+        if (occurredAtMs >= (this.#schema.totalsSplitFromMs ?? Infinity)) {
+          this.#hashed(PARTED, MEASUREMENT.length, PARTED.length);
+          const part = String(partOf(event.eventId));
+          this.#hashed(part, 0, part.length);
+        }
         break;
       default:
         role satisfies never;
     }
-    const { seriesMs } = this;
-    seriesMs.begin(role);
-    for (let at = start; at < this.#at; at++) seriesMs.unit(this.#bytes[at] ?? 0);
-    seriesMs.end(event.occurredAtMs);
+    this.#hashed(TYPED, 0, TYPED.length);
+    this.#hashed(type, 0, type.length);
+    lane.at = this.#at;
+    lane.seriesMs.of(this.#half0, this.#half1, occurredAtMs);
+  }
+
+  /** Of the role's point that was begun. */
+  seriesMs(role: BucketRole): SeriesMsHash {
+    return this.#laneOf(role).seriesMs;
   }
 
   /**
@@ -86,69 +102,96 @@ export class EventWriter {
    * @param offsetNs 0 to 999,999
    */
   end(block: LineBlock, role: BucketRole, event: InteractionEvent, offsetNs: number): void {
-    const { actorId, receiverId = this.#user.absent, shareId = this.#share.absent, occurredAtMs } = event;
+    const { actorId, receiverId = this.#noUser, shareId = this.#noShare, occurredAtMs } = event;
+    const lane = this.#laneOf(role);
+    this.#bytes = block.memory;
+    this.#at = lane.at;
     switch (role) {
       case 'made':
-        this.#value(MADE_FIELD, this.#user, actorId);
-        this.#pair(actorId, receiverId);
+        this.#fields(lane, actorId, actorId, receiverId);
         break;
       case 'received':
-        this.#value(RECEIVED_FIELD, this.#user, receiverId);
-        this.#pair(receiverId, actorId);
+        this.#fields(lane, receiverId, receiverId, actorId);
         break;
       case 'share':
-        this.#value(SHARE_FIELD, this.#share, shareId);
-        this.#pair(shareId, actorId);
+        this.#fields(lane, shareId, shareId, actorId);
         break;
       case 'total':
-        this.#value(TOTAL_MADE, this.#user, actorId);
-        this.#value(TOTAL_RECEIVED, this.#user, receiverId);
-        this.#value(TOTAL_SHARE, this.#share, shareId);
+        this.#fields(lane, actorId, receiverId, shareId);
         break;
       default:
         role satisfies never;
     }
-    this.#text(' ');
     this.#timestamp(occurredAtMs, offsetNs);
     block.written(this.#at, occurredAtMs);
   }
 
-  #prefixed(role: IdRole, id: string, type: string): void {
-    this.#text(PREFIXED);
-    const scheme = schemeOf(role, this.#schema);
-    // As prefixOf, without a text of it.
-    if (scheme.by === 'first') this.#part(id, 0, Math.min(scheme.length, id.length));
-    else if (scheme.by === 'last') this.#part(id, Math.max(0, id.length - scheme.length), id.length);
-    else this.#text(prefixOf(id, scheme));
-    this.#text(TYPED);
-    this.#text(type);
+  /** A table by role would be looked up by the role's text. */
+  #laneOf(role: BucketRole): Lane {
+    switch (role) {
+      case 'made':
+        return this.#made;
+      case 'received':
+        return this.#received;
+      case 'share':
+        return this.#share;
+      case 'total':
+        return this.#total;
+      default:
+        return role satisfies never;
+    }
   }
 
-  #value(field: string, { open, close }: Written, id: string): void {
-    this.#text(field);
-    this.#text(open);
-    this.#text(id);
-    this.#text(close);
+  /** As prefixOf, without a text of it. */
+  #prefix({ scheme }: Lane, id: string): void {
+    if (scheme.by === 'first') this.#hashed(id, 0, Math.min(scheme.length, id.length));
+    else if (scheme.by === 'last') this.#hashed(id, Math.max(0, id.length - scheme.length), id.length);
+    else {
+      const prefix = prefixOf(id, scheme);
+      this.#hashed(prefix, 0, prefix.length);
+    }
   }
 
-  #pair(id: string, counterpart: string): void {
-    this.#text(PAIR);
-    this.#text(id);
-    this.#text(this.#separator);
-    this.#text(counterpart);
-    this.#text('"');
+  #fields({ syntax: [before, between, then, behind] }: Lane, first: string, second: string, third: string): void {
+    this.#syntax(before);
+    this.#text(first);
+    this.#syntax(between);
+    this.#text(second);
+    this.#syntax(then);
+    this.#text(third);
+    this.#syntax(behind);
   }
 
-  #text(text: string): void {
-    this.#part(text, 0, text.length);
+  #syntax(syntax: Uint8Array): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    for (let n = 0; n < syntax.length; n++) bytes[at++] = syntax[n] ?? 0;
+    this.#at = at;
   }
 
   /** ASCII, as all our line protocol is; see pointsOf. */
-  #part(text: string, from: number, to: number): void {
+  #text(text: string): void {
     const bytes = this.#bytes;
     let at = this.#at;
-    for (let unit = from; unit < to; unit++) bytes[at++] = text.charCodeAt(unit);
+    for (let unit = 0; unit < text.length; unit++) bytes[at++] = text.charCodeAt(unit);
     this.#at = at;
+  }
+
+  /** As {@link #text} of a part of a text, which is of the series. */
+  #hashed(text: string, from: number, to: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let half0 = this.#half0;
+    let half1 = this.#half1;
+    for (let unit = from; unit < to; unit++) {
+      const byte = text.charCodeAt(unit);
+      bytes[at++] = byte;
+      half0 = hashedUnit(half0, byte);
+      half1 = hashedUnit(half1, byte);
+    }
+    this.#at = at;
+    this.#half0 = half0;
+    this.#half1 = half1;
   }
 
   #timestamp(ms: number, offsetNs: number): void {
@@ -165,19 +208,56 @@ export class EventWriter {
   }
 }
 
-const MADE_FIELD = ` ${FIELD.made}=`;
-const RECEIVED_FIELD = ` ${FIELD.received}=`;
-const SHARE_FIELD = ` ${FIELD.share}=`;
-const TOTAL_MADE = ` ${TOTAL_FIELD.made}=`;
-const TOTAL_RECEIVED = `,${TOTAL_FIELD.received}=`;
-const TOTAL_SHARE = `,${TOTAL_FIELD.share}=`;
+/** How the points of a role are written, and the one that was begun. */
+interface Lane {
+  /** What every series of the role begins with. */
+  readonly head: Uint8Array;
+  readonly headHash: SeriesBegun;
+  readonly scheme: PrefixScheme;
+  /** Before, between and behind the three ids in its fields. */
+  readonly syntax: readonly [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+  /** Behind the series of the point that was begun. */
+  at: number;
+  readonly seriesMs: SeriesMsHash;
+}
 
-/** How the ids of a kind are written, and what stands in the place of one that an event does not have. */
-type Written = ValueSyntax & { readonly absent: string };
+function laneOf(role: IdRole, schema: Schema): Lane {
+  const { open, close } = valueSyntax(ROLES[role].ids, schema);
+  return {
+    ...begunBy(role, PREFIXED),
+    scheme: schemeOf(role, schema),
+    syntax: [
+      Buffer.from(` ${FIELD[role]}=${open}`),
+      Buffer.from(`${close}${PAIR}`),
+      Buffer.from(pairSeparator(schema)),
+      Buffer.from('" '),
+    ],
+  };
+}
 
-const writtenOf = (kind: IdKind, schema: Schema): Written => ({
-  ...valueSyntax(kind, schema),
-  absent: formatOf(kind, schema).absent,
+function laneOfTotals(schema: Schema): Lane {
+  const user = valueSyntax('user', schema);
+  const share = valueSyntax('share', schema);
+  return {
+    ...begunBy('total', MEASUREMENT),
+    scheme: NO_SCHEME,
+    syntax: [
+      Buffer.from(` ${TOTAL_FIELD.made}=${user.open}`),
+      Buffer.from(`${user.close},${TOTAL_FIELD.received}=${user.open}`),
+      Buffer.from(`${user.close},${TOTAL_FIELD.share}=${share.open}`),
+      Buffer.from(`${share.close} `),
+    ],
+  };
+}
+
+/** Totals have no prefix. */
+const NO_SCHEME: PrefixScheme = { by: 'first', length: 0 };
+
+const begunBy = (role: BucketRole, head: string): Pick<Lane, 'head' | 'headHash' | 'at' | 'seriesMs'> => ({
+  head: Buffer.from(head),
+  headHash: seriesBegun(role, head),
+  at: 0,
+  seriesMs: new SeriesMsHash(),
 });
 
 /** Milliseconds with thirteen digits, from 2001 to 2286, and six more of nanoseconds. */

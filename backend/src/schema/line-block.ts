@@ -1,3 +1,4 @@
+import { Ints } from '../memory/ints.ts';
 import { hourOf, type Hour } from './hour-marks.ts';
 
 const FIRST_BYTES = 4 * 1024;
@@ -11,7 +12,7 @@ export class LineBlock {
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
   /** End of each line, its newline included. */
-  #ends: number[] = [];
+  readonly #ends = new Ints();
   #left = false;
   readonly #hours = new Set<Hour>();
   /** Of the line before: most are of one hour. */
@@ -73,9 +74,9 @@ export class LineBlock {
 
   /** Lines `from` to before `to`, at least one, with newlines between them. A view, valid until the next {@link push}. */
   bytes(from: number, to: number): Uint8Array {
-    const end = this.#ends[to - 1];
+    const end = this.#ends.at(to - 1);
     if (from >= to || end === undefined) throw new RangeError(`There are no lines ${from} to ${to} of ${this.length}.`);
-    return this.#bytes.subarray(from === 0 ? 0 : this.#ends[from - 1], end - 1);
+    return this.#bytes.subarray(from === 0 ? 0 : this.#ends.at(from - 1), end - 1);
   }
 
   /** Time of a line in ms, rounded down. */
@@ -102,7 +103,7 @@ export class LineBlock {
     if (this.#left) this.#bytes = Buffer.alloc(0);
     this.#left = false;
     this.#length = 0;
-    this.#ends = [];
+    this.#ends.clear();
     this.#hours.clear();
     this.#hour = -1;
   }

@@ -86,7 +86,7 @@ export class Murmur128 {
     const length = this.#length;
     this.#makeRoom(BLOCK);
     // The padding that the algorithm asks for.
-    this.#units.fill(0, length, length + BLOCK);
+    for (let at = length; at < length + BLOCK; at++) this.#units[at] = 0;
     this.#length = 0;
     return hashOf(this.#units, length, seed);
   }

@@ -195,40 +195,49 @@ const SERIES_MS_SEED_0 = 0x9747b28c;
 const SERIES_MS_SEED_1 = 0x3c6ef372;
 const FNV_PRIME = 0x01000193;
 
-/**
- * The 64-bit hash of (role, series, millisecond), both halves in one walk over the series. Two with one hash would only avoid each other's offsets
- * where they need not: a needless relocation, never a lost point.
- */
-function seriesMsHash({ role, series, ms }: Pick<Point, 'role' | 'series' | 'ms'>): [number, number] {
-  const hash = new SeriesMsHash();
-  hash.begin(role);
-  for (let at = 0; at < series.length; at++) hash.unit(series.charCodeAt(at));
-  hash.end(ms);
-  return [hash.half0, hash.half1];
+/** The hash of a series' first units, both halves. */
+export interface SeriesBegun {
+  readonly half0: number;
+  readonly half1: number;
 }
 
-/** That hash, for a series that comes unit by unit: the same for everyone, because relocations in checkpoints hold it. */
+/** The hash of what a series begins with; the hash of the whole goes on with {@link hashedUnit} of each half and ends with {@link SeriesMsHash}. */
+export function seriesBegun(role: BucketRole, head: string): SeriesBegun {
+  let half0 = SERIES_MS_SEED_0 ^ ROLE_SEED[role];
+  let half1 = SERIES_MS_SEED_1 ^ ROLE_SEED[role];
+  for (let at = 0; at < head.length; at++) {
+    const unit = head.charCodeAt(at);
+    half0 = hashedUnit(half0, unit);
+    half1 = hashedUnit(half1, unit);
+  }
+  return { half0, half1 };
+}
+
+/** Half of a hash with one more unit. */
+export const hashedUnit = (half: number, unit: number): number => Math.imul(half ^ unit, FNV_PRIME);
+
+/**
+ * The 64-bit hash of (role, series, millisecond). Two with one hash would only avoid each other's offsets where they need not: a needless relocation,
+ * never a lost point. The same for everyone, because relocations in checkpoints hold it.
+ */
 export class SeriesMsHash {
   half0 = 0;
   half1 = 0;
 
-  begin(role: BucketRole): void {
-    this.half0 = SERIES_MS_SEED_0 ^ ROLE_SEED[role];
-    this.half1 = SERIES_MS_SEED_1 ^ ROLE_SEED[role];
-  }
-
-  unit(unit: number): void {
-    this.half0 = Math.imul(this.half0 ^ unit, FNV_PRIME);
-    this.half1 = Math.imul(this.half1 ^ unit, FNV_PRIME);
-  }
-
-  /** All of the series was given: the halves are those of the hash now. */
-  end(ms: number): void {
+  /** Becomes that of a series, of whose text the halves are the hash. */
+  of(half0: number, half1: number, ms: number): this {
     const low = ms | 0;
     const high = Math.floor(ms / 0x1_0000_0000);
-    this.half0 = mix(mix(this.half0 ^ low) ^ high ^ SERIES_MS_SEED_0);
-    this.half1 = mix(mix(this.half1 ^ low) ^ high ^ SERIES_MS_SEED_1);
+    this.half0 = mix(mix(half0 ^ low) ^ high ^ SERIES_MS_SEED_0);
+    this.half1 = mix(mix(half1 ^ low) ^ high ^ SERIES_MS_SEED_1);
+    return this;
   }
+}
+
+function seriesMsHash({ role, series, ms }: Pick<Point, 'role' | 'series' | 'ms'>): [number, number] {
+  const { half0, half1 } = seriesBegun(role, series);
+  const hash = new SeriesMsHash().of(half0, half1, ms);
+  return [hash.half0, hash.half1];
 }
 
 const offsetHash0 = (seriesMs0: number, offsetNs: number): number =>
