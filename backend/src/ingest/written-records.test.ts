@@ -69,8 +69,9 @@ describe('WrittenRecords', () => {
         const written = new WrittenRecords();
         const expected = datas.map((_, at) => {
           written.add(records, at);
-          const decoded = decodeRecord({ data: records.data(at), approximateArrivalMs: ARRIVAL_MS }, OPTIONS).items;
-          for (const item of decoded) written.addItem(item, records.data(at));
+          const record = written.data(at);
+          const decoded = decodeRecord({ data: record, approximateArrivalMs: ARRIVAL_MS }, OPTIONS).items;
+          for (const item of decoded) written.addItem(item, record);
           return decoded.map(archived);
         });
         for (const item of refused) if (item < written.items) written.refuse(item, `no ${item}`);

@@ -1,6 +1,7 @@
 import { dayOf } from '../archive/keys.ts';
 import type { DecodedItem } from '../event/decode.ts';
 import type { StreamRecords } from '../kinesis/stream-records.ts';
+import { Ints } from '../memory/ints.ts';
 
 /** What the archive holds of a user record: a line, or a dead letter. */
 export type ArchiveItem =
@@ -16,88 +17,121 @@ export type ArchiveItem =
     }
   | Extract<DecodedItem, { kind: 'rejection' }>;
 
-/** Of an item that lies within the record's own bytes, which nearly all do: sub-sequence, day, and where in them line and data begin and end. */
-const COLUMNS = 6;
-const NO_SUB_SEQUENCE = -1;
-/** In place of a sub-sequence: the item is kept as an object. */
+/** Of an item: its day, and where it is (see {@link WHOLE}). */
+const ITEM = 2;
+/** Line and data are the record itself, which is so of nearly all items. Any other item has a place among {@link WrittenRecords.#parts}. */
+const WHOLE = -1;
+/** It does not lie within the record's bytes, and is kept as an object. */
 const ELSEWHERE = -2;
+/** Of an item that lies within the record's bytes: sub-sequence, and where in them line and data begin and end. */
+const PART = 5;
+const NO_SUB_SEQUENCE = -1;
+
+/** Consecutive records of one page. */
+interface Run {
+  readonly records: StreamRecords;
+  /** The first of them, as they are numbered here, and in the page. */
+  readonly first: number;
+  readonly place: number;
+}
 
 /**
  * Records of one shard on their way from a batch to the archive, with the items that they hold, as columns; see {@link StreamRecords}. Items are
  * numbered through, over all records.
  */
 export class WrittenRecords {
-  readonly #records: StreamRecords[] = [];
-  /** Where in its records each record is. */
-  readonly #places: number[] = [];
+  readonly #runs: Run[] = [];
+  /** The run that was asked for last: records are asked for in order. */
+  #run = 0;
+  #length = 0;
   /** The first item of each record. */
-  readonly #firsts: number[] = [];
-  readonly #columns: number[] = [];
+  readonly #firsts = new Ints();
+  readonly #items = new Ints();
+  readonly #parts = new Ints();
   readonly #elsewhere = new Map<number, ArchiveItem>();
   readonly #refusals = new Map<number, string>();
 
   get length(): number {
-    return this.#places.length;
+    return this.#length;
   }
 
   /** Adds a record without items. */
   add(records: StreamRecords, place: number): void {
-    this.#records.push(records);
-    this.#places.push(place);
+    const last = this.#runs.at(-1);
+    if (last?.records !== records || last.place + this.#length - last.first !== place) {
+      this.#runs.push({ records, first: this.#length, place });
+    }
+    this.#length++;
     this.#firsts.push(this.items);
   }
 
-  /** Adds an item to the last record. */
+  /** Adds an item to the last record, of whose bytes `record` is the view that was decoded. */
   addItem(item: DecodedItem, record: Uint8Array): void {
-    const { subSequence, data } = item;
-    if (item.kind === 'event' && item.line.buffer === record.buffer && data.buffer === record.buffer) {
-      this.#columns.push(
-        subSequence ?? NO_SUB_SEQUENCE,
-        dayOf(item.event.occurredAtMs),
-        item.line.byteOffset - record.byteOffset,
-        item.line.byteOffset - record.byteOffset + item.line.byteLength,
-        data.byteOffset - record.byteOffset,
-        data.byteOffset - record.byteOffset + data.byteLength,
-      );
+    if (item.kind === 'event' && item.line.buffer === record.buffer && item.data.buffer === record.buffer) {
+      const { event, subSequence, line, data } = item;
+      const whole = subSequence === undefined && line === record && data === record;
+      const place = whole ? WHOLE : this.#addPart(subSequence ?? NO_SUB_SEQUENCE, line, data, record.byteOffset);
+      this.#items.push(dayOf(event.occurredAtMs));
+      this.#items.push(place);
       return;
     }
     this.#elsewhere.set(this.items, archiveItem(item));
-    this.#columns.push(ELSEWHERE, 0, 0, 0, 0, 0);
+    this.#items.push(0);
+    this.#items.push(ELSEWHERE);
+  }
+
+  /** @returns its place */
+  #addPart(subSequence: number, line: Uint8Array, data: Uint8Array, from: number): number {
+    const place = this.#parts.length / PART;
+    this.#parts.push(subSequence);
+    for (const { byteOffset, byteLength } of [line, data]) {
+      this.#parts.push(byteOffset - from);
+      this.#parts.push(byteOffset - from + byteLength);
+    }
+    return place;
   }
 
   /** Number of items of all records. */
   get items(): number {
-    return this.#columns.length / COLUMNS;
+    return this.#items.length / ITEM;
   }
 
   /** The first item of a record; that of the next record is behind its last one. */
   firstItem(at: number): number {
-    return this.#firsts[at] ?? this.items;
+    return this.#firsts.at(at) ?? this.items;
   }
 
   /** The record that holds an item. */
   recordOf(item: number): number {
-    const behind = this.#firsts.findIndex((first) => first > item);
-    return (behind === -1 ? this.length : behind) - 1;
+    let at = 0;
+    while (at + 1 < this.length && this.firstItem(at + 1) <= item) at++;
+    return at;
   }
 
   /** @param at of its record, which is not released yet */
   item(at: number, item: number): ArchiveItem {
-    const column = item * COLUMNS;
-    const columns = this.#columns;
-    const subSequence = columns[column];
-    const elsewhere = subSequence === ELSEWHERE ? this.#elsewhere.get(item) : undefined;
-    if (elsewhere !== undefined) return elsewhere;
-    const record = this.data(at);
-    const line = partOf(record, columns[column + 2] ?? 0, columns[column + 3] ?? 0);
-    const data = partOf(record, columns[column + 4] ?? 0, columns[column + 5] ?? 0);
+    const day = this.#items.at(item * ITEM) ?? 0;
+    const place = this.#items.at(item * ITEM + 1) ?? ELSEWHERE;
+    const record = place === ELSEWHERE ? undefined : this.data(at);
+    if (record === undefined) {
+      const elsewhere = this.#elsewhere.get(item);
+      if (elsewhere === undefined) throw new RangeError(`There is no item ${item} of ${this.items}.`);
+      return elsewhere;
+    }
+    if (place === WHOLE) return { kind: 'line', subSequence: undefined, day, line: record, data: record };
+    const [subSequence, lineFrom, lineTo, dataFrom, dataTo] = this.#part(place);
     return {
       kind: 'line',
       subSequence: subSequence === NO_SUB_SEQUENCE ? undefined : subSequence,
-      day: columns[column + 1] ?? 0,
-      line,
-      data,
+      day,
+      line: record.subarray(lineFrom, lineTo),
+      data: record.subarray(dataFrom, dataTo),
     };
+  }
+
+  #part(place: number): [subSequence: number, lineFrom: number, lineTo: number, dataFrom: number, dataTo: number] {
+    const at = (column: number): number => this.#parts.at(place * PART + column) ?? 0;
+    return [at(0), at(1), at(2), at(3), at(4)];
   }
 
   /** InfluxDB has refused one of an event's points for good: the event goes to the dead letters instead. */
@@ -111,44 +145,50 @@ export class WrittenRecords {
   }
 
   data(at: number): Buffer {
-    return this.#of(at).data(this.#placeOf(at));
+    const { records, first, place } = this.#runOf(at);
+    return records.data(place + at - first);
   }
   dataBytes(at: number): number {
-    return this.#of(at).dataBytes(this.#placeOf(at));
+    const { records, first, place } = this.#runOf(at);
+    return records.dataBytes(place + at - first);
   }
   arrivalMs(at: number): number {
-    return this.#of(at).arrivalMs(this.#placeOf(at));
+    const { records, first, place } = this.#runOf(at);
+    return records.arrivalMs(place + at - first);
   }
   sequenceNumber(at: number): string {
-    return this.#of(at).sequenceNumber(this.#placeOf(at));
+    const { records, first, place } = this.#runOf(at);
+    return records.sequenceNumber(place + at - first);
   }
   partitionKey(at: number): string {
-    return this.#of(at).partitionKey(this.#placeOf(at));
+    const { records, first, place } = this.#runOf(at);
+    return records.partitionKey(place + at - first);
   }
 
   /** The archive holds a copy of the record, or it is dropped. */
   release(at: number): void {
-    this.#of(at).release(this.#placeOf(at));
+    const { records, first, place } = this.#runOf(at);
+    records.release(place + at - first);
   }
 
   releaseAll(): void {
     for (let at = 0; at < this.length; at++) this.release(at);
   }
 
-  #of(at: number): StreamRecords {
-    const records = this.#records[at];
-    if (records === undefined) throw new RangeError(`There is no record ${at} of ${this.length}.`);
-    return records;
-  }
-
-  #placeOf(at: number): number {
-    return this.#places[at] ?? 0;
+  #runOf(at: number): Run {
+    let run = this.#runs[this.#run];
+    if (run === undefined || run.first > at) {
+      this.#run = 0;
+      run = this.#runs[0];
+    }
+    for (let next = this.#runs[this.#run + 1]; next !== undefined && next.first <= at;) {
+      run = next;
+      next = this.#runs[++this.#run + 1];
+    }
+    if (run === undefined || at >= this.length) throw new RangeError(`There is no record ${at} of ${this.length}.`);
+    return run;
   }
 }
-
-/** Bytes of a record, without a view of their own where they are all of it. */
-const partOf = (record: Buffer, from: number, to: number): Uint8Array =>
-  from === 0 && to === record.length ? record : record.subarray(from, to);
 
 function archiveItem(item: DecodedItem): ArchiveItem {
   if (item.kind === 'rejection') return item;

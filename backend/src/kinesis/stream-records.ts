@@ -1,5 +1,6 @@
 import type { ArrivedData } from '../event/decode.ts';
 import { BlockMemory, releasePart, type Block } from '../memory/blocks.ts';
+import { Ints } from '../memory/ints.ts';
 
 /** One record as GetRecords returns it. */
 export interface StreamRecord extends ArrivedData {
@@ -17,12 +18,16 @@ const memory = new BlockMemory();
 interface Columns {
   /** undefined: released */
   readonly blocks: (Block | undefined)[];
-  readonly starts: number[];
-  readonly keys: number[];
-  readonly data: number[];
-  readonly ends: number[];
+  /** In the block: {@link START}, {@link KEY}, {@link DATA} and {@link END} of each record. */
+  readonly places: Ints;
+  /** ms, more than 32 bits */
   readonly arrivals: number[];
 }
+const START = 0;
+const KEY = 1;
+const DATA = 2;
+const END = 3;
+const PLACES = 4;
 
 /**
  * Records in order, as columns: a few numbers for each, and bytes that lie outside V8's heap. Records wait between stream and archive for longer than
@@ -51,14 +56,12 @@ export class StreamRecords implements Iterable<StreamRecord> {
 
   /** A view, until the record is released. @throws RangeError where it is released, or there is none */
   data(at: number): Buffer {
-    const { data, ends } = this.#columns;
-    return this.#block(at).memory.subarray(data[this.#from + at], ends[this.#from + at]);
+    return this.#block(at).memory.subarray(this.#place(at, DATA), this.#place(at, END));
   }
 
   /** How many bytes the data has. */
   dataBytes(at: number): number {
-    const { data, ends } = this.#columns;
-    return (ends[this.#from + at] ?? 0) - (data[this.#from + at] ?? 0);
+    return this.#place(at, END) - this.#place(at, DATA);
   }
 
   /** ApproximateArrivalTimestamp in ms. */
@@ -68,18 +71,15 @@ export class StreamRecords implements Iterable<StreamRecord> {
 
   /** Whether it has a sequence number. */
   isNumbered(at: number): boolean {
-    const { starts, keys } = this.#columns;
-    return (keys[this.#from + at] ?? 0) > (starts[this.#from + at] ?? 0);
+    return this.#place(at, KEY) > this.#place(at, START);
   }
 
   sequenceNumber(at: number): string {
-    const { starts, keys } = this.#columns;
-    return textOf(this.#block(at).memory, starts[this.#from + at] ?? 0, keys[this.#from + at] ?? 0);
+    return textOf(this.#block(at).memory, this.#place(at, START), this.#place(at, KEY));
   }
 
   partitionKey(at: number): string {
-    const { keys, data } = this.#columns;
-    return textOf(this.#block(at).memory, keys[this.#from + at] ?? 0, data[this.#from + at] ?? 0);
+    return textOf(this.#block(at).memory, this.#place(at, KEY), this.#place(at, DATA));
   }
 
   record(at: number): StreamRecord {
@@ -113,6 +113,10 @@ export class StreamRecords implements Iterable<StreamRecord> {
     for (let at = 0; at < this.length; at++) this.release(at);
   }
 
+  #place(at: number, which: number): number {
+    return this.#columns.places.at((this.#from + at) * PLACES + which) ?? 0;
+  }
+
   #block(at: number): Block {
     const block = at < this.length ? this.#columns.blocks[this.#from + at] : undefined;
     if (block === undefined) throw new RangeError(`Record ${at} of ${this.length} is released, or there is none.`);
@@ -122,22 +126,22 @@ export class StreamRecords implements Iterable<StreamRecord> {
 
 /** Gathers records. */
 export class RecordsBuilder {
-  readonly #columns: Columns = { blocks: [], starts: [], keys: [], data: [], ends: [], arrivals: [] };
+  readonly #columns: Columns = { blocks: [], places: new Ints(), arrivals: [] };
 
   /**
    * Makes room for the bytes of a record, which the caller writes, one behind the other, into the memory returned: they end at {@link end}.
    * @param arrivalMs ApproximateArrivalTimestamp
    */
   room(sequenceBytes: number, keyBytes: number, dataBytes: number, arrivalMs: number): Buffer {
-    const { blocks, starts, keys, data, ends, arrivals } = this.#columns;
+    const { blocks, places, arrivals } = this.#columns;
     const bytes = sequenceBytes + keyBytes + dataBytes;
     const block = memory.takeIn(bytes);
     const end = memory.used;
     blocks.push(block);
-    starts.push(end - bytes);
-    keys.push(end - dataBytes - keyBytes);
-    data.push(end - dataBytes);
-    ends.push(end);
+    places.push(end - bytes);
+    places.push(end - dataBytes - keyBytes);
+    places.push(end - dataBytes);
+    places.push(end);
     arrivals.push(arrivalMs);
     return block.memory;
   }
@@ -164,7 +168,7 @@ export class RecordsBuilder {
   }
 
   records(): StreamRecords {
-    return new StreamRecords(this.#columns, 0, this.#columns.ends.length);
+    return new StreamRecords(this.#columns, 0, this.#columns.blocks.length);
   }
 
   #texts(sequenceNumber: string, partitionKey: string, dataBytes: number, arrivalMs: number): Buffer {
