@@ -3,13 +3,13 @@
  * equal to some.
  */
 
-/** A member's name with the token it is found by. */
+/** A member's name with what it is found by: itself and the quote behind it. Beginning with a letter it is found faster, because there are more quotes. */
 export interface MemberName {
   readonly name: string;
-  readonly token: string;
+  readonly end: string;
 }
 
-export const memberName = (name: string): MemberName => ({ name, token: JSON.stringify(name) });
+export const memberName = (name: string): MemberName => ({ name, end: JSON.stringify(name).slice(1) });
 
 /**
  * The literal of a member of the top-level object. Of several members with one name the last counts, as in JSON.parse.
@@ -17,13 +17,14 @@ export const memberName = (name: string): MemberName => ({ name, token: JSON.str
  * @param unique whether no name occurs twice in an object
  */
 export function numberLiteral(text: string, member: MemberName, unique: boolean): string {
-  const at = text.indexOf(member.token);
-  const afterName = at + member.token.length;
-  // Before the first backslash every quote delimits a string, and before the second brace nothing is nested: a token there that a colon
-  // follows is a name of the top-level object. Two searches for one character are far cheaper than another one for the token.
+  const at = text.indexOf(member.end);
+  const afterName = at + member.end.length;
+  // Before the first backslash every quote delimits a string, and before the second brace nothing is nested: a text in quotes there that a colon
+  // follows is a name of the top-level object. Two searches for one character are far cheaper than another one for the name.
   const isTop =
     unique &&
     at !== -1 &&
+    text.charCodeAt(at - 1) === 0x22 &&
     text.charCodeAt(afterName) === 0x3a &&
     isBeyond(text.indexOf('\\'), at) &&
     isBeyond(text.indexOf('{', text.indexOf('{') + 1), at);
