@@ -26,9 +26,9 @@ class GzipPieces implements PieceCompressor {
   readonly header = HEADER;
   #crc = 0;
 
-  compress(raw: Uint8Array): Promise<Uint8Array> {
+  async compress(raw: Uint8Array): Promise<readonly Uint8Array[]> {
     this.#crc = crc32(raw, this.#crc);
-    return deflate(raw, DEFLATE);
+    return [await deflate(raw, DEFLATE)];
   }
 
   trailer(rawBytes: number): Uint8Array {

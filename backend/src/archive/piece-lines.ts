@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { BLOCK_BYTES, BlockMemory } from '../memory/blocks.ts';
 import { SpareBuffers } from '../memory/spare-buffers.ts';
+import { Semaphore } from '../semaphore.ts';
 import type { EncodedLines, LineEncoder } from './codec.ts';
 
 /** Raw bytes compressed at a time; also the most that an object holds uncompressed, apart from what is being compressed. */
@@ -15,6 +17,13 @@ const LAST_ALLOCATION = 32 * 1024;
 export const OUTPUT_BYTES = 80 * 1024;
 /** Kept for reuse: as many pieces as are usually compressed at a time. */
 const pieces = new SpareBuffers(PIECE_BYTES, 16);
+/** Of Node, by default. */
+const POOL_THREADS = 4;
+/**
+ * As many as are worked on at a time. A compressor takes its memory when it is made: those in line for a processor would hold theirs for nothing, and
+ * more of it makes V8 collect more often.
+ */
+const compressing = new Semaphore(Math.min(POOL_THREADS, availableParallelism()));
 /** Of a piece's output, in a block: little of each block is left over. */
 const PART_BYTES = BLOCK_BYTES / 4;
 const NEWLINE = Uint8Array.of(0x0a);
@@ -23,8 +32,8 @@ const NEWLINE = Uint8Array.of(0x0a);
 export interface PieceCompressor {
   /** What the object begins with. */
   readonly header: Uint8Array;
-  /** Called with the pieces in order; the raw bytes stay as they are until it resolves. */
-  compress(raw: Uint8Array): Promise<Uint8Array>;
+  /** Called with the pieces in order; the raw bytes stay as they are until it resolves. @returns the compressed bytes, in parts as the compressor made them */
+  compress(raw: Uint8Array): Promise<readonly Uint8Array[]>;
   /** What the object ends with, after the last piece. */
   trailer(rawBytes: number): Uint8Array;
 }
@@ -122,12 +131,14 @@ export class PieceLines implements LineEncoder {
     this.#pendingLength = 0;
     this.#hash.update(raw);
     const whole = raw.length === PIECE_BYTES;
-    const compressed = this.#compressor.compress(raw).then((output) => {
-      this.#hold(output.length - raw.length);
-      pieces.give(pending);
-      // The output lies in a larger buffer, which a view would keep alive. Blocks are for members of many pieces; a few lines need none.
-      return whole ? this.#inBlocks(output) : [Uint8Array.from(output)];
-    });
+    const compressed = compressing
+      .run(() => this.#compressor.compress(raw))
+      .then((output) => {
+        this.#hold(output.reduce((sum, part) => sum + part.length, 0) - raw.length);
+        pieces.give(pending);
+        // The output lies in larger buffers, which a view would keep alive. Blocks are for members of many pieces; a few lines need none.
+        return output.flatMap((part) => (whole ? this.#inBlocks(part) : [Uint8Array.from(part)]));
+      });
     // A failure is reported by finish(); until then it must not look unhandled.
     compressed.catch(() => undefined);
     this.#chunks.push(compressed);

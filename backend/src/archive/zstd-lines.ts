@@ -1,11 +1,8 @@
 import { Duplex, pipeline, Readable } from 'node:stream';
-import { promisify } from 'node:util';
-import { constants, createZstdDecompress, zstdCompress, type ZstdOptions } from 'node:zlib';
+import { constants, createZstdCompress, createZstdDecompress, type ZstdOptions } from 'node:zlib';
 import type { ArchiveCodec } from './codec.ts';
 import { OUTPUT_BYTES, PieceLines, type PieceCompressor } from './piece-lines.ts';
 import { ZstdFrames } from './zstd-frames.ts';
-
-const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 
 /** A quarter of gzip's CPU for objects that are an eighth smaller: docs/adr/0022-ingest-cost.md. */
 const OPTIONS: ZstdOptions = {
@@ -18,7 +15,13 @@ const NOTHING = new Uint8Array();
 /** A frame for each piece: zstd's format is any number of frames, as pzstd writes them. */
 const framePieces: PieceCompressor = {
   header: NOTHING,
-  compress: (raw) => compress(raw, { ...OPTIONS, pledgedSrcSize: raw.length }),
+  // As a stream and not by zstdCompress, which joins what comes in two parts: a copy that only a full collection frees.
+  compress: async (raw) => {
+    const parts: Uint8Array[] = [];
+    const frame = createZstdCompress({ ...OPTIONS, pledgedSrcSize: raw.length }).end(raw);
+    for await (const part of frame as AsyncIterable<Buffer>) parts.push(part);
+    return parts;
+  },
   trailer: () => NOTHING,
 };
 
