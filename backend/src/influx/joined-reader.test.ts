@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserpulseError } from '../errors.ts';
 import { flux, string } from '../flux/literals.ts';
@@ -77,9 +78,14 @@ class World {
   }
 }
 
-beforeEach(() => vi.useFakeTimers());
+// Turns of the event loop are real ones: of faked ones each would take a millisecond.
+beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));
 afterEach(() => vi.useRealTimers());
-const turn = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+/** So many ms, and then turns until what was asked is sent. */
+async function turn(ms = 0): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+  for (let n = 0; n < 5; n++) await setImmediate();
+}
 
 /** Two scripts that run. */
 async function busy(world: World): Promise<void> {
@@ -104,6 +110,25 @@ describe('questions', () => {
     expect(states).toEqual([{ outcome: 'answered' }, { outcome: 'answered' }]);
     expect([a.got, b.got]).toEqual([['a like 5'], ['b like 7']]);
     expect(world.joined.counts).toEqual({ questions: 2, scripts: 1 });
+  });
+
+  it('that are asked one turn after the other go into one script', async () => {
+    const world = new World();
+    for (const key of ['a', 'b', 'c']) {
+      world.ask(world.question(key));
+      await setImmediate();
+    }
+    await turn();
+    expect(world.scripts.map(({ names }) => names)).toEqual([['0/a', '1/b', '2/c']]);
+  });
+
+  it('that keep coming do not wait for each other once they fill a script', async () => {
+    const world = new World();
+    for (let n = 0; n < 5; n++) {
+      world.ask(world.question(String(n)));
+      await setImmediate();
+    }
+    expect(world.scripts.map(({ names }) => names)).toEqual([['0/0', '1/1', '2/2', '3/3']]);
   });
 
   it('that are alone are asked as they are', async () => {

@@ -35,6 +35,8 @@ export interface JoinedReaderOptions {
 export const MOST_JOINED_STREAMS = 8;
 /** Scripts that run before others wait to be joined: a processor each on the smallest machine there is. */
 const RUNNING_ALONE = 2;
+/** Turns of the event loop without another question, after which those that wait are sent. A turn in which nothing comes takes microseconds. */
+const QUIET_TURNS = 2;
 /** A question waits so long at most for others, in ms. */
 const WAIT_MS = 10;
 /** A shared script that takes longer, in ms, is given up, and each of its questions asked alone. */
@@ -121,11 +123,25 @@ export class JoinedReader {
 
   #plan(): void {
     if (this.#waiting.size === 0) return;
+    // Not at once: what is asked in the same turn, as the panels of one request are, goes together, and so do requests that arrive one upon the other.
+    if (this.#isFull() || this.#running < RUNNING_ALONE) this.#gather(QUIET_TURNS);
+    else this.#late ??= setTimeout(() => this.#start(), WAIT_MS);
+  }
+
+  /** Sends what waits, once it fills a script, or nothing more has come for so many turns of the event loop. */
+  #gather(turns: number): void {
+    const { size } = this.#waiting;
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      if (turns === 0 || this.#isFull()) this.#start();
+      else this.#gather(this.#waiting.size > size ? QUIET_TURNS : turns - 1);
+    });
+  }
+
+  #isFull(): boolean {
     let streams = 0;
     for (const { question } of this.#waiting) streams += question.streams;
-    // Not at once: what is asked in the same turn, as the panels of one request are, goes together.
-    if (streams >= this.#most || this.#running < RUNNING_ALONE) this.#soon ??= setImmediate(() => this.#start());
-    else this.#late ??= setTimeout(() => this.#start(), WAIT_MS);
+    return streams >= this.#most;
   }
 
   /** Sends what waits, as much of it as goes into a script. */
