@@ -40,11 +40,21 @@ const markText = ({ hour, writer, turn, renewal, open }: Mark): string =>
 
 const MARK = /^(\d{1,8}):([0-9a-z]{1,32}):(\d{1,15}):(\d{1,15}):(open|done)$/;
 
+/** Marks by their texts: those of a range are read again by everyone who asks about it. */
+const known = new Map<string, Mark>();
+/** A few hundred bytes each; then all of them are forgotten. */
+const MOST_KNOWN = 20_000;
+
 /** @returns undefined for a text that is no mark */
 export function parseMark(text: string): Mark | undefined {
+  const before = known.get(text);
+  if (before !== undefined) return before;
   const [, hour, writer, turn, renewal, state] = MARK.exec(text) ?? [];
   if (hour === undefined || writer === undefined) return undefined;
-  return { hour: Number(hour), writer, turn: Number(turn), renewal: Number(renewal), open: state === 'open' };
+  const mark = { hour: Number(hour), writer, turn: Number(turn), renewal: Number(renewal), open: state === 'open' };
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(text, mark);
+  return mark;
 }
 
 /**
@@ -84,9 +94,11 @@ export const sealOfTurns = (turns: string): string => createHash('sha256').updat
 
 /** What {@link sealOf} is a hash of: all turns of an hour, each of which has ended. */
 export function turnsOf(marks: readonly Mark[] | undefined): string | undefined {
-  if (marks === undefined || marks.length === 0 || marks.some(({ open }) => open)) return undefined;
-  return marks
-    .map(({ writer, turn }) => `${writer}.${turn}`)
-    .sort()
-    .join(' ');
+  const [first, ...others] = marks ?? [];
+  if (first === undefined || first.open || others.some(({ open }) => open)) return undefined;
+  // Of most hours.
+  if (others.length === 0) return turnText(first);
+  return [first, ...others].map(turnText).sort().join(' ');
 }
+
+const turnText = ({ writer, turn }: Mark): string => `${writer}.${turn}`;
