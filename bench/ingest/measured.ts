@@ -30,6 +30,8 @@ export interface Measured {
   readonly ceiling: Awaited<ReturnType<typeof measureCeiling>>[];
   readonly own: Series[];
   readonly peers: Series[];
+  /** Userpulse with `USERPULSE_ARCHIVE_CODEC=zstd`. */
+  readonly zstd: Series;
   /** Userpulse reduced to what the peers do. */
   readonly sameWork: Series;
   readonly profiled: ProfiledRun;

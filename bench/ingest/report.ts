@@ -31,7 +31,7 @@ export function report(measured: Measured, context: BenchContext): PartResult {
     tables: [
       ceilingTable(measured),
       ownTable(measured.own),
-      peersTable([main, measured.sameWork, ...measured.peers]),
+      peersTable([main, measured.zstd, measured.sameWork, ...measured.peers]),
       stagesTable(measured, main),
       realTable(measured),
       latencyTable(measured),
@@ -106,7 +106,7 @@ function ownTable(own: readonly Series[]): Table {
 function peersTable(series: readonly Series[]): Table {
   return {
     title: 'Peers, stub sinks, plain 1 KB events',
-    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference between the first two rows is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one POST per page; its DynamoDB is dynalite, which is not counted. On the clock, the quotas of the shards hold readers to some 46,000 events/s, and Userpulse reduced to the peers’ work comes near that. Telegraf alone is not held to them: it asks for pages of 10 MB and is refused for seconds after each; reads then also fail in its SDK, the plugin gives up a shard whose read fails, and of a million events one run never wrote 139,604. Userpulse compresses what it writes to InfluxDB over https only, so none of them does here; all compressed until ADR 22.',
+    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference to the first row is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one POST per page; its DynamoDB is dynalite, which is not counted. On the clock, the quotas of the shards hold readers to some 78,000 events/s. Telegraf alone is not held to them: it asks for pages of 10 MB and is refused for seconds after each; reads then also fail in its SDK, the plugin gives up a shard whose read fails, and of a million events one run never wrote 139,604. Userpulse compresses what it writes to InfluxDB over https only, so none of them does here; all compressed until ADR 22.',
     columns: ['consumer', 'points per event', 'archive', 'events written', ...COLUMNS, 'points per CPU second'],
     rows: series.map(({ consumer, trials, workload }) => [
       consumer.name,
@@ -251,7 +251,7 @@ function targets(measured: Measured, main: Series): Target[] {
       measured: `${number(ownRate.median)} and ${number(perCore.median)}`,
       ...missed(
         behind.length === 0,
-        `behind ${behind.map((p) => p.name).join(', ')} by events, ahead by points (${number(pointsPerCpuSecond(main.trials).median)} per CPU second against ${measured.peers.map(({ trials }) => number(pointsPerCpuSecond(trials).median)).join(' and ')}); by CPU, limited by the archive, which they do not have, and three more points per event; on the clock, the quotas of 24 shards hold Userpulse and lifion-kinesis to 46,875 events/s, and Telegraf is not held to them`,
+        `behind ${behind.map((p) => p.name).join(', ')} by events, ahead by points (${number(pointsPerCpuSecond(main.trials).median)} per CPU second against ${measured.peers.map(({ trials }) => number(pointsPerCpuSecond(trials).median)).join(' and ')}); by CPU, limited by the archive, which they do not have, and three more points per event; on the clock, Telegraf is not held to the quotas of the shards`,
       ),
     },
     {
@@ -278,15 +278,20 @@ function targets(measured: Measured, main: Series): Target[] {
   ];
 }
 
-function summary({ peers, real, latencies }: Measured, main: Series): SummaryRow[] {
+function summary({ peers, zstd, sameWork, real, latencies }: Measured, main: Series): SummaryRow[] {
   const beside = (say: (trials: readonly Trial[]) => Figure): string =>
     peers.map(({ consumer, trials }) => `${consumer.name} ${number(say(trials).median)}`).join(', ');
   const half = latencies.find(({ load }) => load === 0.5)?.rounds ?? [];
   return [
     {
       question: 'CPU s for a million events of 1 KB, as four points each and a line of the archive',
-      answer: number(perMillion(main.trials).median),
+      answer: `${number(perMillion(main.trials).median)}; ${number(perMillion(zstd.trials).median)} with the archive in zstd`,
       beside: `${beside(perMillion)}: one point each, no archive`,
+    },
+    {
+      question: 'the same, reduced to that work: one point each, no archive',
+      answer: number(perMillion(sameWork.trials).median),
+      beside: beside(perMillion),
     },
     {
       question: 'points written for a second of CPU',
