@@ -74,7 +74,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'object naming: the day is taken from the clock',
     file: `${INGEST}/written-records.ts`,
-    edits: [[`dayOf(item.event.occurredAtMs)`, `dayOf(Date.now())`]],
+    edits: [[`this.#items.push(dayOf(event.occurredAtMs));`, `this.#items.push(dayOf(Date.now()));`]],
   },
   {
     name: 'shards: a child is read before its parent is finished, and its parent not at all',
