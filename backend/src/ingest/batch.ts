@@ -178,9 +178,8 @@ export class Batch {
     const roles = rolesOf(event);
     // Step by step for all of them: each look into the table of offsets waits for memory, and only side by side do they wait together.
     for (const role of roles) writer.begin(this.#linesOf(role).lines, role, event);
-    const assignments = roles.map((role) => allocator.allocate(role, writer.seriesMs(role), identity));
-    for (const [at, { offsetNs, collided, relocation }] of assignments.entries()) {
-      const role = roles[at] ?? 'total';
+    const points = roles.map((role) => ({ role, ...allocator.allocate(role, writer.seriesMs(role), identity) }));
+    for (const { role, offsetNs, collided, relocation } of points) {
       const bucket = this.#linesOf(role);
       if (relocation !== undefined) {
         this.#note(shard, { ...relocation, sequenceNumber: written.sequenceNumber(written.length - 1) });

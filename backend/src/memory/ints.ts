@@ -1,4 +1,5 @@
-const FIRST_CAPACITY = 256;
+/** Of a page that holds a record or two, there may be thousands. */
+const FIRST_CAPACITY = 16;
 
 /**
  * Numbers of 32 bits in order, in memory that is kept when they are cleared. A list of JavaScript that is filled again and again leaves two to three times
