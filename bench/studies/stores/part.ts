@@ -22,15 +22,16 @@ const QUESTIONS: readonly StoreQuestion[] = [
   },
 ];
 
-const WHERE_OTHERS_WIN = `Where ClickHouse wins, and what Userpulse would need:
+const WHERE_OTHERS_WIN = `Where Userpulse wins: **everyone and top**, because hours that are over are counted once ([ADR 20](adr/0020-counted-hours.md)): about a tenth and a quarter of ClickHouse’s time with one client, a twentieth with eight, and the answers are exact, FINAL or not. From points alone, ClickHouse groups by ID inside the store while InfluxDB streams every ID of the range to the backend: it takes a fifth of the time for top, and a third more for everyone. **An event sent twice** is one point at once and for every query, without FINAL. **Disk** is a little less, although every point also names the other end.
 
-- **Top**: a quarter of the time. ClickHouse groups by ID inside the store; from InfluxDB, every ID of the range is streamed out and counted in the backend. Userpulse would need counts by ID and hour beside the points. Those are not idempotent: a redo or a late event would count twice or not at all.
-- **One user or share**: half to two thirds of the time with one client, and up to a third less with eight, when two cores limit both. Each Flux script costs influxd about 2 ms of CPU to evaluate Flux’s own library before it reads anything. Prepared statements, or InfluxQL, would avoid that.
-- **CPU to load**: about two fifths. Userpulse keeps four points per event where ClickHouse needs three rows, and InfluxDB parses text.
+Where ClickHouse wins, and what Userpulse would need:
 
-Where it does not win: **disk**, and **an event sent twice**, which in Userpulse is one point at once and for every query, without FINAL. If you already run ClickHouse, there is little reason to add InfluxDB for this alone.
+- **One user or share**: about half of the time with one client. Each Flux script costs influxd about 2 ms of CPU (twice that on a slow machine) to evaluate Flux’s own library before it reads anything. Prepared statements would avoid that. With eight clients, when two cores limit both, neither is ahead for both questions.
+- **CPU to load**: three tenths. Userpulse keeps four points per event where ClickHouse needs three rows, and InfluxDB parses text.
 
-Where N2 wins: **one user or share**. It reads that ID’s points and no others. It is a fifth to a third faster with one client, and takes less than half the time with eight, because no point has to be tested for its ID. In exchange it has eighteen times the series, and they grow with the users: twice the disk, four times the memory, seven times the restart time, two fifths more CPU to load, and everyone and top take tens to hundreds of times as long. With fewer than some ten thousand active IDs it would be the better design.`;
+If you already run ClickHouse and ask mostly about single users, there is little reason to add InfluxDB for this alone.
+
+Where N2 wins: **one user or share**. It reads that ID’s points and no others: half to two thirds of the time, because no point has to be tested for its ID. In exchange it has eighteen times the series, and they grow with the users: almost four times the memory, nine times the restart time, and everyone and top take hundreds of times as long. With fewer than some ten thousand active IDs it would be the better design.`;
 
 /** The same events for everyone. */
 const RECIPE: Recipe = { users: 300_000, stretches: [{ ...WEEK, events: 3_000_000 }] };
