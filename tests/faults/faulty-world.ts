@@ -1,4 +1,4 @@
-import { readdir, readFile, symlink, unlink } from 'node:fs/promises';
+import { readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -307,16 +307,16 @@ export class FaultyWorld {
   }
 
   /**
-   * From now on the shards' checkpoint files cannot be written: the name under which each is written first leads elsewhere.
+   * From now on the checkpoint files of the shards that have one cannot be written: the name under which each is written first leads elsewhere.
    * @param to `/dev/full` fails as a full disk does
-   * @returns the way back
+   * @param spoiled links that are there already; gets those that are new
    */
-  async spoilCheckpoints(to: string): Promise<() => Promise<void>> {
+  async spoilCheckpoints(to: string, spoiled: Set<string>): Promise<void> {
     const { checkpointFolder } = this.world;
     await eventually(() => this.world.hasCheckpoint(), { what: 'a checkpoint', intervalMs: 20 });
     const shards = (await readdir(checkpointFolder)).filter((file) => /^shardId-.*\.json$/.test(file));
-    const links = shards.map((file) => join(checkpointFolder, `.${file}.tmp`));
-    for (const link of links) {
+    for (const link of shards.map((file) => join(checkpointFolder, `.${file}.tmp`))) {
+      if (spoiled.has(link)) continue;
       // Never under the hands of a write: what it writes would get the file's name.
       for (let placed: boolean | undefined = false; placed !== true;) {
         placed = await this.#whileFrozen(async () => {
@@ -329,10 +329,8 @@ export class FaultyWorld {
           return true;
         });
       }
+      spoiled.add(link);
     }
-    return async () => {
-      for (const link of links) await unlink(link);
-    };
   }
 
   /** Stops every thread of ingest for a moment. @returns undefined where it ended meanwhile */
