@@ -27,10 +27,11 @@ const COPIED = [
   'vitest.config.ts',
 ];
 
-/** Tests in the order in which they are asked, the quick ones first. */
-const SUITES: readonly { readonly name: string; readonly arguments: readonly string[] }[] = [
+/** Tests in the order in which they are asked, the quick ones first; `bail`: up to the first that fails. */
+const SUITES: readonly { readonly name: string; readonly bail: boolean; readonly arguments: readonly string[] }[] = [
   {
     name: 'unit',
+    bail: false,
     arguments: [
       '--project',
       'unit',
@@ -41,7 +42,7 @@ const SUITES: readonly { readonly name: string; readonly arguments: readonly str
       'backend/src/memory/',
     ],
   },
-  { name: 'faults', arguments: ['--project', 'faults'] },
+  { name: 'faults', bail: true, arguments: ['--project', 'faults'] },
 ];
 
 const vitestReport = z.object({
@@ -51,7 +52,7 @@ const vitestReport = z.object({
 /** Each mutation only until a test notices it, in a third of the time. */
 const FIRST = '--first';
 
-/** @returns the names of the tests that failed */
+/** @returns the names of the tests that failed; the first alone where it is to bail */
 async function failures(folder: string, suite: (typeof SUITES)[number], bail: boolean): Promise<string[]> {
   const report = join(folder, 'report.json');
   rmSync(report, { force: true });
@@ -94,7 +95,7 @@ async function main(): Promise<number> {
       execFileSync(process.execPath, ['--import', 'tsx', 'tools/build-backend.ts'], { cwd: folder, stdio: 'inherit' });
       const caught: string[] = [];
       for (const suite of SUITES) {
-        const [first, ...others] = await failures(folder, suite, onlyFirst || suite.name === 'faults');
+        const [first, ...others] = await failures(folder, suite, suite.bail || onlyFirst);
         caught.push(
           first === undefined
             ? `${suite.name}: –`

@@ -30,9 +30,10 @@ const NO_SUB_SEQUENCE = -1;
 /** Consecutive records of one page. */
 interface Run {
   readonly records: StreamRecords;
-  /** The first of them, as they are numbered here, and in the page. */
+  /** The first of them. */
   readonly first: number;
-  readonly place: number;
+  /** What a record's number in the page is more than its number here. */
+  readonly shift: number;
 }
 
 /**
@@ -58,8 +59,8 @@ export class WrittenRecords {
   /** Adds a record without items. */
   add(records: StreamRecords, place: number): void {
     const last = this.#runs.at(-1);
-    if (last?.records !== records || last.place + this.#length - last.first !== place) {
-      this.#runs.push({ records, first: this.#length, place });
+    if (last?.records !== records || this.#length + last.shift !== place) {
+      this.#runs.push({ records, first: this.#length, shift: place - this.#length });
     }
     this.#length++;
     this.#firsts.push(this.items);
@@ -112,12 +113,12 @@ export class WrittenRecords {
   item(at: number, item: number): ArchiveItem {
     const day = this.#items.at(item * ITEM) ?? 0;
     const place = this.#items.at(item * ITEM + 1) ?? ELSEWHERE;
-    const record = place === ELSEWHERE ? undefined : this.data(at);
-    if (record === undefined) {
+    if (place === ELSEWHERE) {
       const elsewhere = this.#elsewhere.get(item);
       if (elsewhere === undefined) throw new RangeError(`There is no item ${item} of ${this.items}.`);
       return elsewhere;
     }
+    const record = this.data(at);
     if (place === WHOLE) return { kind: 'line', subSequence: undefined, day, line: record, data: record };
     const [subSequence, lineFrom, lineTo, dataFrom, dataTo] = this.#part(place);
     return {
@@ -145,30 +146,30 @@ export class WrittenRecords {
   }
 
   data(at: number): Buffer {
-    const { records, first, place } = this.#runOf(at);
-    return records.data(place + at - first);
+    const { records, shift } = this.#runOf(at);
+    return records.data(at + shift);
   }
   dataBytes(at: number): number {
-    const { records, first, place } = this.#runOf(at);
-    return records.dataBytes(place + at - first);
+    const { records, shift } = this.#runOf(at);
+    return records.dataBytes(at + shift);
   }
   arrivalMs(at: number): number {
-    const { records, first, place } = this.#runOf(at);
-    return records.arrivalMs(place + at - first);
+    const { records, shift } = this.#runOf(at);
+    return records.arrivalMs(at + shift);
   }
   sequenceNumber(at: number): string {
-    const { records, first, place } = this.#runOf(at);
-    return records.sequenceNumber(place + at - first);
+    const { records, shift } = this.#runOf(at);
+    return records.sequenceNumber(at + shift);
   }
   partitionKey(at: number): string {
-    const { records, first, place } = this.#runOf(at);
-    return records.partitionKey(place + at - first);
+    const { records, shift } = this.#runOf(at);
+    return records.partitionKey(at + shift);
   }
 
   /** The archive holds a copy of the record, or it is dropped. */
   release(at: number): void {
-    const { records, first, place } = this.#runOf(at);
-    records.release(place + at - first);
+    const { records, shift } = this.#runOf(at);
+    records.release(at + shift);
   }
 
   releaseAll(): void {

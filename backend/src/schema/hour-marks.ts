@@ -94,11 +94,9 @@ export const sealOfTurns = (turns: string): string => createHash('sha256').updat
 
 /** What {@link sealOf} is a hash of: all turns of an hour, each of which has ended. */
 export function turnsOf(marks: readonly Mark[] | undefined): string | undefined {
-  const [first, ...others] = marks ?? [];
-  if (first === undefined || first.open || others.some(({ open }) => open)) return undefined;
-  // Of most hours.
-  if (others.length === 0) return turnText(first);
-  return [first, ...others].map(turnText).sort().join(' ');
+  if (marks === undefined || marks.length === 0 || marks.some(({ open }) => open)) return undefined;
+  return marks
+    .map(({ writer, turn }) => `${writer}.${turn}`)
+    .sort()
+    .join(' ');
 }
-
-const turnText = ({ writer, turn }: Mark): string => `${writer}.${turn}`;
