@@ -1,9 +1,10 @@
+import { byRole } from '../../../contract/roles.ts';
 import type { NotedRelocation } from '../checkpoint/checkpoint.ts';
 import { decodeRecord, type DecodeOptions, type DecodeSettings } from '../event/decode.ts';
 import type { InteractionEvent } from '../event/event.ts';
 import type { PointSink } from '../influx/point-sink.ts';
 import { Ints } from '../memory/ints.ts';
-import type { BucketRole } from '../schema/buckets.ts';
+import { BUCKET_ROLES, ofRole, type BucketRole } from '../schema/buckets.ts';
 import { rolesOf } from '../schema/points.ts';
 import { identityOf } from '../schema/identity.ts';
 import { LineBlock } from '../schema/line-block.ts';
@@ -70,11 +71,7 @@ export class Batch {
   readonly createdAtMs: number;
   readonly #context: BatchContext;
   readonly #spare: BucketLines[];
-  readonly #buckets: { readonly role: BucketRole; readonly bucket: BucketLines }[] = [];
-  #made: BucketLines | undefined;
-  #received: BucketLines | undefined;
-  #share: BucketLines | undefined;
-  #total: BucketLines | undefined;
+  readonly #byRole: Record<BucketRole, BucketLines | undefined> = byRole(() => undefined);
   readonly #portions = new Map<Shard, Portion>();
   readonly #relocations = new Map<Shard, NotedRelocation[]>();
   readonly #turns: Turn[] = [];
@@ -191,26 +188,16 @@ export class Batch {
     }
   }
 
-  /** A table by role would be looked up by the role's text, a few times for every event. */
   #linesOf(role: BucketRole): BucketLines {
-    switch (role) {
-      case 'made':
-        return (this.#made ??= this.#newLines(role));
-      case 'received':
-        return (this.#received ??= this.#newLines(role));
-      case 'share':
-        return (this.#share ??= this.#newLines(role));
-      case 'total':
-        return (this.#total ??= this.#newLines(role));
-      default:
-        return role satisfies never;
-    }
+    return ofRole(this.#byRole, role) ?? (this.#byRole[role] = this.#spare.pop() ?? new BucketLines());
   }
 
-  #newLines(role: BucketRole): BucketLines {
-    const bucket = this.#spare.pop() ?? new BucketLines();
-    this.#buckets.push({ role, bucket });
-    return bucket;
+  /** The buckets that anything goes into. */
+  #buckets(): { readonly role: BucketRole; readonly bucket: BucketLines }[] {
+    return BUCKET_ROLES.flatMap((role) => {
+      const bucket = this.#byRole[role];
+      return bucket === undefined ? [] : [{ role, bucket }];
+    });
   }
 
   #note(shard: Shard, relocation: NotedRelocation): void {
@@ -226,7 +213,7 @@ export class Batch {
   async write(signal: AbortSignal): Promise<WrittenNotice> {
     const { sink, metrics } = this.#context;
     await Promise.all(
-      this.#buckets.map(async ({ role, bucket: { lines, owners } }) => {
+      this.#buckets().map(async ({ role, bucket: { lines, owners } }) => {
         const refusals = await sink.write(role, lines, signal);
         for (const { index, reason } of refusals) {
           const owner = owners.at(index);
@@ -236,7 +223,7 @@ export class Batch {
         metrics.pointsWritten.inc({ bucket: role }, lines.length - refusals.length);
       }),
     );
-    return { roles: new Set(this.#buckets.map(({ role }) => role)), fromMs: this.#fromMs, toMs: this.#toMs };
+    return { roles: new Set(this.#buckets().map(({ role }) => role)), fromMs: this.#fromMs, toMs: this.#toMs };
   }
 
   #refuse(number: number, reason: string): void {
@@ -255,7 +242,8 @@ export class Batch {
 
   /** After {@link write}: the records go on to the archive. */
   handOver(): void {
-    for (const { bucket } of this.#buckets.splice(0)) {
+    for (const { role, bucket } of this.#buckets()) {
+      this.#byRole[role] = undefined;
       bucket.clear();
       if (this.#spare.length < MAX_SPARE) this.#spare.push(bucket);
     }

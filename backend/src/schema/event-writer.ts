@@ -5,6 +5,7 @@ import {
   FIELD,
   formatOf,
   MEASUREMENT,
+  ofRole,
   pairSeparator,
   prefixOf,
   schemeOf,
@@ -32,10 +33,7 @@ export class EventWriter {
   /** What stands in the place of an id that an event does not have. */
   readonly #noUser: string;
   readonly #noShare: string;
-  readonly #made: Lane;
-  readonly #received: Lane;
-  readonly #share: Lane;
-  readonly #total: Lane;
+  readonly #lanes: Readonly<Record<BucketRole, Lane>>;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   /** Of the series that is being written: its hash so far. */
@@ -50,10 +48,12 @@ export class EventWriter {
     this.#schema = schema;
     this.#noUser = formatOf('user', schema).absent;
     this.#noShare = formatOf('share', schema).absent;
-    this.#made = laneOf('made', schema);
-    this.#received = laneOf('received', schema);
-    this.#share = laneOf('share', schema);
-    this.#total = laneOfTotals(schema);
+    this.#lanes = {
+      made: laneOf('made', schema),
+      received: laneOf('received', schema),
+      share: laneOf('share', schema),
+      total: laneOfTotals(schema),
+    };
   }
 
   /** Writes the series of one of rolesOf, and knows its {@link seriesMs}. */
@@ -62,7 +62,7 @@ export class EventWriter {
     const length = type.length + 2 * (actorId.length + receiverId.length + shareId.length);
     this.#at = block.room(MOST_SYNTAX + length);
     this.#bytes = block.memory;
-    const lane = this.#laneOf(role);
+    const lane = ofRole(this.#lanes, role);
     this.#syntax(lane.head);
     this.#half0 = lane.headHash.half0;
     this.#half1 = lane.headHash.half1;
@@ -94,7 +94,7 @@ export class EventWriter {
 
   /** Of the role's point that was begun. */
   seriesMs(role: BucketRole): SeriesMsHash {
-    return this.#laneOf(role).seriesMs;
+    return ofRole(this.#lanes, role).seriesMs;
   }
 
   /**
@@ -103,7 +103,7 @@ export class EventWriter {
    */
   end(block: LineBlock, role: BucketRole, event: InteractionEvent, offsetNs: number): void {
     const { actorId, receiverId = this.#noUser, shareId = this.#noShare, occurredAtMs } = event;
-    const lane = this.#laneOf(role);
+    const lane = ofRole(this.#lanes, role);
     this.#bytes = block.memory;
     this.#at = lane.at;
     switch (role) {
@@ -124,22 +124,6 @@ export class EventWriter {
     }
     this.#timestamp(occurredAtMs, offsetNs);
     block.written(this.#at, occurredAtMs);
-  }
-
-  /** A table by role would be looked up by the role's text. */
-  #laneOf(role: BucketRole): Lane {
-    switch (role) {
-      case 'made':
-        return this.#made;
-      case 'received':
-        return this.#received;
-      case 'share':
-        return this.#share;
-      case 'total':
-        return this.#total;
-      default:
-        return role satisfies never;
-    }
   }
 
   /** As prefixOf, without a text of it. */
