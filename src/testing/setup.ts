@@ -37,7 +37,7 @@ HTMLCanvasElement.prototype.getContext = (() => ({
 })) as never;
 Element.prototype.getBoundingClientRect = () => new DOMRect(0, 0, SIDE, SIDE);
 for (const side of ['offsetHeight', 'offsetWidth', 'clientHeight', 'clientWidth']) {
-  Object.defineProperty(HTMLElement.prototype, side, { get: () => SIDE });
+  Object.defineProperty(HTMLElement.prototype, side, { configurable: true, get: () => SIDE });
 }
 
 afterEach(cleanup);
