@@ -65,6 +65,7 @@ export class OffsetAllocator {
   allocate(role: BucketRole, { half0, half1 }: SeriesMsHash, identity: EventIdentity): Assignment {
     if (this.#relocates) return this.#offsets.assignAt(role, half0, half1, identity);
     return {
+      role,
       offsetNs: identity.offsetNs,
       collided: this.#offsets.collidesAt(half0, half1, identity),
       relocation: undefined,

@@ -175,7 +175,7 @@ export class Batch {
     const roles = rolesOf(event);
     // Step by step for all of them: each look into the table of offsets waits for memory, and only side by side do they wait together.
     for (const role of roles) writer.begin(this.#linesOf(role).lines, role, event);
-    const points = roles.map((role) => ({ role, ...allocator.allocate(role, writer.seriesMs(role), identity) }));
+    const points = roles.map((role) => allocator.allocate(role, writer.seriesMs(role), identity));
     for (const { role, offsetNs, collided, relocation } of points) {
       const bucket = this.#linesOf(role);
       if (relocation !== undefined) {

@@ -605,9 +605,9 @@ class Ingestion {
   }
 }
 
-/** Small enough that many shards fit side by side, large enough that four a second reach the quota of 2 MB/s. */
+/** Small enough that several shards fit side by side, large enough that a request costs little beside its records. */
 function pageBytes({ bufferMaxBytes }: IngestSettings): number {
-  return Math.min(512 * 1024, Math.max(64 * 1024, Math.floor(bufferMaxBytes / 8)));
+  return Math.min(1024 * 1024, Math.max(64 * 1024, Math.floor(bufferMaxBytes / 8)));
 }
 
 /** Once: now, where the signal is aborted already. */

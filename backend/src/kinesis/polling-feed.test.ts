@@ -21,18 +21,39 @@ describe('nextPauseMs', () => {
 describe('PageSize', () => {
   it('asks for about as many records as give the page its bytes', () => {
     const size = new PageSize(1_000_000);
-    expect(size.limit()).toBe(16);
-    size.seen(1_000, 200_000);
-    expect(size.limit()).toBe(5_000);
-    size.seen(10, 10_000_000);
-    expect(size.limit()).toBe(1);
-    size.seen(0, 0);
-    expect(size.limit()).toBe(1);
+    expect(size.limit).toBe(16);
+    size.seen({ records: 1_000, bytes: 200_000, atTip: false });
+    expect(size.limit).toBe(5_000);
+    size.seen({ records: 10, bytes: 10_000_000, atTip: false });
+    expect(size.limit).toBe(1);
+    size.seen({ records: 0, bytes: 0, atTip: false });
+    expect(size.limit).toBe(1);
   });
 
   it('never asks for more than Kinesis gives', () => {
     const size = new PageSize(1_000_000_000);
-    size.seen(100, 100);
-    expect(size.limit()).toBe(10_000);
+    size.seen({ records: 100, bytes: 100, atTip: false });
+    expect(size.limit).toBe(10_000);
+  });
+
+  it('expects twice what came last at the end of a shard, and a whole page before it', () => {
+    const size = new PageSize(1_000_000);
+    expect(size.bytes).toBe(1_000_000);
+    size.seen({ records: 200, bytes: 200_000, atTip: true });
+    expect(size.bytes).toBe(400_000);
+    expect(size.limit).toBe(400);
+    size.seen({ records: 900, bytes: 900_000, atTip: true });
+    expect(size.bytes).toBe(1_000_000);
+    size.seen({ records: 0, bytes: 0, atTip: true });
+    expect(size.bytes).toBe(262_144);
+    expect(size.limit).toBe(262);
+    size.seen({ records: 262, bytes: 262_000, atTip: false });
+    expect(size.bytes).toBe(1_000_000);
+  });
+
+  it('never expects more than a page', () => {
+    const size = new PageSize(1_000);
+    size.seen({ records: 0, bytes: 0, atTip: true });
+    expect(size.bytes).toBe(1_000);
   });
 });

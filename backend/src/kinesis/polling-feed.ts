@@ -28,12 +28,12 @@ class PollingFeed implements ShardFeed {
   }
 
   async next(begin: Begin): Promise<FeedPage> {
-    const { shardId, clock, signal, budget, pageBytes } = this.#context;
+    const { shardId, clock, signal, budget } = this.#context;
     await this.#pause();
-    const reservation = await budget.reserve(pageBytes, signal);
+    const reservation = await budget.reserve(this.#size.bytes, signal);
     try {
       const askedMs = clock.now();
-      const limit = this.#size.limit();
+      const { limit } = this.#size;
       this.#iterator ??= await begin((position) => this.#source.iterator(shardId, position, signal));
       const { records, next, millisBehindLatest } = await this.#source.records(this.#iterator, limit, signal);
       this.#iterator = next;
@@ -41,7 +41,7 @@ class PollingFeed implements ShardFeed {
       const atTip = millisBehindLatest === 0 && records.length < limit;
       let bytes = 0;
       for (let at = 0; at < records.length; at++) bytes += records.dataBytes(at);
-      this.#size.seen(records.length, bytes);
+      this.#size.seen({ records: records.length, bytes, atTip });
       this.#last = { bytes, atTip, askedMs };
       if (records.length > 0 || !atTip) this.#idleSinceMs = undefined;
       else this.#idleSinceMs ??= askedMs;
@@ -109,21 +109,35 @@ export function nextPauseMs(read: {
   return Math.max(0, Math.ceil(interval - read.elapsedMs));
 }
 
-/** How many records to ask for, so that a page comes near a number of bytes: Kinesis knows no limit in bytes below 10 MB. */
+/** A shard that was read to its end is reserved so much at least: what arrives there between two reads, in most streams. */
+const TIP_BYTES = 256 * 1024;
+
+/** How large the next page of a shard is to be: a request costs as much as a few hundred records, and bytes that are reserved keep other shards waiting. */
 export class PageSize {
   readonly #target: number;
+  #expected: number;
   #mean: number | undefined;
 
+  /** @param targetBytes of a page while there is more to read */
   constructor(targetBytes: number) {
     this.#target = targetBytes;
+    this.#expected = targetBytes;
   }
 
-  limit(): number {
+  /** Bytes that it is expected to have at most. */
+  get bytes(): number {
+    return this.#expected;
+  }
+
+  /** How many records to ask for, so that it comes near these bytes: Kinesis knows no limit in bytes below 10 MB. */
+  get limit(): number {
     if (this.#mean === undefined) return FIRST_LIMIT;
-    return Math.min(MAX_LIMIT, Math.max(1, Math.floor(this.#target / Math.max(1, this.#mean))));
+    return Math.min(MAX_LIMIT, Math.max(1, Math.floor(this.#expected / Math.max(1, this.#mean))));
   }
 
-  seen(records: number, bytes: number): void {
+  /** @param page.atTip whether nothing lay beyond it */
+  seen({ records, bytes, atTip }: { readonly records: number; readonly bytes: number; readonly atTip: boolean }): void {
+    this.#expected = atTip ? Math.min(this.#target, Math.max(TIP_BYTES, 2 * bytes)) : this.#target;
     if (records === 0) return;
     const mean = bytes / records;
     // Quick to grow, slow to shrink: pages that are too large cost memory, pages that are too small cost a little time.

@@ -51,7 +51,7 @@ export interface FeedContext {
   readonly signal: AbortSignal;
   /** Waited for before bytes are taken from Kinesis. */
   readonly budget: ByteBudget;
-  /** Bytes of a page that is asked for. */
+  /** Bytes of a page that is asked for while there is more to read. */
   readonly pageBytes: number;
   readonly events: FeedEvents;
 }

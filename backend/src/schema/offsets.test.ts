@@ -55,7 +55,7 @@ describe('several tables', () => {
 describe('OffsetTable', () => {
   it('gives an event its own offsetNs, again and again', () => {
     const offsets = table();
-    const expected = { offsetNs: 7, collided: false, relocation: undefined };
+    const expected = { role: 'made', offsetNs: 7, collided: false, relocation: undefined };
     expect(offsets.assign(point, identity('a', 7))).toEqual(expected);
     expect(offsets.assign(point, identity('a', 7))).toEqual(expected);
   });
@@ -67,7 +67,12 @@ describe('OffsetTable', () => {
     const { offsetNs, collided, relocation } = offsets.assign(point, identity('c', 7));
     expect([offsetNs, collided]).toEqual([9, true]);
     expect(relocation).toMatchObject({ role: 'made', offsetNs: 9 });
-    expect(offsets.assign(point, identity('c', 7))).toEqual({ offsetNs: 9, collided: false, relocation: undefined });
+    expect(offsets.assign(point, identity('c', 7))).toEqual({
+      role: 'made',
+      offsetNs: 9,
+      collided: false,
+      relocation: undefined,
+    });
     expect(offsets.relocations).toBe(1);
   });
 
@@ -86,7 +91,7 @@ describe('OffsetTable', () => {
       { ...point, ms: MS + 1 },
       { ...point, ms: MS + 2 ** 32 },
     ]) {
-      expect(offsets.assign(other, identity('b', 7))).toMatchObject({ offsetNs: 7, collided: false });
+      expect(offsets.assign(other, identity('b', 7))).toMatchObject({ role: other.role, offsetNs: 7, collided: false });
     }
   });
 
@@ -96,7 +101,12 @@ describe('OffsetTable', () => {
     const { relocation } = before.assign(point, identity('b', 7));
     const after = table([relocation!]);
     expect(after.assign(point, identity('new', 8)).offsetNs).toBe(9);
-    expect(after.assign(point, identity('b', 7))).toEqual({ offsetNs: 8, collided: false, relocation: undefined });
+    expect(after.assign(point, identity('b', 7))).toEqual({
+      role: 'made',
+      offsetNs: 8,
+      collided: false,
+      relocation: undefined,
+    });
     expect(after.assign(point, identity('a', 7)).offsetNs).toBe(7);
   });
 
@@ -133,7 +143,12 @@ describe('OffsetTable', () => {
     expect(offsets.relocations).toBe(2);
     // b's relocation is forgotten but its offset still remembered: it is found on the way, and its relocation is reported anew.
     expect(offsets.assign(point, identity('b', 7))).toMatchObject({ offsetNs: 8, relocation: { offsetNs: 8 } });
-    expect(offsets.assign(point, identity('d', 7))).toEqual({ offsetNs: 10, collided: false, relocation: undefined });
+    expect(offsets.assign(point, identity('d', 7))).toEqual({
+      role: 'made',
+      offsetNs: 10,
+      collided: false,
+      relocation: undefined,
+    });
   });
 
   it('stays the same size and correct for what is recent, however many points come', () => {

@@ -20,6 +20,7 @@ export interface Relocation {
 }
 
 export interface Assignment {
+  readonly role: BucketRole;
   /** ns within the millisecond, 0 to 999,999. */
   readonly offsetNs: number;
   /** Whether this call found the event's own offset taken by another event (never for a known relocation). For the collision counter. */
@@ -111,7 +112,7 @@ export class OffsetTable {
       const known = this.#relocations.get(relocationKey(role, hexOf(event.key)));
       // A relocation made under another prefix scheme is about another series.
       if (known?.event.slice(KEY_DIGITS) === hexOf([seriesMs0, seriesMs1])) {
-        return { offsetNs: known.offsetNs, collided: false, relocation: undefined };
+        return { role, offsetNs: known.offsetNs, collided: false, relocation: undefined };
       }
     }
     let offsetNs = event.offsetNs;
@@ -122,18 +123,18 @@ export class OffsetTable {
       const handle = this.#taken.find(at0, at1);
       if (handle === -1) this.#taken.add(at0, at1, key0, key1);
       if (handle === -1 || this.#taken.holds(handle, key0, key1)) {
-        if (step === 0) return { offsetNs, collided: false, relocation: undefined };
+        if (step === 0) return { role, offsetNs, collided: false, relocation: undefined };
         const relocation: Relocation = {
           role,
           event: hexOf([...event.key, seriesMs0, seriesMs1]),
           offsetNs,
         };
         this.#remember(relocation, key0);
-        return { offsetNs, collided: true, relocation };
+        return { role, offsetNs, collided: true, relocation };
       }
       offsetNs = nextOffset(offsetNs);
     }
-    return { offsetNs: event.offsetNs, collided: true, relocation: undefined };
+    return { role, offsetNs: event.offsetNs, collided: true, relocation: undefined };
   }
 
   /** Whether another event has the point's own place, which is remembered as this one's where nobody has it. */
