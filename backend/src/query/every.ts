@@ -1,7 +1,7 @@
 import { MAX_WINDOWS } from '../../../contract/limits.ts';
 import { UserpulseError } from '../errors.ts';
 import { DAY_MS, formatDuration, HOUR_MS, parseDuration, WEEK_MS, type Duration } from './duration.ts';
-import { localWindows, type Window } from './windows.ts';
+import { sharedWindows, type Window } from './windows.ts';
 import type { Zone } from './zone.ts';
 
 /** Lengths that `auto` chooses from, in ms; beyond the last come its multiples. */
@@ -50,7 +50,7 @@ function smallestFit(range: EveryRange, leastMs: number, most: number): WindowCh
     // A clock change swallows less than a window, and there are at most a few a year: skip what cannot fit without laying it out.
     if ((range.toMs - range.fromMs) / ms > most * 1.1 + 100) continue;
     const every: Duration = { kind: 'ms', ms };
-    const windows = localWindows({ ...range, every, limit: most });
+    const windows = sharedWindows({ ...range, every, limit: most });
     if (windows.length <= most) return { every, windows };
     // Two windows that overlap the ends of a range can never become fewer than 2 by growing. (A single point is the plan's affair.)
     if (ms > 2 * (range.toMs - range.fromMs) && ms > leastMs) return { every, windows };
@@ -85,7 +85,7 @@ export function chooseWindows(
     return smallestFit(range, Math.min(want.intervalMs ?? 0, LONGEST_INTERVAL_MS), most);
   }
   const duration = parseDuration(text, 'every');
-  const windows = localWindows({ ...range, every: duration, limit: MAX_WINDOWS });
+  const windows = sharedWindows({ ...range, every: duration, limit: MAX_WINDOWS });
   if (windows.length > MAX_WINDOWS) {
     const fit = formatDuration(smallestFit(range, 0, MAX_WINDOWS).every);
     throw new UserpulseError(

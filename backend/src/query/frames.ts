@@ -3,7 +3,7 @@ import { countsPeople, isSingle, type Calculation } from '../../../contract/quer
 import type { Series, SeriesKey } from './counts.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
 import { Slabs } from './slabs.ts';
-import { happenedMs, type Happened, type Window } from './windows.ts';
+import { happenedMs, startsOf, type Happened, type Window } from './windows.ts';
 
 /** A series with its values as the query wants them, by window of the range as asked. */
 export interface ValueSeries extends SeriesKey {
@@ -298,7 +298,7 @@ export function seriesFrame(
       meta: { type: 'timeseries-wide', ...meta, preferredVisualisationType: 'graph' },
       fields: [time, ...fields],
     },
-    columns: [whole(Float64Array.from(windows, (window) => window.startMs)), ...values],
+    columns: [whole(startsOf(windows)), ...values],
   };
 }
 

@@ -2,7 +2,7 @@ import { hoursScript } from '../flux/hours.ts';
 import type { JoinedReader } from '../influx/joined-reader.ts';
 import { hoursAnswer } from '../rollup/counted-hours.ts';
 import type { Schema } from '../schema/buckets.ts';
-import { HOUR_MS, sealOfTurns, turnsOf, type Hour, type Marks } from '../schema/hour-marks.ts';
+import { HOUR_MS, sealOfTurns, turnsOf, type Hour, type Mark, type Marks } from '../schema/hour-marks.ts';
 
 /** Hours: the first, and the one after the last. */
 export interface HourSpan {
@@ -12,6 +12,8 @@ export interface HourSpan {
 
 /** What is known of an hour. */
 interface Known {
+  /** That it was seen with. */
+  marks: readonly Mark[] | undefined;
   /** Of its seal; undefined while it has none. */
   readonly turns: string | undefined;
   /** Look at which it was first seen so. */
@@ -127,9 +129,16 @@ export class HourSeals {
     this.#lookedMs = this.#now();
     if (this.#known.size + end - first > MOST_HOURS) this.#known.clear();
     for (let hour = first; hour < end; hour++) {
-      const turns = turnsOf(marks.get(hour));
+      const own = marks.get(hour);
       const known = this.#known.get(hour);
-      if (known === undefined || known.turns !== turns) this.#known.set(hour, { turns, since: this.#number });
+      // Most hours have the marks that they had, which are the same objects for the same texts.
+      if (known !== undefined && sameMarks(known.marks, own)) continue;
+      const turns = turnsOf(own);
+      if (known !== undefined && known.turns === turns) known.marks = own;
+      else this.#known.set(hour, { marks: own, turns, since: this.#number });
     }
   }
 }
+
+const sameMarks = (before: readonly Mark[] | undefined, now: readonly Mark[] | undefined): boolean =>
+  before?.length === now?.length && (before?.every((mark, at) => mark === now?.[at]) ?? true);

@@ -20,7 +20,7 @@ import { DAY_MS, formatDuration, parseDuration, type Duration } from './duration
 import { chooseWindows, isAuto } from './every.ts';
 import type { AskedQuery } from './request.ts';
 import { badRequest, parseQuery, type Range } from './validate.ts';
-import { localWindows, toInstant, toLocal, type Shift, type Window } from './windows.ts';
+import { sharedWindows, toInstant, toLocal, type Shift, type Window } from './windows.ts';
 import { zoneOf, type Zone } from './zone.ts';
 
 /** Part of the plan that is read as one: the range as asked, or the same range earlier. */
@@ -256,18 +256,20 @@ function peopleStreams(
  * their own length, shifted; where a clock change lies between them, most often an hour.
  */
 export function grainOf(windows: readonly Window[], range: Range, every: Duration): Grain | null {
-  const bounds = windows.map((window) => window.startMs).filter((ms) => ms > range.fromMs && ms < range.toMs);
-  const last = windows.at(-1);
-  if (last !== undefined && last.endMs < range.toMs && last.endMs > range.fromMs) bounds.push(last.endMs);
-  const [first, ...rest] = bounds;
-  if (first === undefined) return null;
+  let first: number | undefined;
+  let before = 0;
   let everyMs = 0;
-  let before = first;
-  for (const bound of rest) {
+  const add = (bound: number): void => {
+    if (bound <= range.fromMs || bound >= range.toMs) return;
     // Nearly all are as long as the one before.
-    if (everyMs === 0 || (bound - before) % everyMs !== 0) everyMs = gcd(everyMs, bound - before);
+    if (first === undefined) first = bound;
+    else if (everyMs === 0 || (bound - before) % everyMs !== 0) everyMs = gcd(everyMs, bound - before);
     before = bound;
-  }
+  };
+  for (const { startMs } of windows) add(startMs);
+  const last = windows.at(-1);
+  if (last !== undefined) add(last.endMs);
+  if (first === undefined) return null;
   // One bound alone does not say how long the windows are, and any length that reaches to it will do.
   if (everyMs === 0) everyMs = every.kind === 'ms' ? every.ms : DAY_MS;
   return { everyMs, offsetMs: ((first % everyMs) + everyMs) % everyMs };
@@ -311,7 +313,7 @@ function earlierReading(
   if (fromMs >= toMs) return { fromMs, toMs, windows: [], streams: [] };
   const earlier = single
     ? windows.map((window) => ({ ...window, startMs: fromMs, endMs: toMs }))
-    : localWindows({ fromMs, toMs, every, zone, limit: MOST_EARLIER_WINDOWS, shift });
+    : sharedWindows({ fromMs, toMs, every, zone, limit: MOST_EARLIER_WINDOWS, shift });
   if (earlier.length > MOST_EARLIER_WINDOWS) {
     const fit = chooseWindows('auto', { fromMs, toMs, zone }, { intervalMs: undefined, maxDataPoints: MAX_WINDOWS });
     throw new UserpulseError(

@@ -38,6 +38,7 @@ import type { QueryRequest } from './request.ts';
 import { SharedAnswers, type Answer, type AnswerCounts, type Asker } from './shared-answers.ts';
 import { answerBytes, growsTable, plannedBytes, RANKING_BYTES, TYPES_BYTES } from './size.ts';
 import { parseInstant, parseRange, type Range } from './validate.ts';
+import { startsOf } from './windows.ts';
 import { zoneOf } from './zone.ts';
 
 /** RFC 3339 with an offset, or epoch milliseconds as a number or a string of digits. */
@@ -351,8 +352,8 @@ class InfluxQueryService implements QueryService {
     const { preset } = plan;
     const planned = this.#planned(plan, call);
     return this.#admitted(planned, call, async (asker) => {
-      const { value: series, ageMs } = await this.#series(plan, asker, planned);
-      const times = Float64Array.from(plan.now.windows, (window) => window.startMs);
+      const { value: series, ageMs } = await this.#series(plan, scriptOf(plan, this.#schema), asker, planned);
+      const times = startsOf(plan.now.windows);
       asker.claim.shrink(planned - answerBytes([times, ...series.map(({ values }) => values)]));
       return {
         preset,
@@ -388,7 +389,7 @@ class InfluxQueryService implements QueryService {
   async #table(plan: Plan, call: Call): Promise<Answer<Counterparts>> {
     if (plan.kind !== 'top') throw new Error('Tables have a plan of their own.');
     const planned = this.#planned(plan, call);
-    return this.#admitted(planned, call, (asker) => this.#ranking(plan, asker, planned));
+    return this.#admitted(planned, call, (asker) => this.#ranking(plan, scriptOf(plan, this.#schema), asker, planned));
   }
 
   async types(
@@ -437,28 +438,28 @@ class InfluxQueryService implements QueryService {
   }
 
   async #frame(plan: Plan, asker: Asker, planned: number): Promise<Answer<Frame>> {
-    const flux = scriptOf(plan, this.#schema).text;
+    const script = scriptOf(plan, this.#schema);
     switch (plan.kind) {
       case 'series':
-        return await this.#seriesFrame(plan, flux, asker, planned);
+        return await this.#seriesFrame(plan, script, asker, planned);
       case 'top': {
         const { of, id, types } = plan;
         const [{ value, ageMs }, lacking] = await Promise.all([
-          this.#ranking(plan, asker, planned),
+          this.#ranking(plan, script, asker, planned),
           id === undefined ? 0 : this.#lacking({ ...plan, preset: of, ids: [id], types }, asker),
         ]);
         const notices = lacking > 0 ? [lackingNotice(lacking)] : [];
-        return { value: topFrame(plan, { ...value, notices }, flux, ageMs), ageMs };
+        return { value: topFrame(plan, { ...value, notices }, script.text, ageMs), ageMs };
       }
       default:
         return plan satisfies never;
     }
   }
 
-  async #seriesFrame(plan: SeriesPlan, flux: string, asker: Asker, planned: number): Promise<Answer<Frame>> {
+  async #seriesFrame(plan: SeriesPlan, script: Flux, asker: Asker, planned: number): Promise<Answer<Frame>> {
     const paired = pairedBy(plan);
     const [{ value: series, ageMs }, lacking] = await Promise.all([
-      this.#series(plan, asker, planned),
+      this.#series(plan, script, asker, planned),
       paired === undefined ? 0 : this.#lacking({ ...plan.now, ...plan, preset: paired }, asker),
     ]);
     const nowMs = this.#now();
@@ -468,7 +469,7 @@ class InfluxQueryService implements QueryService {
       this.#retention?.cutoffMs(roleOf(plan.preset), nowMs, NEVER),
     ]);
     const notices = seriesNotices(plan, series, { nowMs, keptSinceMs, knownTypes, lacking });
-    return { value: seriesFrame(plan, series, flux, { nowMs, notices, ageMs }), ageMs };
+    return { value: seriesFrame(plan, series, script.text, { nowMs, notices, ageMs }), ageMs };
   }
 
   /** All types of all time, a minute old at most; undefined where they cannot be had, for then the answer is no worse than it was. */
@@ -501,10 +502,10 @@ class InfluxQueryService implements QueryService {
   }
 
   /** @param planned bytes that the claim has for it, its table included */
-  async #series(plan: SeriesPlan, asker: Asker, planned: number): Promise<Answer<ValueSeries[]>> {
+  async #series(plan: SeriesPlan, script: Flux, asker: Asker, planned: number): Promise<Answer<ValueSeries[]>> {
     const { value, ageMs } = await this.answers.ask(
       {
-        key: keyOf(plan, scriptOf(plan, this.#schema)),
+        key: keyOf(plan, script),
         toMs: Math.max(plan.now.toMs, plan.compare?.earlier.toMs ?? 0),
         read: (signal, claim) => this.#counts.read(plan, signal, claim, planned - plannedBytes(plan), asker.fresh),
         bytesOf: ({ now, earlier = [] }) => answerBytes([...now, ...earlier].map(({ counts }) => counts)),
@@ -517,8 +518,7 @@ class InfluxQueryService implements QueryService {
   }
 
   /** @param planned bytes that the claim has for it, its table included */
-  async #ranking(plan: TopPlan, asker: Asker, planned: number): Promise<Answer<Counterparts>> {
-    const script = scriptOf(plan, this.#schema);
+  async #ranking(plan: TopPlan, script: Flux, asker: Asker, planned: number): Promise<Answer<Counterparts>> {
     return this.answers.ask(
       {
         key: keyOf(plan, script),

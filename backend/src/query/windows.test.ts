@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { DateTime, IANAZone } from 'luxon';
 import { describe, expect, it } from 'vitest';
 import { parseDuration } from './duration.ts';
-import { localWindows, NO_SHIFT, toInstant, toLocal } from './windows.ts';
+import { localWindows, NO_SHIFT, sharedWindows, startsOf, toInstant, toLocal } from './windows.ts';
 import { zoneOf } from './zone.ts';
 
 const windowsOf = (zone: string, from: string, to: string, every: string) =>
@@ -237,5 +237,34 @@ describe('a time zone', () => {
   });
   it.each(['Mars/Olympus', '+02:00', 'browser', '../etc', 'UTC+1'])('%j is refused', (name) => {
     expect(() => zoneOf(name)).toThrow(/IANA|not known/);
+  });
+});
+
+describe('windows that are shared', () => {
+  const DAY = { fromMs: Date.UTC(2026, 2, 28, 22), toMs: Date.UTC(2026, 2, 29, 22), limit: 20_000 };
+  const asked = { ...DAY, every: parseDuration('1h', 'every'), zone: zoneOf('Europe/Paris') };
+
+  it('are laid out once for who asks the same, and each for who asks anything else', () => {
+    const others = [
+      { fromMs: DAY.fromMs + 1 },
+      { toMs: DAY.toMs - 1 },
+      { every: parseDuration('2h', 'every') },
+      { every: parseDuration('2mo', 'every') },
+      { zone: zoneOf('UTC') },
+      { limit: 5 },
+      { shift: { ms: 7, months: 0 } },
+    ].map((change) => ({ ...asked, ...change }));
+    const first = sharedWindows(asked);
+    for (const other of others) expect(sharedWindows(other)).toEqual(localWindows(other));
+    expect(sharedWindows(asked)).toBe(first);
+    expect([...startsOf(first)]).toEqual(first.map(({ startMs }) => startMs));
+  });
+
+  it('are forgotten after a few others, and not kept where they are many', () => {
+    const first = sharedWindows(asked);
+    for (let n = 0; n < 8; n++) sharedWindows({ ...asked, toMs: DAY.toMs - 10 - n });
+    expect(sharedWindows(asked)).not.toBe(first);
+    const many = { ...asked, every: parseDuration('10s', 'every') };
+    expect(sharedWindows(many)).not.toBe(sharedWindows(many));
   });
 });

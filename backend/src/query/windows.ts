@@ -32,6 +32,13 @@ export interface Happened {
 export const happenedMs = (window: Pick<Window, 'startMs' | 'endMs'>, { fromMs, untilMs }: Happened): number =>
   Math.max(0, Math.min(window.endMs, untilMs) - Math.max(window.startMs, fromMs));
 
+/** When each begins, in epoch ms. */
+export function startsOf(windows: readonly Window[]): Float64Array {
+  const starts = new Float64Array(windows.length);
+  for (const [at, { startMs }] of windows.entries()) starts[at] = startMs;
+  return starts;
+}
+
 /** The Monday of the week of 1970-01-01 (a Thursday). */
 const MONDAY_MS = -3 * DAY_MS;
 
@@ -101,20 +108,45 @@ export function toInstant(zone: Zone, localMs: number): number {
   throw new RangeError(`No offset is known at ${localMs}.`);
 }
 
-/**
- * The windows that overlap [fromMs, toMs), ascending and adjoining. Stops when there are more than `limit`.
- * @returns at most limit + 1 windows
- */
-export function localWindows(range: {
+interface WindowsAsked {
   readonly fromMs: number;
   readonly toMs: number;
   readonly every: Duration;
   readonly zone: Zone;
   readonly limit: number;
   readonly shift?: Shift;
-}): Window[] {
-  const { fromMs, toMs, every, zone, limit } = range;
-  const grid = gridOf(every, range.shift ?? NO_SHIFT);
+}
+
+/** Windows that were laid out last: the panels of a dashboard have the same ones. The oldest first. */
+const recent = new Map<string, readonly Window[]>();
+/** Of them, and of each: a hundred bytes or so a window. */
+const MOST_RECENT = 8;
+const MOST_WINDOWS = 2_000;
+
+/** As {@link localWindows}, of a range that others ask for at the same time. */
+export function sharedWindows(asked: WindowsAsked): readonly Window[] {
+  const { fromMs, toMs, every, zone, limit, shift = NO_SHIFT } = asked;
+  const length = every.kind === 'ms' ? every.ms : `${every.months} months`;
+  const key = [fromMs, toMs, length, zone.name, limit, shift.ms, shift.months].join(' ');
+  const known = recent.get(key);
+  if (known !== undefined) return known;
+  const windows = localWindows(asked);
+  if (windows.length > MOST_WINDOWS) return windows;
+  for (const oldest of recent.keys()) {
+    if (recent.size < MOST_RECENT) break;
+    recent.delete(oldest);
+  }
+  recent.set(key, windows);
+  return windows;
+}
+
+/**
+ * The windows that overlap [fromMs, toMs), ascending and adjoining. Stops when there are more than `limit`.
+ * @returns at most limit + 1 windows
+ */
+export function localWindows(asked: WindowsAsked): Window[] {
+  const { fromMs, toMs, every, zone, limit, shift = NO_SHIFT } = asked;
+  const grid = gridOf(every, shift);
   return grid.repeats
     ? repeatingWindows(grid, fromMs, toMs, zone, limit)
     : growingWindows(grid, fromMs, toMs, zone, limit);
