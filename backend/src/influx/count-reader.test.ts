@@ -22,12 +22,19 @@ function read(text: string, cuts: readonly number[] = []): Row[] {
 const HEADER = ',result,table,_time,_value,type\r\n';
 const ANSWER =
   `${HEADER},88,0,2026-01-31T23:59:50Z,12,like\r\n,88,0,2026-02-01T00:00:00Z,3,like\r\n,88,1,2026-02-01T00:00:00Z,1,view\r\n\r\n` +
-  `,result,table,_value,type\r\n,compare 88,0,70000000000,view\r\n\r\n`;
+  `,result,table,_value,type\r\n,compare 88,0,70000000000,view\r\n\r\n` +
+  `,result,table,_value\r\n,ids,0,7\r\n,ids,0,81\r\n,ids,1,9\r\n,more ids,1,6\n,more ids,1,5\n\r\n,result,table,_value\r\n,more ids,1,4\r\n\r\n`;
 const ROWS: Row[] = [
   ['88', 'like', Date.UTC(2026, 0, 31, 23, 59, 50), 12],
   ['88', 'like', Date.UTC(2026, 1, 1), 3],
   ['88', 'view', Date.UTC(2026, 1, 1), 1],
   ['compare 88', 'view', null, 70_000_000_000],
+  ['ids', '', null, 7],
+  ['ids', '', null, 81],
+  ['ids', '', null, 9],
+  ['more ids', '', null, 6],
+  ['more ids', '', null, 5],
+  ['more ids', '', null, 4],
 ];
 
 describe('reading counts', () => {
@@ -72,6 +79,10 @@ describe('reading counts', () => {
     ',"a",0,2026-01-31T23:59:50Z,1,t',
   ])('refuses the row %s, which is no count', (row) => {
     expect(() => read(`${HEADER}${row}\r\n`)).toThrow('that is no count');
+  });
+
+  it.each(['x', '1,1', '"1"', ''])('refuses the value %j after another of the same series', (value) => {
+    expect(() => read(`,result,table,_value\r\n,a,0,5\r\n,a,0,${value}\r\n`)).toThrow('that is no count');
   });
 
   it('refuses a table that holds no counts', () => {

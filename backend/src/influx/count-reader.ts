@@ -62,6 +62,8 @@ export class ValueReader {
   #rest: Uint8Array = new Uint8Array(0);
   /** Of the row before. */
   #series: { readonly result: Uint8Array; readonly type: Uint8Array; readonly add: ValueHandler } | undefined;
+  /** What rows of that series begin with, up to their value; undefined where that is not their last field, or they have a time. */
+  #prefix: Uint8Array | undefined;
   /** Takes what is left of the answer once InfluxDB has said that it breaks off. */
   #error: CsvReader | undefined;
   readonly #starts = new Int32Array(MOST_COLUMNS + 2);
@@ -77,10 +79,10 @@ export class ValueReader {
     // One pass over every byte, with locals only: fields of the object cost several times as much.
     const starts = this.#starts;
     const length = bytes.length;
-    let start = 0;
+    let start = this.#alike(bytes, 0);
     let fields = 0;
     let quoted = false;
-    for (let i = 0; i < length; i++) {
+    for (let i = start; i < length; i++) {
       const byte = bytes[i];
       if (byte === COMMA) {
         if (fields < MOST_COLUMNS) starts[++fields] = i + 1;
@@ -90,7 +92,8 @@ export class ValueReader {
         starts[0] = start;
         starts[fields + 1] = end + 1;
         this.#line(bytes, start, end, quoted ? 0 : fields + 1);
-        start = i + 1;
+        start = this.#alike(bytes, i + 1);
+        i = start - 1;
         fields = 0;
         quoted = false;
       }
@@ -103,6 +106,25 @@ export class ValueReader {
     if (this.#rest.length > 0) this.push(Uint8Array.of(LINE_FEED));
   }
 
+  /** Takes rows that are as the one before but for their value, as nearly all ids and marks are. @returns where the first other row begins */
+  #alike(bytes: Uint8Array, from: number): number {
+    const [prefix, series] = [this.#prefix, this.#series];
+    if (prefix === undefined || series === undefined) return from;
+    const { length } = prefix;
+    for (let start = from; ;) {
+      const value = start + length;
+      if (value >= bytes.length || !sameBytes(prefix, bytes, start, value)) return start;
+      let at = value;
+      let byte = bytes[at];
+      while (byte !== undefined && byte !== LINE_FEED && byte !== COMMA && byte !== QUOTE) byte = bytes[++at];
+      // Cut short, or with something that is looked at more closely.
+      if (byte !== LINE_FEED) return start;
+      const end = bytes[at - 1] === CARRIAGE_RETURN ? at - 1 : at;
+      if (!series.add(null, bytes, value, end)) throw this.#noCount(bytes, start, end);
+      start = at + 1;
+    }
+  }
+
   /** @param fields of the line, which begin at {@link #starts}; 0 where it holds quotes */
   #line(bytes: Uint8Array, start: number, end: number, fields: number): void {
     if (this.#error !== undefined) {
@@ -110,7 +132,7 @@ export class ValueReader {
       return;
     }
     if (start === end) {
-      this.#at = undefined;
+      this.#at = this.#prefix = undefined;
       return;
     }
     const at = this.#at;
@@ -139,6 +161,7 @@ export class ValueReader {
     const ms = at.time === -1 ? null : instant(bytes, starts[at.time] ?? 0, (starts[at.time + 1] ?? 0) - 1);
     const taken = !Number.isNaN(ms) && series.add(ms, bytes, starts[at.value] ?? 0, (starts[at.value + 1] ?? 0) - 1);
     if (!taken) throw this.#noCount(bytes, start, end);
+    if (at.time === -1 && at.value === fields - 1) this.#prefix = copied(bytes, start, starts[at.value] ?? 0);
   }
 
   #header(text: string): void {

@@ -7,7 +7,7 @@ import type { PointSink } from '../influx/point-sink.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { parseHour, parseHourTop, type HourCounts, type HourTop } from '../schema/hour-counts.ts';
-import { HOUR_MS, marksByHour, parseMark, type Hour, type Mark, type Marks } from '../schema/hour-marks.ts';
+import { HOUR_MS, marksByHour, readMark, type Hour, type Mark, type Marks } from '../schema/hour-marks.ts';
 import { LineBlock } from '../schema/line-block.ts';
 
 const MINUTE_MS = 60_000;
@@ -77,7 +77,7 @@ export function hoursAnswer(field: HoursAsked['field']): HoursAnswer {
       return (result) => {
         switch (result) {
           case MARKS:
-            return (_, ...value) => keep(marks, parseMark(text(...value)));
+            return (_, ...value) => keep(marks, readMark(...value));
           case HOURS:
             return (_, ...value) => keep(counts, parseHour(text(...value), field ?? 'counts'));
           default:

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HOUR_MS, markLine, marksByHour, parseMark, sealOf, type Mark } from './hour-marks.ts';
+import { HOUR_MS, markLine, marksByHour, parseMark, readMark, sealOf, type Mark } from './hour-marks.ts';
 
 const mark = fc.record<Mark>({
   hour: fc.integer({ min: 262_968, max: 2_500_000 }),
@@ -17,6 +17,12 @@ describe('a mark', () => {
       fc.property(mark, (given) => {
         const [, text = '', ns = ''] = LINE.exec(markLine(given)) ?? [];
         expect(parseMark(text)).toEqual(given);
+        // Whoever hands over bytes uses their memory again.
+        const bytes = Buffer.from(`,${text}\r\n`);
+        const read = readMark(bytes, 1, 1 + text.length);
+        bytes.fill(0x3f);
+        expect(read).toEqual(given);
+        expect(readMark(Buffer.from(text), 0, text.length)).toBe(read);
         expect(BigInt(ns) / BigInt(HOUR_MS * 1_000_000)).toBe(BigInt(given.hour));
       }),
     );
@@ -30,7 +36,10 @@ describe('a mark', () => {
     '491208:a:0:0:opened',
     '-1:a:0:0:open',
     '491208:a:x:0:done',
-  ])('is not %j', (text) => expect(parseMark(text)).toBeUndefined());
+  ])('is not %j', (text) => {
+    expect(parseMark(text)).toBeUndefined();
+    expect(readMark(Buffer.from(text), 0, text.length)).toBeUndefined();
+  });
 
   it('has one point for each turn, open and done', () => {
     const base: Mark = { hour: 491_208, writer: 'w1', turn: 0, renewal: 0, open: true };

@@ -40,21 +40,43 @@ const markText = ({ hour, writer, turn, renewal, open }: Mark): string =>
 
 const MARK = /^(\d{1,8}):([0-9a-z]{1,32}):(\d{1,15}):(\d{1,15}):(open|done)$/;
 
-/** Marks by their texts: those of a range are read again by everyone who asks about it. */
-const known = new Map<string, Mark>();
+/** Marks by the hash of their texts: those of a range are read again by everyone who asks about it. */
+const known = new Map<number, { readonly text: Uint8Array; readonly mark: Mark }>();
 /** A few hundred bytes each; then all of them are forgotten. */
 const MOST_KNOWN = 20_000;
+const decoder = new TextDecoder();
+
+/**
+ * A mark as it was read, from `from` to before `to`. The same text gives the same object, most often.
+ * @returns undefined where it is none
+ */
+export function readMark(bytes: Uint8Array, from: number, to: number): Mark | undefined {
+  // FNV-1a.
+  let hash = 0x811c9dc5;
+  for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
+  const before = known.get(hash);
+  if (before !== undefined && isAt(before.text, bytes, from, to)) return before.mark;
+  // Another's bytes, and `slice` of a Buffer is no copy.
+  const text = new Uint8Array(bytes.subarray(from, to));
+  const mark = parseMark(decoder.decode(text));
+  if (mark === undefined) return undefined;
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(hash, { text, mark });
+  return mark;
+}
+
+/** Whether a text lies from `from` to before `to`. */
+function isAt(text: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (text.length !== to - from) return false;
+  for (let at = 0; at < text.length; at++) if (text[at] !== bytes[from + at]) return false;
+  return true;
+}
 
 /** @returns undefined for a text that is no mark */
 export function parseMark(text: string): Mark | undefined {
-  const before = known.get(text);
-  if (before !== undefined) return before;
   const [, hour, writer, turn, renewal, state] = MARK.exec(text) ?? [];
   if (hour === undefined || writer === undefined) return undefined;
-  const mark = { hour: Number(hour), writer, turn: Number(turn), renewal: Number(renewal), open: state === 'open' };
-  if (known.size === MOST_KNOWN) known.clear();
-  known.set(text, mark);
-  return mark;
+  return { hour: Number(hour), writer, turn: Number(turn), renewal: Number(renewal), open: state === 'open' };
 }
 
 /**
