@@ -1,5 +1,5 @@
 import { idKindOf } from '../../../contract/presets.ts';
-import { join, flux, string } from '../flux/literals.ts';
+import { join, flux, string, type Flux } from '../flux/literals.ts';
 import type { HoursAsked } from '../flux/hours.ts';
 import { countStream, idScript, seriesScript, type CountStream } from '../flux/translate.ts';
 import { CountReader } from '../influx/count-reader.ts';
@@ -11,9 +11,10 @@ import { formatOf, type Schema } from '../schema/buckets.ts';
 import { cleanHours, type HourCounts, type HourTop } from '../schema/hour-counts.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import { fieldFor, LEAST_HOURS, uncounted, wholeHours } from './counted.ts';
-import { firstOf, Shortlist, type Frequent, type IdCount } from './counted-top.ts';
+import { firstOf, Shortlist, type AllCounts, type IdCount } from './counted-top.ts';
 import type { Counts } from './counts.ts';
-import { frequentFrom, readHourIds, type KeptLists } from './kept-lists.ts';
+import type { HourSeals } from './hour-seals.ts';
+import { IdsFrom, readHourIds, type KeptLists } from './kept-lists.ts';
 import type { Reading, SeriesPlan, TopPlan } from './plan.ts';
 import { createIdCounter } from './create-id-counter.ts';
 import type { Range } from './validate.ts';
@@ -27,15 +28,15 @@ export interface CountedContext {
   readonly now: () => number;
   /** Absent: every list is read. */
   readonly lists?: KeptLists | undefined;
+  /** For {@link lists}; absent: nobody asks what is kept. */
+  readonly seals?: Pick<HourSeals, 'knows' | 'look' | 'sealOf'> | undefined;
 }
 
 const MINUTE_MS = 60_000;
 /** Of a kept id that is counted, in bytes. */
-const KEPT_ID_BYTES = 96;
+export const COUNTED_ID_BYTES = 8;
 /** Points of an hour whose ids are kept, so that any part of it can be ranked. */
-const MOST_HEAD_POINTS = 200_000;
-/** Ids of points that are told from each other beside those of hours, which have up to 200 of each type. */
-const POINT_IDS = 1_000;
+export const MOST_HEAD_POINTS = 200_000;
 
 /** Whether {@link readCounted} may have less to read than all points. */
 export const usesHours = (plan: SeriesPlan): boolean =>
@@ -114,14 +115,18 @@ export async function rankCounted(
   memory: (change: number) => void,
   signal: AbortSignal,
 ): Promise<readonly IdCount[] | undefined> {
-  const { influx, schema, lists } = context;
-  const { of, types, n } = plan;
+  const { influx, schema, lists, seals } = context;
+  const { of, types } = plan;
   const { first, end } = wholeHours(plan);
   if (end - first < LEAST_HOURS) return undefined;
   // With the hour that the range begins in.
-  const asked = { fromMs: (first - 1) * HOUR_MS, toMs: end * HOUR_MS };
+  const span = { first: first - 1, end };
+  const asked = { fromMs: span.first * HOUR_MS, toMs: span.end * HOUR_MS };
+  // In the same script, for those who ask next: kept-rankings.ts.
+  if (lists !== undefined && seals?.knows(span) === false) seals.look(span).catch(() => undefined);
   const read = await readHours(context, { ...asked, field: 'counts' }, signal);
   const clean = cleanHours(read.marks, read.counts);
+  for (const counts of clean.values()) lists?.keepCounts(counts);
   const head = clean.get(first - 1);
   clean.delete(first - 1);
   const { ranges: all, hours } = uncounted(plan, new Set(clean.keys()));
@@ -155,15 +160,32 @@ export async function rankCounted(
   }
   if (missing.size > 0) return undefined;
   const atHead = await readHead(context, plan, head, all, memory, signal);
-  if (atHead !== undefined) list.add(atHead);
+  const beside: AllCounts[] = atHead === undefined ? [] : [atHead];
   const ranges = atHead === undefined ? all : all.slice(1);
   if (ranges.length > 0) {
     const counter = createIdCounter(idKindOf(of), schema, { memory });
     await influx.bytes(idsOf(plan, ranges, schema), (chunk) => counter.push(chunk), signal);
     counter.end();
-    list.add(counter.frequent(POINT_IDS));
+    beside.push(counter);
   }
-  const candidates = list.candidates(n);
+  return firstOn(context, plan, list, beside, signal);
+}
+
+/**
+ * The first ids of a range.
+ * @param list of its hours that are counted
+ * @param beside what else there is
+ * @returns undefined where it does not say which they are
+ */
+export async function firstOn(
+  context: CountedContext,
+  plan: TopPlan,
+  list: Shortlist,
+  beside: readonly AllCounts[],
+  signal: AbortSignal,
+): Promise<readonly IdCount[] | undefined> {
+  const { of, n } = plan;
+  const candidates = list.candidates(n, beside);
   if (candidates === undefined) return undefined;
   const unsure = candidates.filter(({ least, most }) => least < most);
   const exact =
@@ -177,7 +199,7 @@ export async function rankCounted(
         );
   if (exact === undefined) return undefined;
   const counts = candidates.map(({ id, least }) => ({ id, count: exact.get(id) ?? least }));
-  return firstOf(counts, n, formatOf(idKindOf(of), schema).stored);
+  return firstOf(counts, n, formatOf(idKindOf(of), context.schema).stored);
 }
 
 /**
@@ -193,20 +215,23 @@ async function readHead(
   [range]: readonly Range[],
   memory: (change: number) => void,
   signal: AbortSignal,
-): Promise<Frequent | undefined> {
+): Promise<AllCounts | undefined> {
   const hour = Math.floor(fromMs / HOUR_MS);
   if (lists === undefined || head?.hour !== hour || range?.fromMs !== fromMs || range.toMs !== (hour + 1) * HOUR_MS)
     return undefined;
   const { seal } = head;
-  const points = [...head.types.values()].reduce((sum, [count = 0]) => sum + count, 0);
-  if (points > MOST_HEAD_POINTS) return undefined;
+  if (pointsOf(head) > MOST_HEAD_POINTS) return undefined;
   let ids = lists.ids(of, hour, types, seal);
   if (ids === undefined) {
     ids = await readHourIds(influx, { of, hour, types, seal }, schema, memory, signal);
     lists.keepIds(of, hour, types, ids);
-  } else memory(ids.ids.length * KEPT_ID_BYTES);
-  return frequentFrom(ids, fromMs - hour * HOUR_MS, POINT_IDS);
+  } else memory(ids.numbers.size * COUNTED_ID_BYTES);
+  return new IdsFrom(ids, fromMs - hour * HOUR_MS);
 }
+
+/** Points of an hour. */
+export const pointsOf = ({ types }: HourCounts): number =>
+  [...types.values()].reduce((sum, [count = 0]) => sum + count, 0);
 
 type ListOf = Pick<HourTop, 'hour' | 'type' | 'seal'>;
 
@@ -227,11 +252,12 @@ function listsOf(
   return lists;
 }
 
-const idsOf = (plan: TopPlan, ranges: readonly Range[], schema: Schema) =>
+/** All ids of some ranges. @param prefix of the names of its results */
+export const idsOf = (plan: TopPlan, ranges: readonly Range[], schema: Schema, prefix = ''): Flux =>
   join(
     ranges.map(
       ({ fromMs, toMs }, at) => flux`${idScript({ preset: plan.of, types: plan.types, fromMs, toMs }, schema)}
-  |> yield(name: ${string(`ids ${at + 1}`)})`,
+  |> yield(name: ${string(`${prefix}ids ${at + 1}`)})`,
     ),
     flux`
 

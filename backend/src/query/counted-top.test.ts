@@ -1,9 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hourTop } from '../schema/hour-counts.ts';
-import { boundOf, firstOf, ListSum, Shortlist, type Frequent, type IdCount } from './counted-top.ts';
+import { boundOf, firstOf, ListSum, Shortlist, type AllCounts, type Frequent, type IdCount } from './counted-top.ts';
 
 const counted = (counts: ReadonlyMap<string, number>): IdCount[] => [...counts].map(([id, count]) => ({ id, count }));
+
+/** @param kept that it tells from each other at most, whatever it is asked for */
+const allCounts = (ids: readonly IdCount[], kept: number): AllCounts => ({
+  frequent: (most, least) => {
+    const counts = Uint32Array.from(ids, ({ count }) => count);
+    const bound = boundOf(counts, Math.min(most, kept), least);
+    return { ids: ids.filter(({ count }) => count > bound), bound };
+  },
+  countOf: (id) => ids.find((each) => each.id === id)?.count ?? 0,
+});
 
 describe('a ranking from lists', () => {
   it('is that of all counts, or none', () => {
@@ -19,18 +29,24 @@ describe('a ranking from lists', () => {
         fc.integer({ min: 1, max: 12 }),
         fc.integer({ min: 1, max: 5 }),
         fc.nat({ max: 6 }),
-        (hours, kept, n, before) => {
+        fc.nat({ max: 2 }),
+        (hours, kept, n, before, known) => {
           const lists: Frequent[] = [];
+          const beside: AllCounts[] = [];
           const all = new Map<string, number>();
           for (const counts of hours) {
             const ids = counts.flatMap(([id, count]) => (count === 0 ? [] : [{ id: String(id), count }]));
             for (const { id, count } of ids) all.set(id, (all.get(id) ?? 0) + count);
+            if (beside.length < known) {
+              beside.push(allCounts(ids, kept));
+              continue;
+            }
             const sorted = hourTop({ hour: 0, seal: '', type: '' }, ids).ids;
             lists.push({ ids: sorted.slice(0, kept), bound: sorted[kept]?.count ?? 0 });
           }
           const list = new Shortlist(undefined, new ListSum(lists.slice(0, before)));
           for (const each of lists.slice(before)) list.add(each);
-          const candidates = list.candidates(n);
+          const candidates = list.candidates(n, beside);
           if (candidates === undefined) return;
           given++;
           for (const { id, least, most } of candidates) {
@@ -111,11 +127,17 @@ it('orders users as numbers, and shares as text', () => {
 
 it('a bound is exceeded by so many counts at most, and any lesser one by more', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 9 })), fc.integer({ min: 1, max: 9 }), (counts, most) => {
-      const above = (bound: number): number => counts.filter((count) => count > bound).length;
-      const bound = boundOf(Uint32Array.from(counts), most);
-      expect(above(bound)).toBeLessThanOrEqual(most);
-      if (bound > 0) expect(above(bound - 1)).toBeGreaterThan(most);
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 9 })),
+      fc.integer({ min: 1, max: 9 }),
+      fc.nat({ max: 9 }),
+      (counts, most, least) => {
+        const above = (bound: number): number => counts.filter((count) => count > bound).length;
+        const bound = boundOf(Uint32Array.from(counts), most, least);
+        expect(bound).toBeGreaterThanOrEqual(least);
+        expect(above(bound)).toBeLessThanOrEqual(most);
+        if (bound > least) expect(above(bound - 1)).toBeGreaterThan(most);
+      },
+    ),
   );
 });

@@ -18,9 +18,19 @@ export interface Frequent {
   readonly bound: number;
 }
 
-/** The least number that at most `most` of the counts exceed. Sorts them. */
-export function boundOf(counts: Uint32Array, most: number): number {
-  return counts.length <= most ? 0 : (counts.sort().at(-1 - most) ?? 0);
+/** Ids that are all known, with how often they occur. */
+export interface AllCounts {
+  /** Ids that occur more often than `least`: at most so many. */
+  frequent(most: number, least: number): Frequent;
+  /** 0 where it does not occur. */
+  countOf(id: string): number;
+}
+
+/** The least number from `least` on that at most `most` of the counts exceed. May sort them. */
+export function boundOf(counts: Uint32Array, most: number, least = 0): number {
+  let above = 0;
+  for (const count of counts) if (count > least) above++;
+  return above <= most ? least : (counts.sort().at(-1 - most) ?? 0);
 }
 
 export interface Candidate {
@@ -34,6 +44,10 @@ export interface Candidate {
 const mostLookedUp = (n: number): number => 2 * n + 20;
 /** Of an id in the sum, in bytes. */
 const ID_BYTES = 192;
+/** Ids that are told from each other of those that are all known. */
+const MOST_FREQUENT = 1_000;
+/** An id that is so many times rarer than the first are is not looked at. The fewer are, the more of those on lists have to be. */
+const RARE = 16;
 
 interface Sum {
   count: number;
@@ -67,6 +81,7 @@ export class ListSum {
 }
 
 const NOTHING = new ListSum([]);
+const NO_SUM: Readonly<Sum> = { count: 0, bounds: 0 };
 
 /** @param begin called for each id that has no sum yet. @returns what its sum begins with; undefined: nothing */
 function addList(
@@ -115,43 +130,59 @@ export class Shortlist {
 
   /**
    * All that can be among the first n.
+   * @param all beside what was added: of these, every id's count is known
    * @returns undefined where an id that is on no list could be, or too many would have to be looked up
    */
-  candidates(n: number): readonly Candidate[] | undefined {
-    const nth = nthGreatest([...this.#ids.values(), ...this.#firstUnchanged(n)], n);
-    // An id on no list could draw level, and come first by its digits. Where there are fewer than n, it would be among them at once.
-    if (this.#bounds >= (nth ?? 1)) return undefined;
-    const candidates: Candidate[] = [];
-    let lookedUp = 0;
+  candidates(n: number, all: readonly AllCounts[] = []): readonly Candidate[] | undefined {
+    const countOf = (id: string): number => all.reduce((sum, each) => sum + each.countOf(id), 0);
+    const nthAtLeast = this.#nthAtLeast(n, countOf);
+    const least = Math.max(0, Math.floor((nthAtLeast - this.#bounds) / (RARE * Math.max(1, all.length))));
+    const frequent = all.map((each) => each.frequent(MOST_FREQUENT, least));
+    const unlisted = frequent.reduce((sum, { bound }) => sum + bound, 0);
+
+    const found = new Map<string, Candidate>();
     const consider = (id: string, { count, bounds }: Readonly<Sum>): void => {
-      const most = count + this.#bounds - bounds;
-      if (most < (nth ?? 0)) return;
-      candidates.push({ id, least: count, most });
-      if (most > count) lookedUp++;
+      if (found.has(id)) return;
+      this.#memory(ID_BYTES);
+      const own = count + countOf(id);
+      found.set(id, { id, least: own, most: own + this.#bounds - bounds });
     };
-    for (const [id, sum] of this.#ids) consider(id, sum);
+    for (const { ids } of frequent)
+      for (const { id } of ids) consider(id, this.#ids.get(id) ?? this.#before.ids.get(id) ?? NO_SUM);
+    // Of all others it is known how often they can occur in what is added to their lists.
+    const canBe = ({ count, bounds }: Readonly<Sum>): boolean => count + this.#bounds - bounds + unlisted >= nthAtLeast;
+    for (const [id, sum] of this.#ids) if (canBe(sum)) consider(id, sum);
     for (const [id, sum] of this.#before.sorted) {
       // Nor can any that follow.
-      if (sum.count + this.#bounds < (nth ?? 0)) break;
-      if (!this.#ids.has(id)) consider(id, sum);
+      if (sum.count + this.#bounds + unlisted < nthAtLeast) break;
+      if (canBe(sum) && !this.#ids.has(id)) consider(id, sum);
     }
-    return lookedUp > mostLookedUp(n) ? undefined : candidates;
+    const nth = nthGreatest(
+      Array.from(found.values(), (each) => each.least),
+      n,
+    );
+    // An id on no list could draw level, and come first by its digits. Where there are fewer than n, it would be among them at once.
+    if (this.#bounds + unlisted >= (nth ?? 1)) return undefined;
+    const candidates = [...found.values()].filter(({ most }) => most >= (nth ?? 0));
+    return candidates.filter((each) => each.least < each.most).length > mostLookedUp(n) ? undefined : candidates;
   }
 
-  /** The greatest of those that nothing was added to. */
-  #firstUnchanged(n: number): Readonly<Sum>[] {
-    const first: Readonly<Sum>[] = [];
-    for (const [id, sum] of this.#before.sorted) {
-      if (first.length === n) break;
-      if (!this.#ids.has(id)) first.push(sum);
+  /** 0 where there may be fewer than n. */
+  #nthAtLeast(n: number, countOf: (id: string) => number): number {
+    const counts = Array.from(this.#ids.values(), ({ count }) => count);
+    let unchanged = 0;
+    for (const [id, { count }] of this.#before.sorted) {
+      if (unchanged === n) break;
+      if (this.#ids.has(id)) continue;
+      counts.push(count + countOf(id));
+      unchanged++;
     }
-    return first;
+    return nthGreatest(counts, n) ?? 0;
   }
 }
 
-function nthGreatest(sums: readonly Readonly<Sum>[], n: number): number | undefined {
-  const counts = Float64Array.from(sums, ({ count }) => count).sort();
-  return counts.at(-n);
+function nthGreatest(counts: readonly number[], n: number): number | undefined {
+  return Float64Array.from(counts).sort().at(-n);
 }
 
 /** The first n: most first, ties by id ascending: int64 ids as numbers, others as text. */

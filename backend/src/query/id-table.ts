@@ -82,12 +82,18 @@ export class IdTable {
     return best.sorted();
   }
 
-  /** All keys that were added more often than `bound`, in any order: at most so many. */
-  frequent(most: number): { readonly entries: readonly Entry[]; readonly bound: number } {
+  /** How often it was added. */
+  countOf(high: number, middle: number, low: number): number {
+    const mixed = hash(high, middle, low);
+    return this.#parts[mixed >>> 28]?.countOf(mixed, high, middle, low) ?? 0;
+  }
+
+  /** All keys that were added more often than `bound`, which is `least` or more, in any order: at most so many. */
+  frequent(most: number, least = 0): { readonly entries: readonly Entry[]; readonly bound: number } {
     const counts = new Uint32Array(this.size);
     let at = 0;
     for (const part of this.#parts) at = part.copyCounts(counts, at);
-    const bound = boundOf(counts, most);
+    const bound = boundOf(counts, most, least);
     return { entries: this.#parts.flatMap((part) => part.above(bound)), bound };
   }
 }
@@ -120,6 +126,10 @@ class Part {
     this.#put(at, high, middle, low);
     this.#size++;
     return true;
+  }
+
+  countOf(mixed: number, high: number, middle: number, low: number): number {
+    return this.#places[this.#find(mixed, high, middle, low) + 3] ?? 0;
   }
 
   #put(at: number, high: number, middle: number, low: number): void {

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import type { InfluxReader } from '../influx/reader.ts';
 import { HourMarks } from '../rollup/hour-marks.ts';
 import { markedPoints, markedSink } from '../rollup/marked.ts';
 import { Recounter } from '../rollup/recounter.ts';
 import { anyWriter, ManualClock, ModelTotals, writerActions, WRITERS, type WriterAction } from '../rollup/testing.ts';
 import { HOUR_MS } from '../schema/hour-marks.ts';
 import { LineBlock } from '../schema/line-block.ts';
-import { ModelPoints, ModelProcess } from './kept-testing.ts';
+import { ModelPoints, ModelProcess, TotalsOfPoints, type ModelPoint } from './kept-testing.ts';
 import { createQueryService } from './service.ts';
 
 const FIRST_HOUR = 491_208;
@@ -18,16 +19,21 @@ const schema = {
   userPrefix: { by: 'first', length: 4 },
   sharePrefix: { by: 'first', length: 6 },
 } as const;
-const USER = '88';
+const USERS = ['88', '89', '90'];
+const [USER = ''] = USERS;
 const TYPES = ['like', 'view'];
 
 /** From the middle of an hour to the middle of another. */
 const RANGE = { fromMs: (FIRST_HOUR - 0.5) * HOUR_MS, toMs: (FIRST_HOUR + 4.5) * HOUR_MS };
 
+/** What one user made, what all did, and who received how much. */
+const OF = ['made', 'everyone', 'top'] as const;
+type Of = (typeof OF)[number];
+
 type Action =
   | WriterAction
   | { readonly kind: 'forget'; readonly writer: number; readonly which: number }
-  | { readonly kind: 'ask'; readonly of: 'made' | 'everyone'; readonly every: '1h' | '2h' | '30m' }
+  | { readonly kind: 'ask'; readonly of: Of; readonly every: '1h' | '2h' | '30m' }
   | { readonly kind: 'look' | 'free' };
 
 const action: fc.Arbitrary<Action> = fc.oneof(
@@ -37,19 +43,26 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       kind: fc.constant('ask' as const),
-      of: fc.constantFrom('made' as const, 'everyone'),
+      of: fc.constantFrom(...OF),
       every: fc.constantFrom('1h' as const, '2h', '30m'),
     }),
   },
   { weight: 1, arbitrary: fc.constantFrom({ kind: 'look' as const }, { kind: 'free' as const }) },
 );
 
-/** Counts of each hour of the range, by type. */
-const truth = (points: ModelPoints): string[] =>
+/** What is counted of points: of each type, or of each user. */
+const COUNTED: Readonly<Record<Of, readonly ((point: ModelPoint) => boolean)[]>> = {
+  made: TYPES.map((type) => (point) => point.type === type && point.user === USER),
+  everyone: TYPES.map((type) => (point) => point.type === type),
+  top: USERS.map((user) => (point) => point.user === user),
+};
+
+/** Counts of each hour of the range. */
+const truth = (points: ModelPoints, of: Of): string[] =>
   Array.from({ length: 6 }, (_, at) => {
     const fromMs = Math.max(RANGE.fromMs, (FIRST_HOUR - 1 + at) * HOUR_MS);
     const toMs = Math.min(RANGE.toMs, (FIRST_HOUR + at) * HOUR_MS);
-    return TYPES.map((type) => points.count(USER, type, fromMs, toMs)).join();
+    return COUNTED[of].map((isOne) => points.count(fromMs, toMs, isOne)).join();
   });
 
 /** Every hour has something and is sealed, and has been asked about: without it, few runs come so far that much is kept. */
@@ -58,9 +71,11 @@ const SETTLED: readonly Action[] = [
   { kind: 'close', writer: 0 },
   { kind: 'ask', of: 'made', every: '1h' },
   { kind: 'ask', of: 'everyone', every: '1h' },
+  { kind: 'look' },
+  { kind: 'ask', of: 'top', every: '1h' },
 ];
 
-/** Runs actions side by side, step by step. @param settled actions that are over before. @returns answers, those that used kept hours, and what was wrong */
+/** Runs actions side by side, step by step. @param settled actions that are over before. @returns answers, those that used kept hours, rankings of kept lists, and what was wrong */
 async function run(settled: readonly Action[], actions: readonly Action[], s: fc.Scheduler, steps: readonly number[]) {
   const clock = new ManualClock((FIRST_HOUR + 6) * HOUR_MS);
   const points = new ModelPoints();
@@ -72,11 +87,10 @@ async function run(settled: readonly Action[], actions: readonly Action[], s: fc
   let asked = 0;
   let saved = 0;
   // Everyone who asks now, with each hour's counts since.
-  const open = new Set<Set<string>[]>();
+  const open = new Map<Set<string>[], Of>();
   const underWay = new Map<string, Set<string>[]>();
   points.onChange = () => {
-    const now = truth(points);
-    for (const seen of open) now.forEach((counts, at) => seen[at]?.add(counts));
+    for (const [seen, of] of open) truth(points, of).forEach((counts, at) => seen[at]?.add(counts));
   };
   // A crash is a store that answers no more; what is under way may still arrive, or not.
   const begin = (number: number) => {
@@ -95,8 +109,11 @@ async function run(settled: readonly Action[], actions: readonly Action[], s: fc
   const reads = (mine: ModelProcess) => ({ remove: (...of: Parameters<ModelProcess['remove']>) => mine.remove(...of) });
   let born = WRITERS;
   const writers = Array.from({ length: WRITERS }, (_, number) => begin(number));
-  const recounter = new Recounter({ hours: new ModelTotals(step, totals), clock, logger });
+  // Without its rests, which would count one hour at most before time passes.
+  const restless = { now: () => clock.now(), sleep: () => Promise.resolve() };
+  const recounter = new Recounter({ hours: new TotalsOfPoints(step, totals, points), clock: restless, logger });
   let streams = 0;
+  let ranked = 0;
   const influx = new ModelProcess(
     (what) => {
       if (what === 'read') streams++;
@@ -105,12 +122,23 @@ async function run(settled: readonly Action[], actions: readonly Action[], s: fc
     points,
     totals,
   );
-  const service = createQueryService({ influx, schema, now: () => clock.now(), logger, hours: true, joins: true });
+  const spy: InfluxReader = {
+    rows: () => influx.rows(),
+    bytes: (script, onChunk) => {
+      if (script.text.includes('/marks"') && script.text.includes('/ids 1"')) ranked++;
+      return influx.bytes(script, onChunk);
+    },
+  };
+  const service = createQueryService({ influx: spy, schema, now: () => clock.now(), logger, hours: true, joins: true });
   const fail = (error: unknown): void => void wrong.push(String(error));
 
-  /** What the user made, who makes everything. */
-  const answerOf = async (of: 'made' | 'everyone', every: string) => {
+  const answerOf = async (of: Of, every: string) => {
     const range = { from: RANGE.fromMs, to: RANGE.toMs };
+    if (of === 'top') {
+      const { top } = await service.top({ of: 'received', ...range, n: 10 });
+      const values = USERS.map((user) => Float64Array.of(top.find(({ id }) => id === user)?.count ?? 0));
+      return { times: undefined, series: values.map((each) => ({ values: each })) };
+    }
     if (of === 'made') return service.interactions({ preset: of, id: USER, ...range, every, types: TYPES });
     const queries = [{ refId: 'A', preset: of, every, types: TYPES }];
     const answer = (await service.query({ ...range, timezone: 'UTC', queries })).results.get('A');
@@ -119,12 +147,12 @@ async function run(settled: readonly Action[], actions: readonly Action[], s: fc
     return { times: times ?? new Float64Array(), series: values.map((each) => ({ values: each })) };
   };
 
-  const ask = async (of: 'made' | 'everyone', every: string): Promise<void> => {
+  const ask = async (of: Of, every: string): Promise<void> => {
     // Who asks what is being asked already gets that answer (docs/adr/0014): his question began with the other's.
-    const question = `${of} ${every}`;
-    const seen = underWay.get(question) ?? truth(points).map((counts) => new Set([counts]));
+    const question = of === 'top' ? of : `${of} ${every}`;
+    const seen = underWay.get(question) ?? truth(points, of).map((counts) => new Set([counts]));
     underWay.set(question, seen);
-    open.add(seen);
+    open.set(seen, of);
     const before = service.kept.bytes;
     const results = await answerOf(of, every).finally(() => {
       open.delete(seen);
@@ -133,18 +161,20 @@ async function run(settled: readonly Action[], actions: readonly Action[], s: fc
     asked++;
     if (before > 0) saved++;
     const { times, series } = results;
-    // What each hour says: with windows of two hours, what two of them say together.
-    const size = every === '2h' ? 2 : 1;
+    const none = COUNTED[of].map(() => 0);
+    // What each hour says: with windows of two hours, what two of them say together; a ranking says one thing of all.
+    const size = times === undefined ? seen.length : every === '2h' ? 2 : 1;
     const byHour = new Map<number, number[]>();
-    times.forEach((ms, at) => {
+    (times ?? [RANGE.fromMs]).forEach((ms, at) => {
       const hour = Math.floor(ms / HOUR_MS) - FIRST_HOUR + 1;
-      const sums = byHour.get(hour) ?? TYPES.map(() => 0);
+      const sums = byHour.get(hour) ?? [...none];
       series.forEach(({ values }, type) => (sums[type] = (sums[type] ?? 0) + (values[at] ?? NaN)));
       byHour.set(hour, sums);
     });
     for (const [hour, sums] of byHour) {
       const could = possible(
-        Array.from({ length: size }, (_, n) => seen[hour + n] ?? new Set([TYPES.map(() => 0).join()])),
+        Array.from({ length: size }, (_, n) => seen[hour + n] ?? new Set([none.join()])),
+        none,
       );
       if (!could.has(sums.join()))
         wrong.push(`hour ${hour} of ${of} by ${every}: ${sums.join()}, not ${[...could].join(' or ')}`);
@@ -163,7 +193,8 @@ async function run(settled: readonly Action[], actions: readonly Action[], s: fc
         const lines = each.hours.map((hour) => {
           const n = event++;
           const ms = (FIRST_HOUR - 1 + hour) * HOUR_MS + ((n * 617_203) % HOUR_MS);
-          return `interaction,type=${TYPES[n % 2]},prefix=${USER} user=${USER}i ${ms}${String(n).padStart(6, '0')}`;
+          const user = USERS[(n >> 1) % 3];
+          return `interaction,type=${TYPES[n % 2]},prefix=${user} user=${user}i ${ms}${String(n).padStart(6, '0')}`;
         });
         writers[each.writer]?.sink.write('made', LineBlock.of(lines), NEVER).catch(fail);
         break;
@@ -206,14 +237,14 @@ async function run(settled: readonly Action[], actions: readonly Action[], s: fc
     for (let n = 0; n < last && (n === 0 || s.count() > 0 || at >= settled.length); n++) await move();
   }
   for (let n = 0; n < 600 && (s.count() > 0 || open.size > 0); n++) await move();
-  return { asked, saved, streams, wrong };
+  return { asked, saved, ranked, streams, wrong };
 }
 
 const never = (): Promise<never> => Promise.reject(new Error('not asked for'));
 
 /** Sums of one of each. */
-function possible(sets: readonly ReadonlySet<string>[]): Set<string> {
-  let sums = new Set([TYPES.map(() => 0).join()]);
+function possible(sets: readonly ReadonlySet<string>[], none: readonly number[]): Set<string> {
+  let sums = new Set([none.join()]);
   for (const set of sets) {
     const next = new Set<string>();
     for (const sum of sums)
@@ -228,7 +259,7 @@ function possible(sets: readonly ReadonlySet<string>[]): Set<string> {
 
 describe('an answer from kept hours', () => {
   it('is what the points say, whoever writes, removes, crashes or counts meanwhile', async () => {
-    const all = { asked: 0, saved: 0, streams: 0 };
+    const all = { asked: 0, saved: 0, ranked: 0, streams: 0 };
     await fc.assert(
       fc.asyncProperty(
         fc.array(action, { minLength: 6, maxLength: 30 }),
@@ -237,7 +268,7 @@ describe('an answer from kept hours', () => {
         fc.constantFrom([], SETTLED),
         async (actions, s, steps, settled) => {
           const { wrong, ...seen } = await run(settled, actions, s, steps);
-          for (const key of ['asked', 'saved', 'streams'] as const) all[key] += seen[key];
+          for (const key of ['asked', 'saved', 'ranked', 'streams'] as const) all[key] += seen[key];
           expect(wrong).toEqual([]);
         },
       ),
@@ -246,5 +277,6 @@ describe('an answer from kept hours', () => {
     // The property would hold of hours that are never kept.
     expect(all.asked).toBeGreaterThan(500);
     expect(all.saved).toBeGreaterThan(100);
+    expect(all.ranked).toBeGreaterThan(50);
   });
 });

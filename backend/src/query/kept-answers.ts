@@ -10,7 +10,7 @@ import type { HourSeals, HourSpan } from './hour-seals.ts';
 import { countPoints, EveryonesPoints } from './hour-points.ts';
 import { HourRows, POINT_GRAIN_MS, pointsKey, type Row } from './hour-rows.ts';
 import type { Draft, KeptHours } from './kept-hours.ts';
-import { partsOf, piecesOf, runsOf, type Part } from './kept-parts.ts';
+import { MARGIN_HOURS, partsOf, piecesOf, runsOf, type Part } from './kept-parts.ts';
 import type { Reading, SeriesPlan } from './plan.ts';
 import { untilAborted } from './shared-answers.ts';
 import type { Range } from './validate.ts';
@@ -22,8 +22,6 @@ const STALE_MS = 60_000;
 /** A range beside kept hours that is read as rows is as long at most, in ms, and has so few in any hour, as kept hours let one expect. */
 const MOST_EDGE_MS = 2 * HOUR_MS;
 const MOST_EDGE_ROWS = 2_000;
-/** Hours that begin less than this after what a bucket still holds are not kept: its clock is not ours. */
-const MARGIN_HOURS = 1;
 
 /** A part, and what of it is read from points. */
 interface Asked {

@@ -2,24 +2,27 @@ import { idScript } from '../flux/translate.ts';
 import { ValueReader } from '../influx/count-reader.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { RankedRole } from '../../../contract/roles.ts';
-import type { HourTop } from '../schema/hour-counts.ts';
+import type { HourCounts, HourTop } from '../schema/hour-counts.ts';
 import type { Schema } from '../schema/buckets.ts';
 import { HOUR_MS, type Hour } from '../schema/hour-marks.ts';
 import type { QueryBudget, Spare } from './budget.ts';
-import { boundOf, ListSum, type Frequent, type IdCount } from './counted-top.ts';
+import { boundOf, ListSum, type AllCounts, type Frequent, type IdCount } from './counted-top.ts';
 import { MOST_AGE_MS } from './kept-hours.ts';
 
 /** What is kept for rankings may take so much of the budget. */
 const KEPT_SHARE = 1 / 8;
-/** Of whatever is kept, of an id in it, and of one of its points. */
+/** Of whatever is kept, of an id in it, and of a number of one of its points. */
 const ENTRY_BYTES = 256;
 const ID_BYTES = 96;
+/** Of an id with its number. */
+export const NUMBERED_ID_BYTES = 144;
 const POINT_BYTES = 8;
 
 /** The ids of all points of an hour, with their times. */
 export interface HourIds {
   readonly seal: string;
-  readonly ids: readonly string[];
+  /** Their numbers, from 0, in order. */
+  readonly numbers: ReadonlyMap<string, number>;
   /** Of each point, the number of its id. */
   readonly idAt: Uint32Array;
   /** Of each point, ms since the hour began. */
@@ -40,7 +43,7 @@ interface HourSum {
   readonly sum: ListSum;
 }
 
-type Value = HourTop | HourIds | HourSum | HourPoints;
+type Value = HourCounts | HourTop | HourIds | HourSum | HourPoints;
 
 interface Kept {
   readonly value: Value;
@@ -68,6 +71,15 @@ export class KeptLists implements Spare {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** What an hour counts, by type. */
+  counts(hour: Hour, seal: string): HourCounts | undefined {
+    return this.#get<HourCounts>(`counts ${hour}`, (counts) => counts.seal === seal);
+  }
+
+  keepCounts(counts: HourCounts): void {
+    this.#keep(`counts ${counts.hour}`, counts);
   }
 
   /** The first ids of an hour and type. */
@@ -166,8 +178,13 @@ const sumKey = (of: RankedRole, types: readonly string[], lists: number): string
 
 function bytesOf(value: Value): number {
   if ('sum' in value) return ENTRY_BYTES + value.sum.bytes + value.lists.length * POINT_BYTES;
-  if ('types' in value) return [...value.types.values()].reduce((sum, times) => sum + times.byteLength, ENTRY_BYTES);
-  return ENTRY_BYTES + value.ids.length * ID_BYTES + ('msAt' in value ? value.msAt.length * POINT_BYTES : 0);
+  if ('types' in value)
+    return 'hour' in value
+      ? ENTRY_BYTES + value.types.size * ID_BYTES
+      : [...value.types.values()].reduce((sum, times) => sum + times.byteLength, ENTRY_BYTES);
+  return 'numbers' in value
+    ? ENTRY_BYTES + value.numbers.size * NUMBERED_ID_BYTES + value.msAt.length * 2 * POINT_BYTES
+    : ENTRY_BYTES + value.ids.length * ID_BYTES;
 }
 
 /** @param memory told how many bytes more are taken */
@@ -188,7 +205,7 @@ export async function readHourIds(
     const id = decoder.decode(bytes.subarray(from, to));
     let number = numbers.get(id);
     if (number === undefined) {
-      memory(ID_BYTES);
+      memory(NUMBERED_ID_BYTES);
       numbers.set(id, (number = numbers.size));
     }
     if (idAt.length % 1_024 === 0) memory(1_024 * 2 * POINT_BYTES);
@@ -202,21 +219,37 @@ export async function readHourIds(
     signal,
   );
   reader.end();
-  return { seal, ids: [...numbers.keys()], idAt: Uint32Array.from(idAt), msAt: Uint32Array.from(msAt) };
+  return { seal, numbers, idAt: Uint32Array.from(idAt), msAt: Uint32Array.from(msAt) };
 }
 
-/** Which ids occur most in what follows an instant. @param fromMs since the hour began */
-export function frequentFrom({ ids, idAt, msAt }: HourIds, fromMs: number, most: number): Frequent {
-  const counts = new Uint32Array(ids.length);
-  for (let at = 0; at < msAt.length; at++) {
-    const id = idAt[at] ?? 0;
-    if ((msAt[at] ?? 0) >= fromMs) counts[id] = (counts[id] ?? 0) + 1;
+/** How often ids occur in what follows an instant. */
+export class IdsFrom implements AllCounts {
+  readonly #numbers: HourIds['numbers'];
+  readonly #counts: Uint32Array;
+
+  /** @param fromMs since the hour began */
+  constructor({ numbers, idAt, msAt }: HourIds, fromMs: number) {
+    this.#numbers = numbers;
+    const counts = (this.#counts = new Uint32Array(numbers.size));
+    for (let at = 0; at < msAt.length; at++) {
+      const id = idAt[at] ?? 0;
+      if ((msAt[at] ?? 0) >= fromMs) counts[id] = (counts[id] ?? 0) + 1;
+    }
   }
-  const bound = boundOf(counts.slice(), most);
-  const found: IdCount[] = [];
-  for (const [at, id] of ids.entries()) {
-    const count = counts[at] ?? 0;
-    if (count > bound) found.push({ id, count });
+
+  frequent(most: number, least: number): Frequent {
+    const counts = this.#counts;
+    const bound = boundOf(counts.slice(), most, least);
+    const ids: IdCount[] = [];
+    let at = 0;
+    for (const id of this.#numbers.keys()) {
+      const count = counts[at++] ?? 0;
+      if (count > bound) ids.push({ id, count });
+    }
+    return { ids, bound };
   }
-  return { ids: found, bound };
+
+  countOf(id: string): number {
+    return this.#counts[this.#numbers.get(id) ?? -1] ?? 0;
+  }
 }

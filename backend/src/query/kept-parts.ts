@@ -14,6 +14,9 @@ const MOST_PARTS = 8;
 /** The shortest grain that is read in place of a longer one. */
 const LEAST_GRAIN_MS = 300_000;
 
+/** Hours that begin less than this after what a bucket still holds are not kept: its clock is not ours. */
+export const MARGIN_HOURS = 1;
+
 /** A stream whose hours can be kept. */
 export interface Part {
   readonly key: string;

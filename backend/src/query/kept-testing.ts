@@ -1,8 +1,10 @@
 import type { PointSink, Refusal } from '../influx/point-sink.ts';
 import type { InfluxReader } from '../influx/reader.ts';
 import type { PointPlace, StoredPoints } from '../influx/stored-points.ts';
-import { ModelTotals } from '../rollup/testing.ts';
+import { ModelTotals, type ModelTotal } from '../rollup/testing.ts';
 import type { BucketRole } from '../schema/buckets.ts';
+import { hourText, hourTopText } from '../schema/hour-counts.ts';
+import { HOUR_MS, hourOf, type Hour } from '../schema/hour-marks.ts';
 import type { LineBlock } from '../schema/line-block.ts';
 
 /** Makers for tests; nothing in production imports this file. */
@@ -28,11 +30,27 @@ export class ModelPoints {
     this.onChange();
   }
 
-  count(user: string, type: string, fromMs: number, toMs: number): number {
+  /** How many of a range are so. */
+  count(fromMs: number, toMs: number, isOne: (point: ModelPoint) => boolean): number {
     let count = 0;
-    for (const point of this.all.values())
-      if (point.user === user && point.type === type && point.ms >= fromMs && point.ms < toMs) count++;
+    for (const point of this.all.values()) if (point.ms >= fromMs && point.ms < toMs && isOne(point)) count++;
     return count;
+  }
+}
+
+/** The totals of these points, which somebody makes for himself. */
+export class TotalsOfPoints extends ModelTotals {
+  readonly #points: ModelPoints;
+
+  constructor(step: Step, totals: ModelTotals, points: ModelPoints) {
+    super(step, totals);
+    this.#points = points;
+  }
+
+  override inHour(hour: Hour): ModelTotal[] {
+    return [...this.#points.all.values()]
+      .filter(({ ms }) => hourOf(ms) === hour)
+      .map(({ type, user, ms }) => ({ type, ms, ids: { made: user, received: user } }));
   }
 }
 
@@ -95,15 +113,36 @@ export class ModelProcess implements PointSink, Pick<StoredPoints, 'remove'>, In
         );
       return `,result,table,_value\r\n${texts.map((text) => `,${name},0,${text}\r\n`).join('')}\r\n`;
     }
-    // Nobody has counted any.
-    if (stream.includes('"interaction_hour"')) return ',result,table,_value\r\n\r\n';
+    if (stream.includes('"interaction_hour"')) {
+      const { counts } = this.#totals.look({
+        fromMs,
+        toMs,
+        field: stream.includes('"minutes"') ? 'minutes' : 'counts',
+      });
+      return `,result,table,_value\r\n${counts.map((hour) => `,${name},0,${hourText(hour) ?? ''}\r\n`).join('')}\r\n`;
+    }
+    if (stream.includes('"interaction_hour_top"')) {
+      const tops = this.#totals
+        .tops('received')
+        .filter(({ hour }) => hour * HOUR_MS >= fromMs && hour * HOUR_MS < toMs);
+      const lines = tops.map((top) => `,_result,0,${hourTopText(top)},${top.type}\r\n`);
+      return `,result,table,_value,type\r\n${lines.join('')}\r\n`;
+    }
     // Of everyone there is no test.
     const asked = part(/r\._value == (\d+)/);
     const isAsked = (user: string): boolean => asked === '' || asked === user;
     if (!stream.includes('aggregateWindow')) {
       const rows = [...this.#points.all.values()].filter(({ user, ms }) => ms >= fromMs && ms < toMs && isAsked(user));
-      const lines = rows.map(({ type, user, ms }) => `,${name},0,${new Date(ms).toISOString()},${user},${type}\r\n`);
-      return `,result,table,_time,_value,type\r\n${lines.join('')}\r\n`;
+      const kept = [...part(/keep\(columns: \[(.*)\]\)/).matchAll(/"(\w+)"/g)].map(([, column = '']) => column);
+      const lines = rows.map(({ type, user, ms }) => {
+        const values = new Map([
+          ['_time', new Date(ms).toISOString()],
+          ['_value', user],
+          ['type', type],
+        ]);
+        return `,${name},0,${kept.map((column) => values.get(column)).join()}\r\n`;
+      });
+      return `,result,table,${kept.join()}\r\n${lines.join('')}\r\n`;
     }
     const [, length = '', unit = ''] = /every: (\d+)(m|h)/.exec(stream) ?? [];
     const everyMs = Number(length) * (unit === 'h' ? 3_600_000 : 60_000);

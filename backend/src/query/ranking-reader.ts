@@ -5,6 +5,7 @@ import type { Schema } from '../schema/buckets.ts';
 import { rankCounted, type CountedContext } from './counted-answers.ts';
 import { createIdCounter } from './create-id-counter.ts';
 import type { Ranking } from './frames.ts';
+import { rankKept } from './kept-rankings.ts';
 import type { TopPlan } from './plan.ts';
 import type { RankingSizes } from './ranking-size.ts';
 import type { Asker } from './shared-answers.ts';
@@ -59,15 +60,17 @@ export class RankingReader {
     signal: AbortSignal,
   ): Promise<Counterparts['top'] | undefined> {
     let taken = 0;
-    const ranked = await rankCounted(
-      fresh ? { ...this.#o.counted, lists: undefined } : this.#o.counted,
-      plan,
-      (change) => {
-        memory(change);
-        taken += change;
-      },
-      signal,
-    );
+    const take = (change: number): void => {
+      memory(change);
+      taken += change;
+    };
+    const { counted } = this.#o;
+    const { lists, seals } = counted;
+    const kept =
+      fresh || lists === undefined || seals === undefined
+        ? undefined
+        : await rankKept({ ...counted, lists, seals }, plan, take, signal);
+    const ranked = kept ?? (await rankCounted(fresh ? { ...counted, lists: undefined } : counted, plan, take, signal));
     if (ranked === undefined) memory(-taken);
     return ranked;
   }

@@ -225,8 +225,8 @@ class InfluxQueryService implements QueryService {
     this.answers = new SharedAnswers({ keepMs: options.keepMs ?? 0, budget: this.#budget, now: options.now });
     this.joined = new JoinedReader({ influx: options.influx, mostStreams: options.joins ? MOST_JOINED_STREAMS : 1 });
     const lists = new KeptLists(this.#budget, options.now);
-    const counted = { ...options, joined: this.joined, lists };
     const seals = new HourSeals(this.joined, options.schema, options.now);
+    const counted = { ...options, joined: this.joined, lists, seals };
     const kept = new KeptHours(seals, this.#budget, options.now);
     this.kept = {
       get bytes() {

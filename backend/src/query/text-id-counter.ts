@@ -1,12 +1,12 @@
 import type { TopResult } from '../../../contract/answers.ts';
 import type { IdFormatRow } from '../../../contract/ids.ts';
 import { ValueReader } from '../influx/count-reader.ts';
-import type { Frequent } from './counted-top.ts';
+import type { AllCounts, Frequent } from './counted-top.ts';
 import type { IdCounterOptions } from './id-table.ts';
 import { TextTable } from './text-table.ts';
 
-/** As IdCounter, for ids that may be any text: all of them are kept. */
-export class TextIdCounter {
+/** As {@link IdCounter}, for ids that may be any text: all of them are kept. */
+export class TextIdCounter implements AllCounts {
   readonly #stored: IdFormatRow['stored'];
   readonly #table: TextTable;
   readonly #reader: ValueReader;
@@ -20,12 +20,9 @@ export class TextIdCounter {
     this.#stored = stored;
     this.#table = new TextTable(mostIds, memory);
     const byte = separator.charCodeAt(0);
-    this.#reader = new ValueReader(() => (_ms, bytes, from, to) => {
-      const start = afterLast(byte, bytes, from, to);
-      if (start === to) return false;
-      this.#table.add(0, bytes, start, to);
-      return true;
-    });
+    this.#reader = new ValueReader(
+      () => (_ms, bytes, from, to) => this.add(bytes, afterLast(byte, bytes, from, to), to),
+    );
   }
 
   get distinct(): number {
@@ -36,6 +33,13 @@ export class TextIdCounter {
     this.#reader.push(chunk);
   }
 
+  /** As {@link IdCounter.add}. */
+  add(bytes: Uint8Array, from: number, to: number): boolean {
+    if (from === to) return false;
+    this.#table.add(0, bytes, from, to);
+    return true;
+  }
+
   end(): void {
     this.#reader.end();
   }
@@ -44,9 +48,13 @@ export class TextIdCounter {
     return this.#table.top(n, this.#stored);
   }
 
-  /** See {@link Frequent}. */
-  frequent(most: number): Frequent {
-    return this.#table.frequent(most);
+  /** See {@link AllCounts}. */
+  frequent(most: number, least?: number): Frequent {
+    return this.#table.frequent(most, least);
+  }
+
+  countOf(id: string): number {
+    return this.#table.countOf(0, Buffer.from(id, 'latin1'));
   }
 }
 

@@ -44,6 +44,8 @@ describe('counting text ids', () => {
           expect(bound).toBe(expected[n]?.count ?? 0);
           expect(new Set(frequent)).toEqual(new Set(expected.filter((each) => each.count > bound)));
           expect(counter.distinct).toBe(counts.size);
+          for (const { id, count } of expected) expect(counter.countOf(id)).toBe(count);
+          expect(counter.countOf('9')).toBe(counts.get('9') ?? 0);
         },
       ),
     );

@@ -84,15 +84,21 @@ export class TextTable {
     return best;
   }
 
-  /** All texts that were added more often than `bound`, in any order: at most so many. */
-  frequent(most: number): Frequent {
+  /** How often it was added. @param bytes as {@link add} */
+  countOf(group: number, bytes: Uint8Array): number {
+    const at = this.#find(hashOf(group, bytes, 0, bytes.length), group, bytes, 0, bytes.length);
+    return this.#places[at + 4] ?? 0;
+  }
+
+  /** All texts that were added more often than `bound`, which is `least` or more, in any order: at most so many. */
+  frequent(most: number, least = 0): Frequent {
     const counts = new Uint32Array(this.size);
     let next = 0;
     for (let at = 4; at < this.#places.length; at += WORDS) {
       const count = this.#places[at] ?? 0;
       if (count > 0) counts[next++] = count;
     }
-    const bound = boundOf(counts, most);
+    const bound = boundOf(counts, most, least);
     const ids: TextCount[] = [];
     for (let at = 0; at < this.#places.length; at += WORDS) {
       const count = this.#places[at + 4] ?? 0;

@@ -85,9 +85,19 @@ describe('counting ids', () => {
           expect(bound).toBe(expected[n]?.count ?? 0);
           expect(new Set(ids)).toEqual(new Set(expected.filter((each) => each.count > bound)));
           expect(counter.distinct).toBe(counts.size);
+          // As others read them.
+          const same = new IdCounter('int64');
+          for (const id of tables.flat()) expect(same.add(Buffer.from(`,${id}\r`), 1, 1 + id.length)).toBe(true);
+          expect(same.top(n)).toEqual(counter.top(n));
+          for (const { id, count } of expected) expect(same.countOf(id)).toBe(count);
+          expect(same.countOf('9')).toBe(counts.get('9') ?? 0);
         },
       ),
     );
+  });
+
+  it.each(['', 'x', '1 ', '0'.repeat(25)])('does not take %j for an id', (text) => {
+    expect(new IdCounter('int64').add(Buffer.from(text), 0, text.length)).toBe(false);
   });
 
   it('takes no row for another where a header is longer', () => {

@@ -1,17 +1,23 @@
 import type { TopResult } from '../../../contract/answers.ts';
 import type { IdFormatRow } from '../../../contract/ids.ts';
 import { UserpulseError } from '../errors.ts';
-import type { Frequent } from './counted-top.ts';
+import type { AllCounts, Frequent } from './counted-top.ts';
 import { IdTable, type Entry, type IdCounterOptions } from './id-table.ts';
 
 /** Digits of the longest id, a share's; a user's has at most 19. */
 const MOST_DIGITS = 24;
+/** Digits that a word holds. */
+const WORD_DIGITS = 8;
 const COMMA = 0x2c;
 /** Between an id and its counterpart; see pairOf in schema/buckets.ts, which the tests hold it to. */
 const COLON = 0x3a;
 const ZERO = 0x30;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+
+/** Decimal or hex; -1 for any other character. */
+const digitOf = (byte: number): number =>
+  byte >= ZERO && byte <= 0x39 ? byte - ZERO : byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : -1;
 
 const isBorder = (byte: number | undefined): boolean => byte === COMMA || byte === COLON;
 
@@ -24,7 +30,7 @@ const isBorder = (byte: number | undefined): boolean => byte === COMMA || byte =
  * is a table's header, an empty line before one, or an error. No string is made of an id until it is among the first: its digits, decimal or
  * hex, are packed four bits each into 96 bits, which keeps every digit of both kinds and orders user ids as numbers and share ids as text.
  */
-export class IdCounter {
+export class IdCounter implements AllCounts {
   readonly #stored: IdFormatRow['stored'];
   readonly #table: IdTable;
   /** The line that has begun: digits since its last comma, four bits each, the latest lowest. */
@@ -34,6 +40,8 @@ export class IdCounter {
   #digits = 0;
   #isId = true;
   #length = 0;
+  /** Of an id that others have read: high, middle, low. */
+  readonly #words = new Uint32Array(3);
   /** Where in the line before its last field began: `,_result,0,` is the same in every row of a table. */
   #prefix = 0;
   /** Text of the line, kept for headers and errors only. */
@@ -75,7 +83,7 @@ export class IdCounter {
         at += prefix;
         length = field = prefix;
         // Eight digits fit into one word, and few ids of users have more.
-        for (let digit = (chunk[at] ?? 0) - ZERO; digits < 8 && digit >= 0 && digit <= 9; digits++) {
+        for (let digit = (chunk[at] ?? 0) - ZERO; digits < WORD_DIGITS && digit >= 0 && digit <= 9; digits++) {
           low = (low << 4) | digit;
           digit = (chunk[++at] ?? 0) - ZERO;
         }
@@ -105,7 +113,7 @@ export class IdCounter {
         field = length;
         continue;
       }
-      const digit = byte >= ZERO && byte <= 0x39 ? byte - ZERO : byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : -1;
+      const digit = digitOf(byte);
       if (digit < 0) isId = false;
       high = (high << 4) | (middle >>> 28);
       middle = (middle << 4) | (low >>> 28);
@@ -127,6 +135,18 @@ export class IdCounter {
   /** To be called after the last chunk: InfluxDB ends every line, but a line cut short must not go unnoticed. */
   end(): void {
     if (this.#length > 0) this.push(Uint8Array.of(LINE_FEED));
+  }
+
+  /**
+   * Counts an id whose line others have read.
+   * @returns whether it is one
+   * @throws UserpulseError bad_request, where there are too many distinct ids
+   */
+  add(bytes: Uint8Array, from: number, to: number): boolean {
+    if (!this.#pack(bytes, from, to)) return false;
+    const { 0: high = 0, 1: middle = 0, 2: low = 0 } = this.#words;
+    this.#table.add(high, middle, low);
+    return true;
   }
 
   #endLine(length: number, isId: boolean): void {
@@ -158,10 +178,35 @@ export class IdCounter {
     return this.#table.top(n).map((entry) => this.#named(entry));
   }
 
-  /** See {@link Frequent}. */
-  frequent(most: number): Frequent {
-    const { entries, bound } = this.#table.frequent(most);
+  /** See {@link AllCounts}. */
+  frequent(most: number, least?: number): Frequent {
+    const { entries, bound } = this.#table.frequent(most, least);
     return { ids: entries.map((entry) => this.#named(entry)), bound };
+  }
+
+  countOf(id: string): number {
+    if (!this.#pack(Buffer.from(id, 'latin1'), 0, id.length)) return 0;
+    const { 0: high = 0, 1: middle = 0, 2: low = 0 } = this.#words;
+    return this.#table.countOf(high, middle, low);
+  }
+
+  /** Puts the digits of an id into {@link #words}. @returns whether it is one */
+  #pack(bytes: Uint8Array, from: number, to: number): boolean {
+    if (to === from || to - from > MOST_DIGITS) return false;
+    let high = 0;
+    let middle = 0;
+    let low = 0;
+    for (let at = from; at < to; at++) {
+      const digit = digitOf(bytes[at] ?? 0);
+      if (digit < 0) return false;
+      high = (high << 4) | (middle >>> 28);
+      middle = (middle << 4) | (low >>> 28);
+      low = (low << 4) | digit;
+    }
+    this.#words[0] = high;
+    this.#words[1] = middle;
+    this.#words[2] = low;
+    return true;
   }
 
   #named({ high, middle, low, count }: Entry): TopResult['top'][number] {
