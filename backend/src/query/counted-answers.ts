@@ -91,7 +91,7 @@ async function addHours(
   const asked = { fromMs: first * HOUR_MS, toMs: end * HOUR_MS, field };
   const read = await readHours(context, asked, signal);
   const clean = cleanHours(read.marks, read.counts);
-  const { ranges, hours } = uncounted(stream, new Set(clean.keys()));
+  const { ranges, hours } = uncounted(stream, ascending(clean.keys()));
   const wanted = new Set(stream.types);
   for (const hour of hours)
     for (const [type, numbers] of clean.get(hour)?.types ?? []) {
@@ -129,7 +129,7 @@ export async function rankCounted(
   for (const counts of clean.values()) lists?.keepCounts(counts);
   const head = clean.get(first - 1);
   clean.delete(first - 1);
-  const { ranges: all, hours } = uncounted(plan, new Set(clean.keys()));
+  const { ranges: all, hours } = uncounted(plan, ascending(clean.keys()));
   if (hours.length < LEAST_HOURS) return undefined;
 
   const missing = listsOf(hours, clean, types);
@@ -228,6 +228,8 @@ async function readHead(
   } else memory(ids.numbers.size * COUNTED_ID_BYTES);
   return new IdsFrom(ids, fromMs - hour * HOUR_MS);
 }
+
+const ascending = (hours: Iterable<Hour>): Hour[] => [...hours].sort((a, b) => a - b);
 
 /** Points of an hour. */
 export const pointsOf = ({ types }: HourCounts): number =>

@@ -37,18 +37,17 @@ const isMultiple = (grain: { readonly everyMs: number; readonly offsetMs: number
 /**
  * What of a range is to be read from points, when the counts of some hours are known: ascending ranges that do not touch. Where there would be
  * more than {@link MOST_RANGES}, the narrowest gaps between them are read, too.
- * @param known whole hours within the range
+ * @param known whole hours within the range, ascending
  * @returns `ranges`, and the known hours that no range covers
  */
 export function uncounted(
   range: Range,
-  known: ReadonlySet<Hour>,
+  known: readonly Hour[],
   most = MOST_RANGES,
 ): { readonly ranges: readonly Range[]; readonly hours: readonly Hour[] } {
-  const hours = [...known].sort((a, b) => a - b);
   // Runs of known hours; the points lie between them.
   const runs: { first: Hour; end: Hour }[] = [];
-  for (const hour of hours) {
+  for (const hour of known) {
     const last = runs.at(-1);
     if (last?.end === hour) last.end++;
     else runs.push({ first: hour, end: hour + 1 });
@@ -62,8 +61,8 @@ export function uncounted(
     fromMs = end * HOUR_MS;
   }
   if (fromMs < range.toMs) ranges.push({ fromMs, toMs: range.toMs });
-  const used = keep.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, at) => first + at));
-  return { ranges, hours: used };
+  if (keep === runs) return { ranges, hours: known };
+  return { ranges, hours: keep.flatMap(({ first, end }) => known.filter((hour) => hour >= first && hour < end)) };
 }
 
 function longest<T extends { readonly first: Hour; readonly end: Hour }>(runs: readonly T[], most: number): T[] {

@@ -92,7 +92,7 @@ export class KeptAnswers {
 
     const before = parts.map(({ key, hours }) => this.#kept.valid(key, hours));
     const most = Math.max(2, Math.floor(MOST_RANGES / parts.length));
-    const plans = parts.map((part, at) => this.#planOf(part, before[at] ?? new Set(), most, span));
+    const plans = parts.map((part, at) => this.#planOf(part, before[at] ?? [], most, span));
     const uses = plans.some(({ hours, edges }) => hours.length > 0 || edges.some(({ kept }) => kept));
     // In the same turn as the question for the rest, so that all go into one script.
     const looked = uses || this.#seals.ageMs > STALE_MS ? this.#seals.look(span) : Promise.resolve();
@@ -134,15 +134,14 @@ export class KeptAnswers {
     if (hours.length === 0 || ranges.length > 0) return undefined;
     const both = Promise.all([this.#seals.look(span), Promise.all(edges.map((edge) => this.#edge(part, edge)))]);
     const [, read] = await untilAborted(both, signal);
-    const still = this.#kept.valid(part.key, part.hours);
-    if (!hours.every((hour) => still.has(hour))) return undefined;
+    if (inBoth(hours, this.#kept.valid(part.key, part.hours)).length < hours.length) return undefined;
     const types = new Set<string>();
     for (const [at, edge] of edges.entries()) {
       const rows = edge.kept ? this.#keptEdge(part, edge, true) : read[at];
       if (rows === undefined) return undefined;
       for (const { type } of rows) types.add(type);
     }
-    this.#kept.read(part.key, new Set(hours), part.stream.grain.everyMs, (type) => {
+    this.#kept.read(part.key, hours, part.stream.grain.everyMs, (type) => {
       types.add(type);
       return ignored;
     });
@@ -150,7 +149,7 @@ export class KeptAnswers {
   }
 
   /** What is kept of a part, what is read as rows beside it, and what is counted. */
-  #planOf(part: Part, valid: ReadonlySet<Hour>, most: number, looked: HourSpan): PartPlan {
+  #planOf(part: Part, valid: readonly Hour[], most: number, looked: HourSpan): PartPlan {
     const { ranges, hours } = uncounted(part.stream, valid, most);
     if (hours.length === 0) return { part, ranges, hours, edges: [] };
     const { stream, key } = part;
@@ -169,7 +168,7 @@ export class KeptAnswers {
       const kept =
         piece.hour >= looked.first &&
         piece.hour < looked.end &&
-        stream.ids.every((id) => this.#kept.valid(pointsKey(preset, id), span).size > 0);
+        stream.ids.every((id) => this.#kept.valid(pointsKey(preset, id), span).length > 0);
       return { ...piece, kept };
     });
     return { part, ranges: long, hours, edges };
@@ -220,13 +219,9 @@ export class KeptAnswers {
       const target = part.reading === 0 ? counts.now : counts.earlier;
       if (target === undefined) throw new Error('A kept count has no reading.');
       const handlerOf = (type: string): CountHandler => target.handler(stream.ids[0], type);
-      const now = seen ? this.#kept.valid(part.key, part.hours) : new Set<Hour>();
-      const good = new Set(hours.filter((hour) => now.has(hour)));
-      let changed = runsOf(hours.filter((hour) => !good.has(hour)));
-      if (changed.length > MOST_RANGES) {
-        good.clear();
-        changed = runsOf(hours);
-      }
+      let good = inBoth(hours, seen ? this.#kept.valid(part.key, part.hours) : []);
+      let changed = good === hours ? [] : runsOf(without(hours, good));
+      if (changed.length > MOST_RANGES) [good, changed] = [[], runsOf(hours)];
       this.#kept.read(part.key, good, stream.grain.everyMs, handlerOf);
       for (const [n, edge] of edges.entries()) {
         const own = edge.kept ? this.#keptEdge(part, edge, seen) : rows[at]?.[n];
@@ -254,7 +249,7 @@ export class KeptAnswers {
     for (const id of ids) {
       const key = pointsKey(preset, id);
       const valid = this.#kept.valid(key, { first: hour, end: hour + 1 });
-      if (valid.size === 0) return undefined;
+      if (valid.length === 0) return undefined;
       this.#kept.read(key, valid, POINT_GRAIN_MS, (type) => (ms, count) => {
         if (ms >= fromMs && ms < toMs && isOf(types, type)) rows.push({ type, ms, count });
       });
@@ -374,6 +369,18 @@ export class KeptAnswers {
 
 const NEVER = new AbortController().signal;
 const ignored = (): void => undefined;
+
+/** @param now most often the same */
+function inBoth(before: readonly Hour[], now: readonly Hour[]): readonly Hour[] {
+  if (before.length <= now.length && before.every((hour, at) => hour === now[at])) return before;
+  const all = new Set(now);
+  return before.filter((hour) => all.has(hour));
+}
+
+function without(hours: readonly Hour[], some: readonly Hour[]): Hour[] {
+  const all = new Set(some);
+  return hours.filter((hour) => !all.has(hour));
+}
 
 const teed =
   (add: CountHandler, draft: Draft, type: string): CountHandler =>

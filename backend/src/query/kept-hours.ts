@@ -70,9 +70,9 @@ export class KeptHours implements Spare {
     return this.#bytes + this.#drafting;
   }
 
-  /** Which of these hours are kept, and as they were at the last look, or since. */
-  valid(key: string, { first, end }: HourSpan): ReadonlySet<Hour> {
-    const hours = new Set<Hour>();
+  /** Which of these hours are kept, and as they were at the last look, or since: ascending. */
+  valid(key: string, { first, end }: HourSpan): readonly Hour[] {
+    const hours: Hour[] = [];
     const entry = this.#entries.get(key);
     if (entry === undefined) return hours;
     if (this.#now() - entry.sinceMs > MOST_AGE_MS) {
@@ -85,7 +85,7 @@ export class KeptHours implements Spare {
       const look = entry.looks[hour - entry.first] ?? 0;
       if (look === 0) continue;
       const since = this.#seals.sealedSince(hour);
-      if (since !== undefined && since <= look) hours.add(hour);
+      if (since !== undefined && since <= look) hours.push(hour);
     }
     return hours;
   }
@@ -93,7 +93,7 @@ export class KeptHours implements Spare {
   /** Hands over the counts of some hours: type by type, by time. They must be valid. */
   read(
     key: string,
-    hours: ReadonlySet<Hour>,
+    hours: readonly Hour[],
     grainMs: number,
     handlerOf: (type: string) => (ms: number, count: number) => void,
   ): void {

@@ -106,7 +106,7 @@ async function guessOf(
       kept.push(list);
     }
   }
-  const { ranges, hours } = uncounted(plan, new Set(used.keys()));
+  const { ranges, hours } = uncounted(plan, [...used.keys()]);
   // Where ranges were joined, what is kept of the hours between them is not used.
   if (hours.length < LEAST_HOURS || hours.length < used.size) return undefined;
 
