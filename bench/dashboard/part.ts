@@ -73,7 +73,7 @@ function report(refreshes: SeenBy, clients: ReadonlyMap<number, SeenBy>, context
   const tables: Table[] = [
     {
       title: 'A dashboard of ten panels',
-      note: 'A refresh of all panels, from the first request to the last answer: one user’s made and received interactions in several ways, a share, everyone, a ranking and the list of types, over six days; each panel is a request of its own, and all are sent at once. Between refreshes the range moves by 30 s; each dashboard is asked for once, and then eight times again, of which the first reads the hours that the ranges begin in.',
+      note: 'A refresh of all panels, from the first request to the last answer: one user’s made and received interactions in several ways, a share, everyone, a ranking and the list of types, over six days; each panel is a request of its own, and all are sent at once. Between refreshes the range moves by 30 s; each dashboard is asked for once, and then eight times again, of which the first reads the hours that the ranges begin in. Two dashboards before them are not counted: V8 compiles the backend’s code then.',
       columns: ['refresh', ...COLUMNS],
       rows: HOW.map((how) => [NAMES[how], ...cells(refreshes[how])]),
     },
@@ -117,7 +117,7 @@ function targets(refreshes: SeenBy, eight: SeenBy): Target[] {
     ...(value <= limit ? {} : { why: `${number(value / limit)} times the target; ${why}` }),
   });
   const open =
-    'the hour that is open is read for every panel, and about half of what is left is the ranking, which reads all IDs of that hour';
+    'the hour that is open is read for every panel, the ranking’s IDs of it one by one; of the backend’s part a quarter is V8’s collector and compiler, and most of the rest ten requests’ HTTP and JSON';
   return [
     held(
       'a refresh of ten panels: CPU asked again, of cold',

@@ -18,6 +18,8 @@ export interface Series {
   readonly workload: Workload;
   readonly consumer: Consumer;
   readonly trials: Trial[];
+  /** What a peer said last in runs that it ended by itself, and that were repeated. */
+  readonly ended: string[];
 }
 
 export interface LoadLatency {

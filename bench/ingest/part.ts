@@ -14,7 +14,7 @@ import { profileRun } from './profile.ts';
 import { RealSinks, type RealTrial } from './real.ts';
 import { report } from './report.ts';
 import { userpulseAtPeersWork } from './same-work.ts';
-import { runTrial, type Trial } from './trial.ts';
+import { ConsumerEnded, runTrial, type Trial } from './trial.ts';
 
 /** Their quota is 2 MB/s each, 80 MB/s, so that it is the reader that binds. */
 const SHARDS = 40;
@@ -25,6 +25,8 @@ const OTHER_EVENTS = 500_000;
 const QUICK_EVENTS = 20_000;
 /** Their quota is 32 MB/s, which the highest load stays below on a fast machine too. */
 const LIVE = { shards: 16, eventBytes: 1024 };
+/** Runs of a peer that may end by themselves. */
+const MOST_ENDED = 3;
 /** Loads at which the time from put to queryable is measured, as fractions of the capacity. */
 const LOADS = [0.1, 0.5, 0.9] as const;
 
@@ -70,6 +72,18 @@ function workloads(quick: boolean): readonly [Workload, ...Workload[]] {
   ];
 }
 
+/** A peer may have faults of its own: a run that it ends is repeated, and the report says so. */
+async function untilItLasts({ ended }: Series, run: () => Promise<Trial>, say: BenchContext['say']): Promise<Trial> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof ConsumerEnded) || ended.push(error.message) > MOST_ENDED) throw error;
+      say(error.message);
+    }
+  }
+}
+
 async function measure(root: string, context: BenchContext, stops: (() => Promise<void>)[]): Promise<Measured> {
   const { quick, rounds, say } = context;
   const kinesis = await FakeKinesis.start(root);
@@ -87,18 +101,20 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
     say(`making ${spec.events} events: ${title}`);
     records.set(spec.name, await kinesis.create(spec));
   }
-  const own = all.map((workload): Series => ({ workload, consumer: userpulse(), trials: [] }));
+  const own = all.map((workload): Series => ({ workload, consumer: userpulse(), trials: [], ended: [] }));
   const peers = [telegrafConsumer, lifionConsumer].map((consumer): Series => ({
     workload: main,
     consumer,
     trials: [],
+    ended: [],
   }));
   const zstd: Series = {
     workload: main,
     consumer: { ...userpulse({ env: { USERPULSE_ARCHIVE_CODEC: 'zstd' } }), name: 'Userpulse, its archive in zstd' },
     trials: [],
+    ended: [],
   };
-  const sameWork: Series = { workload: main, consumer: await userpulseAtPeersWork(), trials: [] };
+  const sameWork: Series = { workload: main, consumer: await userpulseAtPeersWork(), trials: [], ended: [] };
   const wiring = {
     root,
     kinesis: kinesis.endpoint,
@@ -115,9 +131,13 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
         records: records.get(main.spec.name) ?? 0,
       }),
     );
-    for (const { workload, consumer, trials } of [...own, zstd, sameWork, ...peers]) {
-      await sinks.reset();
-      const trial = await runTrial(consumer, { ...wiring, stream: workload.spec.name }, kinesis, () => sinks.written());
+    for (const series of [...own, zstd, sameWork, ...peers]) {
+      const { workload, consumer, trials } = series;
+      const run = async (): Promise<Trial> => {
+        await sinks.reset();
+        return runTrial(consumer, { ...wiring, stream: workload.spec.name }, kinesis, () => sinks.written());
+      };
+      const trial = await (peers.includes(series) ? untilItLasts(series, run, say) : run());
       trials.push(trial);
       // Marks of hours are points, too.
       if (consumer.pointsPerEvent === 'one' && trial.points > trial.events * 1.01)

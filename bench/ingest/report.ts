@@ -106,7 +106,9 @@ function ownTable(own: readonly Series[]): Table {
 function peersTable(series: readonly Series[]): Table {
   return {
     title: 'Peers, stub sinks, plain 1 KB events',
-    note: 'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference to the first row is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one POST per page; its DynamoDB is dynalite, which is not counted. On the clock, the quotas of the shards hold readers to some 78,000 events/s. Telegraf alone is not held to them: it asks for pages of 10 MB and is refused for seconds after each; reads then also fail in its SDK, the plugin gives up a shard whose read fails, and of a million events one run never wrote 139,604. Userpulse compresses what it writes to InfluxDB over https only, so none of them does here; all compressed until ADR 22.',
+    note:
+      'The peers do less work: they read, parse, and write **one** point per event. Userpulse writes to four buckets, keeps colliding points apart, archives every record, and advances its checkpoint only after both. **Userpulse reduced to the peers’ work** is not a product but a [build](../bench/ingest/same-work.ts) for this comparison. It writes one point per event and discards the archive’s lines; everything else, checkpoints included, is unchanged. The difference to the first row is the cost of four buckets and the archive. Telegraf runs `kinesis_consumer` → `json_v2` → `influxdb_v2` with batches of 5,000, 50,000 undelivered messages, and no checkpoint store. lifion-kinesis is the library with thirty lines around it that write one POST per page; its DynamoDB is dynalite, which is not counted. On the clock, the quotas of the shards hold readers to some 78,000 events/s. Telegraf alone is not held to them: it asks for pages of 10 MB and is refused for seconds after each; reads then also fail in its SDK, the plugin gives up a shard whose read fails, and of a million events one run never wrote 139,604. Userpulse compresses what it writes to InfluxDB over https only, so none of them does here; all compressed until ADR 22.' +
+      endedNote(series),
     columns: ['consumer', 'points per event', 'archive', 'events written', ...COLUMNS, 'points per CPU second'],
     rows: series.map(({ consumer, trials, workload }) => [
       consumer.name,
@@ -118,6 +120,16 @@ function peersTable(series: readonly Series[]): Table {
     ]),
   };
 }
+
+const endedNote = (series: readonly Series[]): string =>
+  series
+    .filter(({ ended }) => ended.length > 0)
+    .map(({ consumer, ended, trials }) => {
+      const why = /^fatal error: .*$/m.exec(ended[0] ?? '')?.[0];
+      const said = why === undefined ? '' : ` (“${why}”)`;
+      return ` ${consumer.name} ended by itself in ${ended.length} of ${ended.length + trials.length} runs${said}; these were repeated.`;
+    })
+    .join('');
 
 /** CPU seconds per million events of each stage: the profile's shares of the first thread, scaled to what the timed runs took. */
 export function stageSeconds(

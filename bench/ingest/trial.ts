@@ -34,6 +34,9 @@ export interface Trial {
   readonly throttled: number;
 }
 
+/** A consumer that has ended by itself, with what it said last. */
+export class ConsumerEnded extends Error {}
+
 /**
  * One consumer reads one backlog, once. The stream is shut until the consumer has asked every shard, so that starting up is not part of
  * the figures.
@@ -48,9 +51,12 @@ export async function runTrial(
   const server = await consumer.start(wiring);
   try {
     const pid = server.pid;
-    if (pid === undefined) throw new Error(`${consumer.name} has ended. ${server.tail()}`);
+    const throwIfEnded = (): void => {
+      if (server.pid === undefined) throw new ConsumerEnded(`${consumer.name} has ended early. ${server.tail()}`);
+    };
+    if (pid === undefined) throw new ConsumerEnded(`${consumer.name} has ended early. ${server.tail()}`);
     const supervisor = parentOf(pid);
-    await allShardsAsked(wiring, kinesis, consumer.name, () => server.tail());
+    await allShardsAsked(wiring, kinesis, consumer.name, () => server.tail(), throwIfEnded);
 
     const before = cpuSeconds(pid);
     const threadsBefore = cpuSecondsByThread(pid);
@@ -61,7 +67,7 @@ export async function runTrial(
     let changedMs = openedMs;
     while (done.events < events || Date.now() - changedMs < QUIET_MS) {
       await sleep(POLL_MS);
-      if (server.pid === undefined) throw new Error(`${consumer.name} has ended early. ${server.tail()}`);
+      throwIfEnded();
       const now = await written();
       if (now.points !== done.points) {
         done = now;
@@ -94,16 +100,19 @@ export async function runTrial(
   }
 }
 
+/** @param check called while it waits */
 export async function allShardsAsked(
   wiring: Wiring,
   kinesis: FakeKinesis,
   name: string,
   tail: () => string,
+  check: () => void = () => undefined,
 ): Promise<void> {
   const deadline = Date.now() + READY_MS;
   for (;;) {
     const { shardsAsked, shards } = await kinesis.stats(wiring.stream);
     if (shardsAsked >= shards) return;
+    check();
     if (Date.now() > deadline) {
       throw new Error(`${name} has asked ${shardsAsked} of ${shards} shards in ${READY_MS / 1000} s. ${tail()}`);
     }
