@@ -51,10 +51,11 @@ export async function runTrial(
   const server = await consumer.start(wiring);
   try {
     const pid = server.pid;
+    const ended = (): ConsumerEnded => new ConsumerEnded(`${consumer.name} has ended early. ${server.tail()}`);
     const throwIfEnded = (): void => {
-      if (server.pid === undefined) throw new ConsumerEnded(`${consumer.name} has ended early. ${server.tail()}`);
+      if (server.pid === undefined) throw ended();
     };
-    if (pid === undefined) throw new ConsumerEnded(`${consumer.name} has ended early. ${server.tail()}`);
+    if (pid === undefined) throw ended();
     const supervisor = parentOf(pid);
     await allShardsAsked(wiring, kinesis, consumer.name, () => server.tail(), throwIfEnded);
 

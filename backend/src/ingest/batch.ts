@@ -212,8 +212,9 @@ export class Batch {
    */
   async write(signal: AbortSignal): Promise<WrittenNotice> {
     const { sink, metrics } = this.#context;
+    const buckets = this.#buckets();
     await Promise.all(
-      this.#buckets().map(async ({ role, bucket: { lines, owners } }) => {
+      buckets.map(async ({ role, bucket: { lines, owners } }) => {
         const refusals = await sink.write(role, lines, signal);
         for (const { index, reason } of refusals) {
           const owner = owners.at(index);
@@ -223,7 +224,7 @@ export class Batch {
         metrics.pointsWritten.inc({ bucket: role }, lines.length - refusals.length);
       }),
     );
-    return { roles: new Set(this.#buckets().map(({ role }) => role)), fromMs: this.#fromMs, toMs: this.#toMs };
+    return { roles: new Set(buckets.map(({ role }) => role)), fromMs: this.#fromMs, toMs: this.#toMs };
   }
 
   #refuse(number: number, reason: string): void {
