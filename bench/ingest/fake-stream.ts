@@ -32,7 +32,7 @@ export type StreamSpec = z.infer<typeof streamSpec>;
 
 /** Quotas of a shard: https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html */
 const CALLS_PER_SECOND = 5;
-const BYTES_PER_SECOND = 2_000_000;
+export const BYTES_PER_SECOND = 2_000_000;
 const MAX_PAGE_BYTES = 10_000_000;
 const AGGREGATE_BYTES = 50_000;
 

@@ -32,6 +32,8 @@ export interface Measured {
   readonly ceiling: Awaited<ReturnType<typeof measureCeiling>>[];
   readonly own: Series[];
   readonly peers: Series[];
+  /** The main workload from fewer shards: Userpulse, then each peer. */
+  readonly fewer: Series[];
   /** Userpulse with `USERPULSE_ARCHIVE_CODEC=zstd`. */
   readonly zstd: Series;
   /** Userpulse reduced to what the peers do. */

@@ -18,6 +18,8 @@ import { ConsumerEnded, runTrial, type Trial } from './trial.ts';
 
 /** Their quota is 2 MB/s each, 80 MB/s, so that it is the reader that binds. */
 const SHARDS = 40;
+/** What each consumer costs depends on the number of shards, and on that of a peer more than on ours: the main workload is read from fewer, too. */
+const FEWER_SHARDS = 24;
 /** Of the main workload: a figure per million events is then measured over a million, and V8's compiling, a third of a short run, is not most of it. */
 const MAIN_EVENTS = 1_000_000;
 /** Of the others, which are compared with each other only. */
@@ -108,6 +110,14 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
     trials: [],
     ended: [],
   }));
+  const ofFewer: Workload = { ...main, spec: { ...main.spec, name: `${main.spec.name}-fewer`, shards: FEWER_SHARDS } };
+  await kinesis.create(ofFewer.spec);
+  const fewer = [userpulse(), telegrafConsumer, lifionConsumer].map((consumer): Series => ({
+    workload: ofFewer,
+    consumer,
+    trials: [],
+    ended: [],
+  }));
   const zstd: Series = {
     workload: main,
     consumer: { ...userpulse({ env: { USERPULSE_ARCHIVE_CODEC: 'zstd' } }), name: 'Userpulse, its archive in zstd' },
@@ -131,24 +141,24 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
         records: records.get(main.spec.name) ?? 0,
       }),
     );
-    for (const series of [...own, zstd, sameWork, ...peers]) {
+    for (const series of [...own, zstd, sameWork, ...peers, ...fewer]) {
       const { workload, consumer, trials } = series;
       const run = async (): Promise<Trial> => {
         await sinks.reset();
         return runTrial(consumer, { ...wiring, stream: workload.spec.name }, kinesis, () => sinks.written());
       };
-      const trial = await (peers.includes(series) ? untilItLasts(series, run, say) : run());
+      const trial = await (series.consumer.pointsPerEvent === 'one' ? untilItLasts(series, run, say) : run());
       trials.push(trial);
       // Marks of hours are points, too.
       if (consumer.pointsPerEvent === 'one' && trial.points > trial.events * 1.01)
         throw new Error(
           `${consumer.name} has written ${trial.points} points of ${trial.events} events, not one of each.`,
         );
-      say(`round ${round}: ${consumer.name}, ${workload.title}: ${described(trial)}`);
+      say(`round ${round}: ${consumer.name}, ${workload.title}, ${workload.spec.shards} shards: ${described(trial)}`);
     }
   }
   const profiled = await profileRun({ ...wiring, stream: main.spec.name }, kinesis, sinks, context);
-  for (const { spec } of all.slice(1)) await kinesis.remove(spec.name);
+  for (const { spec } of [ofFewer, ...all.slice(1)]) await kinesis.remove(spec.name);
 
   const realSinks = await RealSinks.start(kinesis);
   stops.push(() => realSinks.stop());
@@ -175,7 +185,7 @@ async function measure(root: string, context: BenchContext, stops: (() => Promis
       );
     }
   }
-  return { ceiling, own, peers, zstd, sameWork, profiled, real, latencies };
+  return { ceiling, own, peers, fewer, zstd, sameWork, profiled, real, latencies };
 }
 
 const described = ({ events, seconds, cpuSeconds }: Trial): string =>
