@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { z } from 'zod';
 
@@ -21,13 +22,20 @@ export function provenance(run: Date): Provenance {
   return {
     run: run.toISOString(),
     commit: `${output('git', ['rev-parse', '--short=10', 'HEAD'])}${changed ? ' with local changes' : ''}`,
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cpu: processor(),
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: `Linux ${release()}`,
     node: process.version,
     go: output('go', ['env', 'GOVERSION']),
   };
+}
+
+function processor(): string {
+  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
+  // Node says 0 in some virtual machines.
+  const mhz = /^cpu MHz\s*: ([\d.]+)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
+  return mhz === undefined ? model : `${model} of ${(Number(mhz) / 1000).toFixed(1)} GHz`;
 }
 
 /** What a program prints; '' where it cannot be run. */

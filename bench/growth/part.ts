@@ -1,3 +1,4 @@
+import { MOST_HEAD_POINTS } from '../../backend/src/query/counted-answers.ts';
 import type { QueryFields } from '../../contract/query.ts';
 import type { Recipe } from '../data/events.ts';
 import { cardinality, filledInflux, type FilledInflux } from '../data/influx.ts';
@@ -196,9 +197,9 @@ function report(seen: readonly Seen[], context: BenchContext): PartResult {
       target: 'flat: an exponent below 0.1',
       measured: grows('on', name).toFixed(2),
       met: grows('on', name) < 0.1,
-      ...(name.endsWith('not whole hours')
-        ? { why: 'the hours that the range cuts at its ends are read from points' }
-        : {}),
+      why: name.endsWith('not whole hours')
+        ? `the hours that the range cuts at its ends are read from points; those of the first are kept, but not above ${number(MOST_HEAD_POINTS)} of them, which the most events exceed`
+        : 'what is read is as many rows, of longer numbers',
     }));
   const summaryOf = (name: string): SummaryRow => {
     const of = (way: 'on' | 'off'): string =>
